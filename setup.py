@@ -1,0 +1,31 @@
+"""Installs next_jax; `pip install -e .[test]` for its tests."""
+
+import setuptools
+
+setuptools.setup(
+    name="next-jax",
+    version="0.1.0",
+    description="NExT (Naturalized Execution Tuning) in JAX: code models that reason about execution",
+    python_requires=">=3.11",
+    packages=setuptools.find_packages(include=["next_jax", "next_jax.*", "tasks"]),
+    package_data={"next_jax": ["models/**/*", "report/*.html", "report/*.css", "report/*.js"]},
+    install_requires=[
+        "jax>=0.10.2,<0.11",
+        "flax>=0.12.8,<0.13",
+        "optax>=0.2.8,<0.3",
+        "orbax-checkpoint>=0.12.8,<0.13",
+        "seqio>=0.0.20,<0.1",
+        "tensorflow>=2.21,<2.22",
+        "tensorflow-text>=2.21,<2.22",
+        "tensorflow-datasets>=4.9.10,<5",
+        "clu>=0.0.12,<0.1",
+        "gin-config>=0.5,<0.6",
+        "sentencepiece>=0.2,<0.3",
+        "etils[epath]>=1.12",
+        "matplotlib>=3.9,<4",
+        "numpy>=2",
+        "tqdm>=4.66",
+    ],
+    extras_require={"test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100"]},
+    entry_points={"console_scripts": ["next-jax=next_jax.main:main"]},
+)
