@@ -1,0 +1,33 @@
+"""What a corpus is: something that builds directories of checked and traced repair tasks."""
+
+import typing
+from typing import Protocol
+
+from etils import epath
+
+from next_jax import errors
+
+if typing.TYPE_CHECKING:  # who only reads tasks has no use for the executor
+  from next_jax.execution import executor as executor_lib
+
+
+class CorpusError(errors.UserError):
+  """A corpus that cannot be built or read; the message names the file, line, key or setting."""
+
+
+class Corpus(Protocol):
+  """A source of repair tasks.
+
+  Attributes:
+    name: also the name of its folder in the data directory: "minirepair", "mbpp_r", "hefix_plus".
+  """
+
+  name: str
+
+  def build(self, directory: epath.PathLike, executor: "executor_lib.Executor") -> dict[str, int]:
+    """Writes `directory/<split>.jsonl`, each whole or not at all, and returns the tasks of each split.
+
+    Every task is a `schema.RepairTask` with a trace, and was proven by the executor: the reference
+    passes all its tests, the bug fails the first public one. Same settings and files, same bytes.
+    """
+    ...
