@@ -42,6 +42,7 @@ def read_split(corpus: str, split: str) -> list[schema.RepairTask]:
     found = sorted(p.stem for p in path.parent.glob("*.jsonl")) if path.parent.exists() else []
     raise corpus_lib.CorpusError(
         f"{os.fspath(path)}: split {split!r} of corpus {corpus!r} is not there (splits found:"
-        f" {', '.join(found) or 'none'}); build the corpus, or set {ENVIRONMENT_VARIABLE} or data_dir.set_data_dir to where it was built"
+        f" {', '.join(found) or 'none'}); build the corpus, or set {ENVIRONMENT_VARIABLE}"
+        " or data_dir.set_data_dir to where it was built"
     )
   return files.read_jsonl(path, schema.RepairTask)
