@@ -1,0 +1,123 @@
+"""Trains a lexer-like SentencePiece vocabulary (see vocabularies.py) on demonstrations."""
+
+from collections.abc import Iterable, Iterator
+import dataclasses
+import io
+import itertools
+import re
+
+from etils import epath
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
+
+from next_jax.corpora.minirepair import corpus as minirepair
+from next_jax.prompts import prompt as prompts
+from next_jax.prompts import sections
+
+_USER_DEFINED = sentencepiece_model_pb2.ModelProto.SentencePiece.USER_DEFINED
+
+_INDENTS = tuple("\n" + "    " * depth for depth in range(5))
+_HEADINGS = tuple(
+    before + heading
+    for before in ("", "\n")
+    for heading in (sections.TASK, sections.TESTS, sections.RATIONALE)
+) + (
+    "\n" + sections.PROGRAM + sections.FENCE_OPEN,
+    sections.FENCE_CLOSE + "\n" + sections.RATIONALE,
+    "\n" + sections.FIX + sections.FENCE_OPEN,
+    sections.FIX + sections.FENCE_OPEN,
+    sections.FENCE_CLOSE,
+)
+_OPERATORS = tuple(
+    f" {operator} "
+    for operator in (
+        "=", "==", "!=", "<", "<=", ">", ">=", "+", "-", "*", "/", "//", "%", "**", "+=", "-=", "*=", "//=",
+        "and", "or", "in", "not in", "is", "is not", "if", "else", "for",
+    )
+)
+_KEYWORDS = tuple(f"{word} " for word in "def return if elif while for assert not lambda".split())
+_PUNCTUATION = (
+    ", ", ": ", "; ", ". ", "):", "()", "[]", "{}", "''", "([", "])", "]:", "else:", ".append(", "(len(", " (", ") ",
+    # The longest symbol wins, so ") " must not keep "f(3) == 4" from its " == ".
+    *(")" + operator for operator in _OPERATORS),
+)
+_TRACE = ("  # (", "; (", "; ...; (", ") return ", ") raise ", ") yield ")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class VocabularyTraining:
+  """Trains a vocabulary and writes it to `path`; a program for `next-jax run`.
+
+  Attributes:
+    corpus: gives the demonstrations.
+    num_demonstrations: how many are read.
+    connectors: words of rationales and instructions that are one token with their spaces.
+    num_merges: size of the byte-pair part.
+  """
+
+  path: str
+  corpus: minirepair.MiniRepair
+  num_demonstrations: int = 20_000
+  connectors: tuple[str, ...] = ()
+  num_merges: int = 512
+
+  def run(self) -> None:
+    epath.Path(self.path).parent.mkdir(parents=True, exist_ok=True)
+    epath.Path(self.path).write_bytes(train(self._texts(), connectors=self.connectors, num_merges=self.num_merges))
+
+  def _texts(self) -> Iterator[str]:
+    prompt = prompts.Prompt()
+    for demonstration in itertools.islice(self.corpus.demonstrations(), self.num_demonstrations):
+      yield prompt.render(demonstration.task) + prompt.target(demonstration.rationale, demonstration.fix)
+
+
+def train(texts: Iterable[str], *, connectors: Iterable[str], num_merges: int) -> bytes:
+  """A serialised SentencePiece model; the same texts give the same bytes."""
+  symbols = _symbols(connectors)
+  # Longest first, as SentencePiece itself matches user-defined symbols.
+  splitter = re.compile("|".join(re.escape(symbol) for symbol in sorted(symbols, key=len, reverse=True)) + r"|\s")
+  words = (word for text in texts for word in splitter.split(text) if word)
+  model = io.BytesIO()
+  sentencepiece.SentencePieceTrainer.train(
+      sentence_iterator=words,
+      model_writer=model,
+      model_type="bpe",
+      vocab_size=num_merges + 256 + 3,
+      byte_fallback=True,
+      split_digits=True,
+      normalization_rule_name="identity",
+      add_dummy_prefix=False,
+      remove_extra_whitespaces=False,
+      character_coverage=1.0,
+      hard_vocab_limit=False,
+      pad_id=0,
+      eos_id=1,
+      unk_id=2,
+      bos_id=-1,
+      num_threads=1,
+      minloglevel=2,
+  )
+  proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+  proto.normalizer_spec.escape_whitespaces = False
+  for piece in proto.pieces:
+    if piece.piece == "\u2581":
+      piece.piece = " "
+  pieces = {piece.piece: piece for piece in proto.pieces}
+  rarest = min(piece.score for piece in proto.pieces)
+  for character in map(chr, range(32, 127)):
+    if character not in pieces:
+      proto.pieces.add(piece=character, score=rarest - 1)
+  for symbol in symbols:
+    if symbol in pieces:
+      pieces[symbol].type = _USER_DEFINED
+    else:
+      proto.pieces.add(piece=symbol, score=0.0, type=_USER_DEFINED)
+  return proto.SerializeToString(deterministic=True)
+
+
+def _symbols(connectors: Iterable[str]) -> tuple[str, ...]:
+  """Symbols that are always one token, each once."""
+  return tuple(dict.fromkeys((
+      *_INDENTS, *_HEADINGS, *_OPERATORS, *_KEYWORDS, *_PUNCTUATION, *_TRACE, *connectors,
+      *(str(number) for number in range(100)),
+  )))

@@ -1,0 +1,17 @@
+"""SeqIO tasks over minirepair: our own generated functions and bugs."""
+
+import functools
+
+from next_jax.corpora import data_dir
+from next_jax.models import vocabularies
+from next_jax.prompts import prompt
+from next_jax.prompts import seqio_tasks
+
+for setting, form in prompt.SETTINGS.items():
+  seqio_tasks.register_repair_task(
+      f"minirepair_{setting}",
+      read=functools.partial(data_dir.read_split, "minirepair"),
+      splits=("train", "dev", "unseen"),
+      prompt=form,
+      vocabulary=vocabularies.minirepair_vocabulary(),
+  )
