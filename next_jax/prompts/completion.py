@@ -10,7 +10,7 @@ import re
 from next_jax.prompts import sections
 
 # A block opens and closes on lines of their own; models indent them and name the language or not.
-_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python3?|py)?[ \t]*\r?\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
+_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
 _HEADING = re.compile(r"^[ \t]*" + re.escape(sections.FIX.strip()) + r"[ \t]*:?[ \t]*$", re.MULTILINE)
 
 
@@ -25,6 +25,7 @@ class Completion:
 
 def parse(completion: str) -> Completion:
   """Takes any text and never raises."""
+  completion = completion.replace("\r\n", "\n")
   heading = None
   for heading in _HEADING.finditer(completion):
     pass
@@ -40,7 +41,7 @@ def parse(completion: str) -> Completion:
   if block is None:
     opened = "```" in completion[heading.end() if heading else 0 :]
     return Completion(rationale=rationale, refusal="the code block is not closed" if opened else "there is no code block")
-  fix = block.group(1).strip("\r\n")
+  fix = block.group(1).strip("\n")
   if not fix.strip():
     return Completion(rationale=rationale, refusal="the code block is empty")
   return Completion(rationale=rationale, fix=fix)
