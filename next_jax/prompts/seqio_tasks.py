@@ -4,18 +4,50 @@ Both kinds have the features `inputs` (the prompt) and `targets` (the completion
 `task_id`, `inputs_pretokenized` and `targets_pretokenized` along.
 """
 
+import dataclasses
+import difflib
 from collections.abc import Callable, Mapping, Sequence
 
 from etils import epath
 import seqio
 import tensorflow as tf
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.prompts import example as examples
 from next_jax.prompts import prompt as prompts
 
 ReadSplit = Callable[[str], Sequence[schema.RepairTask]]
+
+
+class TaskNameError(errors.UserError):
+  """A name under which no repair task is registered."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Registration:
+  """What a repair task was registered with; see `register_repair_task`."""
+
+  name: str
+  read: ReadSplit
+  splits: tuple[str, ...]
+  prompt: prompts.Prompt
+  vocabulary: seqio.Vocabulary
+
+
+_registrations: dict[str, Registration] = {}
+
+
+def registration(name: str) -> Registration:
+  """What the repair task `name` was registered with; SeqIO's registry itself has only the tokens."""
+  if name not in _registrations:
+    close = difflib.get_close_matches(name, _registrations) or sorted(_registrations)
+    raise TaskNameError(
+        f"task {name!r} is not registered; known: {', '.join(close) or 'none'}. A config file registers tasks by"
+        " importing them, for example `import tasks.minirepair`"
+    )
+  return _registrations[name]
 
 
 def register_repair_task(
@@ -30,6 +62,10 @@ def register_repair_task(
     prompt: how a repair task is written. Targets are empty: what is right is for the tests to say.
     vocabulary: of inputs and targets.
   """
+
+  _registrations[name] = Registration(
+      name=name, read=read, splits=tuple(splits), prompt=prompt, vocabulary=vocabulary
+  )
 
   def read_examples(split):
     return [examples.Example(task_id=task.task_id, inputs=prompt.render(task), targets="") for task in read(split)]

@@ -1,0 +1,162 @@
+"""The commands: `next-jax run`, `trace`, `verify` and `report`.
+
+Each command imports what it needs when it is called: `trace` and `verify` answer in under a
+second because they import neither JAX nor TensorFlow.
+"""
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from next_jax import errors
+
+_LIGHT_COMMANDS = {
+    "trace": ("next_jax.tracing.command", "print a program annotated with the states of one call"),
+    "verify": ("next_jax.execution.command", "run samples on the tests of a benchmark and print pass@k"),
+}
+USER_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
+
+
+class Program(Protocol):
+  """What `main.run.program` may be bound to."""
+
+  workdir: Any
+
+  def prepare(self) -> None:
+    """Checks what the run needs, and writes nothing; raises UserError."""
+    ...
+
+  def run(self) -> None:
+    """Runs to the end, or goes on from where a killed run was."""
+    ...
+
+  def run_facts(self) -> dict[str, Any]:
+    """Seeds, digests of datasets: what run.json says of this program."""
+    ...
+
+
+def run(program: Program) -> Program:
+  """Every config binds `main.run.program` to what `next-jax run` shall run."""
+  return program
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+  """Runs a command; returns its exit code: 0, 1 (error), 2 (wrong usage) or 130 (interrupted)."""
+  argv = list(sys.argv[1:] if argv is None else argv)
+  debug = "--debug" in argv
+  try:
+    return _dispatch([argument for argument in argv if argument != "--debug"])
+  except KeyboardInterrupt:
+    print("next-jax: interrupted; the same command goes on from where it was", file=sys.stderr)
+    code = INTERRUPTED
+  except BrokenPipeError:
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains again at exit
+    return USER_ERROR
+  except Exception as error:  # pylint: disable=broad-except
+    print(f"next-jax: {message(error)}", file=sys.stderr)
+    code = USER_ERROR
+  if debug:
+    traceback.print_exc()
+  return code
+
+
+def message(error: BaseException) -> str:
+  """The one line that a user gets for an error: what, where, and what to do."""
+  if isinstance(error, errors.UserError):
+    return str(error)
+  if isinstance(error, OSError) or "No space left on device" in str(error):
+    return _system_message(error)
+  if isinstance(error, MemoryError):
+    return "out of memory; use a smaller batch or fewer workers"
+  text = str(error).strip().split("\n")[0]
+  return f"internal error: {type(error).__name__}: {text}; run again with --debug for the stack trace"
+
+
+def _system_message(error: BaseException) -> str:
+  number = getattr(error, "errno", None)
+  where = getattr(error, "filename", None)
+  place = f"{os.fspath(where)}: " if where is not None else ""
+  advice = {
+      errno.ENOSPC: "free some space, then give the same command again: it goes on from where it was",
+      errno.EDQUOT: "free some space, then give the same command again: it goes on from where it was",
+      errno.EACCES: "give yourself permission, or use another path",
+      errno.EPERM: "give yourself permission, or use another path",
+      errno.EROFS: "use a path that can be written",
+      errno.ENOENT: "check the path",
+      errno.ENOTDIR: "use another path: a part of this one is a file",
+      errno.EISDIR: "a file was expected; use another path",
+  }
+  if number is None and "No space left on device" in str(error):
+    number = errno.ENOSPC
+  found = os.strerror(number) if number is not None else str(error)
+  return f"{place}{found}; {advice.get(number, 'run again with --debug for the stack trace')}"
+
+
+def _dispatch(argv: list[str]) -> int:
+  parser = _parser(argv)
+  arguments, rest = parser.parse_known_args(argv)
+  bindings = []
+  if arguments.command == "run":
+    bindings = [argument.removeprefix("--gin.") for argument in rest if argument.startswith("--gin.")]
+    rest = [argument for argument in rest if not argument.startswith("--gin.")]
+  if rest:
+    parser.error(f"unknown argument{'s' if len(rest) > 1 else ''}: {' '.join(rest)}")
+  if arguments.command in _LIGHT_COMMANDS:
+    return importlib.import_module(_LIGHT_COMMANDS[arguments.command][0]).main(arguments)
+  if arguments.command == "report":
+    return _report(arguments)
+  return _run(arguments.gin_file, bindings)
+
+
+def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
+  shared = argparse.ArgumentParser(add_help=False)
+  shared.add_argument("--debug", action="store_true", help="show the stack trace of an error")
+  parser = argparse.ArgumentParser(
+      prog="next-jax", parents=[shared], description="NExT in JAX: code models that reason about execution."
+  )
+  commands = parser.add_subparsers(dest="command", required=True, metavar="{run,trace,verify,report}")
+  run_parser = commands.add_parser(
+      "run", parents=[shared], help="run what a config file says, or go on with it", allow_abbrev=False,
+      epilog="--gin.NAME=VALUE overrides a macro or a binding: --gin.WORKDIR=\"'/tmp/next'\" --gin.AtMost.per_task=1",
+  )
+  run_parser.add_argument(
+      "--gin_file", action="append", default=[], metavar="PATH", help="a config file; may be given several times"
+  )
+  for name, (module, help_text) in _LIGHT_COMMANDS.items():
+    command_parser = commands.add_parser(name, parents=[shared], help=help_text)
+    if name in argv:
+      importlib.import_module(module).add_arguments(command_parser)
+  report_parser = commands.add_parser("report", parents=[shared], help="write the report of a work directory again")
+  report_parser.add_argument("workdir", metavar="WORKDIR")
+  return parser
+
+
+def _report(arguments: argparse.Namespace) -> int:
+  page = importlib.import_module("next_jax.report.page")
+  print(os.fspath(page.write(arguments.workdir)))
+  return 0
+
+
+def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings are no concern of the user
+  configuration = importlib.import_module("next_jax.configuration")
+  settings = importlib.import_module("next_jax.selftrain.settings")
+  provenance = importlib.import_module("next_jax.selftrain.provenance")
+  # Configs bind `next_jax.main.run`, which is not `__main__.run` under `python -m next_jax.main`.
+  run_function = importlib.import_module("next_jax.main").run
+  configuration.parse(gin_files, bindings, run_function)
+  program = configuration.construct(run_function)
+  with settings.binding_lookup(configuration.bound_arguments):
+    program.prepare()
+    with provenance.recorded(program, configuration.text):
+      program.run()
+  return 0
+
+
+if __name__ == "__main__":
+  sys.exit(main())

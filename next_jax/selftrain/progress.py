@@ -1,0 +1,49 @@
+"""What a run says while it works: a header for each stage, a bar with rate and time left."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import tqdm
+
+
+class Bar:
+  """Counts units of a stage on stderr; a context manager.
+
+  In a terminal the bar moves; in a log file it is a line now and then.
+  """
+
+  def __init__(self, total: int, unit: str, done: int = 0):
+    in_terminal = sys.stderr.isatty()
+    self._began = time.monotonic()
+    self._count = 0
+    self._bar = tqdm.tqdm(
+        total=total, unit=unit, unit_scale=False, initial=done, mininterval=0.2 if in_terminal else 30.0,
+        ncols=None if in_terminal else 80, desc="  ", leave=False, file=sys.stderr, dynamic_ncols=in_terminal,
+    )
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *unused_exception):
+    self._bar.close()
+
+  def advance(self, count: int) -> None:
+    self._count += count
+    self._bar.update(count)
+
+  def rate(self) -> float:
+    """Units per second since the bar was made, those found done not counted."""
+    return self._count / max(time.monotonic() - self._began, 1e-9)
+
+
+def say(text: str) -> None:
+  """One line for the user on stdout, at once."""
+  tqdm.tqdm.write(text, file=sys.stdout)
+  sys.stdout.flush()
+
+
+def header(name: str, what: str) -> Callable[[str], None]:
+  """Announces a stage; the returned function says what came out."""
+  say(f"[{name}] {what}")
+  return lambda result: say(f"[{name}] {result}")

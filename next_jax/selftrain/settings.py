@@ -1,0 +1,141 @@
+"""Settings as plain JSON, their fingerprint, and where two of them differ.
+
+A stage is known by the settings and inputs it was made with. What cannot change its result, such
+as the number of worker processes, is left out: a class names such fields in
+`changes_no_result = ("num_workers",)`.
+"""
+
+import contextlib
+import contextvars
+import dataclasses
+import enum
+import hashlib
+import inspect
+import os
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from etils import epath
+
+from next_jax import files
+
+Lookup = Callable[[Callable[..., Any]], dict[str, Any]]
+_lookup: contextvars.ContextVar[Lookup] = contextvars.ContextVar("lookup", default=lambda function: {})
+
+MISSING = "(not there)"
+
+
+@contextlib.contextmanager
+def binding_lookup(lookup: Lookup) -> Iterator[None]:
+  """While active, `lookup(function)` tells which arguments a configured function will be called with.
+
+  An optimiser is given as a function, and what gin has bound to it is invisible from outside.
+  """
+  token = _lookup.set(lookup)
+  try:
+    yield
+  finally:
+    _lookup.reset(token)
+
+
+def describe(value: Any) -> Any:
+  """`value` as JSON: dataclasses and other objects by class and constructor arguments.
+
+  Raises TypeError for an object that does not keep its constructor's arguments as attributes.
+  """
+  if value is None or isinstance(value, (bool, int, float, str)):
+    return value
+  if isinstance(value, enum.Enum):
+    return f"{type(value).__qualname__}.{value.name}"
+  if isinstance(value, os.PathLike):
+    return os.fspath(value)
+  if isinstance(value, Mapping):
+    return {str(key): describe(item) for key, item in value.items()}
+  if isinstance(value, (set, frozenset)):
+    return sorted((describe(item) for item in value), key=files.dumps)
+  if isinstance(value, (tuple, list)):
+    return [describe(item) for item in value]
+  if inspect.isroutine(value) or inspect.isclass(value):
+    arguments = {name: describe(item) for name, item in sorted(_lookup.get()(value).items())}
+    name = f"{value.__module__}.{value.__qualname__}"
+    return {"function": name, **arguments} if arguments else name
+  neutral = getattr(type(value), "changes_no_result", ())
+  description = {"class": f"{type(value).__module__}.{type(value).__qualname__}"}
+  for name in _argument_names(value):
+    if name not in neutral:
+      description[name] = describe(_attribute(value, name))
+  return description
+
+
+def fingerprint(description: Any) -> str:
+  """16 hexadecimal digits of what `describe` gave; the order of keys does not matter."""
+  return hashlib.sha256(files.dumps(_sorted(description)).encode("utf-8")).hexdigest()[:16]
+
+
+def differences(found: Any, expected: Any, key: str = "") -> list[tuple[str, Any, Any]]:
+  """(dotted key, found, expected) of every place where two descriptions differ."""
+  if isinstance(found, dict) and isinstance(expected, dict):
+    names = dict.fromkeys([*found, *expected])
+    return [
+        difference
+        for name in names
+        for difference in differences(
+            found.get(name, MISSING), expected.get(name, MISSING), f"{key}.{name}" if key else str(name)
+        )
+    ]
+  if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
+    return [
+        difference
+        for index, pair in enumerate(zip(found, expected))
+        for difference in differences(*pair, f"{key}[{index}]")
+    ]
+  return [] if found == expected and type(found) is type(expected) else [(key, found, expected)]
+
+
+def digest(path: epath.PathLike) -> str:
+  """16 hexadecimal digits of a file's bytes, or of the names, sizes and first MiB of a folder's files.
+
+  A checkpoint of a large model is not read to its end each time a run starts.
+  """
+  path = epath.Path(path)
+  sha = hashlib.sha256()
+  if not path.is_dir():
+    with path.open("rb") as file:
+      while block := file.read(1 << 20):
+        sha.update(block)
+    return sha.hexdigest()[:16]
+  for file in sorted(path.glob("**/*"), key=os.fspath):
+    if file.is_dir():
+      continue
+    with file.open("rb") as opened:
+      head = opened.read(1 << 20)
+    sha.update(f"{file.relative_to(path)}\0{file.stat().length}\0".encode("utf-8"))
+    sha.update(hashlib.sha256(head).digest())
+  return sha.hexdigest()[:16]
+
+
+def _argument_names(value: Any) -> list[str]:
+  if dataclasses.is_dataclass(value):
+    # A Flax module has `parent` and `name`, which say where it stands, not what it is.
+    is_module = hasattr(type(value), "__setup_module__") or hasattr(type(value), "scope")
+    hidden = ("parent", "name") if is_module else ()
+    return [field.name for field in dataclasses.fields(value) if field.init and field.name not in hidden]
+  return [name for name in inspect.signature(type(value).__init__).parameters if name != "self"]
+
+
+def _attribute(value: Any, name: str) -> Any:
+  for attribute in (name, f"_{name}"):
+    if hasattr(value, attribute):
+      return getattr(value, attribute)
+  raise TypeError(
+      f"{type(value).__qualname__} does not keep its argument {name!r} as an attribute, so a stage cannot"
+      " know whether it was made with the same one; keep it, or name it in changes_no_result"
+  )
+
+
+def _sorted(value: Any) -> Any:
+  if isinstance(value, dict):
+    return {key: _sorted(value[key]) for key in sorted(value)}
+  if isinstance(value, list):
+    return [_sorted(item) for item in value]
+  return value

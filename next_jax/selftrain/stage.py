@@ -1,0 +1,180 @@
+"""A stage is a pure function to a directory.
+
+Its manifest, `stage.json`, is written last and by rename: a directory with a manifest is finished
+and is never touched again. Before the work begins, `claim.json` says with what settings: a killed
+stage that is started again with others is refused, not mixed. Seconds and rates go to
+`timing.json`, because everything else in the directory is the same bytes however often the run
+was killed.
+"""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, TypeVar
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import files
+from next_jax import schema
+from next_jax.selftrain import settings as settings_lib
+
+MANIFEST, CLAIM, TIMING = "stage.json", "claim.json", "timing.json"
+R = TypeVar("R", bound=schema.Record)
+
+
+class StageError(errors.UserError):
+  """A directory that was made with other settings or from other inputs."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outcome:
+  """What the work of a stage hands back for its manifest; the same however often it was killed."""
+
+  metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+  counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Manifest:
+  """What a finished stage says of itself.
+
+  Attributes:
+    stage: name, such as "iteration_01/sample".
+    fingerprint: of settings and inputs; the next stage has it among its inputs.
+    settings: what it was made with, readable.
+    inputs: name -> fingerprint of what it was made from.
+    metrics, counts: what came out.
+  """
+
+  stage: str
+  fingerprint: str
+  settings: Mapping[str, Any]
+  inputs: Mapping[str, str]
+  metrics: Mapping[str, Any]
+  counts: Mapping[str, int]
+
+
+def read_manifest(directory: epath.PathLike) -> Manifest | None:
+  """The manifest of a finished stage, or None. Raises FileError or StageError for a damaged one."""
+  path = epath.Path(directory) / MANIFEST
+  if not path.exists():
+    return None
+  value = files.read_json(path)
+  names = [field.name for field in dataclasses.fields(Manifest)]
+  if not isinstance(value, dict) or sorted(value) != sorted(names):
+    raise StageError(f"{os.fspath(path)}: expected the keys {', '.join(names)}; delete its directory and run again")
+  return Manifest(**value)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+  """A stage to be run, or found finished.
+
+  Attributes:
+    name: such as "iteration_01/sample"; the directory below the work directory.
+    workdir: the work directory.
+    settings: all that can change the result; dataclasses and other objects, see `settings.describe`.
+    inputs: name -> fingerprint of everything that is read.
+  """
+
+  name: str
+  workdir: epath.Path
+  settings: Mapping[str, Any]
+  inputs: Mapping[str, str]
+
+  @property
+  def directory(self) -> epath.Path:
+    return self.workdir / self.name
+
+  def run(self, work: Callable[[epath.Path], Outcome]) -> Manifest:
+    """Does the work, unless it was done; raises StageError when it was done or begun with other settings."""
+    description = settings_lib.describe(self.settings)
+    claim = {
+        "stage": self.name,
+        "fingerprint": settings_lib.fingerprint({"settings": description, "inputs": dict(self.inputs)}),
+        "settings": description,
+        "inputs": dict(self.inputs),
+    }
+    claim_path = self.directory / CLAIM
+    manifest = read_manifest(self.directory)
+    if manifest is not None:
+      self._check(dataclasses.asdict(manifest), claim, MANIFEST)
+      claim_path.unlink(missing_ok=True)
+      return manifest
+    resumed = claim_path.exists()
+    if resumed:
+      self._check(files.read_json(claim_path), claim, CLAIM)
+    else:
+      files.write_json(claim_path, claim)
+    began = time.monotonic()
+    outcome = work(self.directory)
+    seconds = time.monotonic() - began
+    manifest = Manifest(**claim, metrics=dict(outcome.metrics), counts=dict(outcome.counts))
+    files.write_json(self.directory / TIMING, {"seconds": round(seconds, 3), "resumed": resumed})
+    files.write_json(self.directory / MANIFEST, dataclasses.asdict(manifest))
+    claim_path.unlink(missing_ok=True)
+    return manifest
+
+  def _check(self, found: Mapping[str, Any], expected: Mapping[str, Any], file_name: str) -> None:
+    if found.get("fingerprint") == expected["fingerprint"]:
+      return
+    where = os.fspath(self.directory / file_name)
+    changed = settings_lib.differences(found.get("settings", {}), expected["settings"])
+    if changed:
+      what = "with other settings: " + "; ".join(
+          f"{key}: found {_short(was)}, expected {_short(now)}" for key, was, now in changed[:4]
+      )
+      if len(changed) > 4:
+        what += f"; and {len(changed) - 4} more"
+    else:
+      inputs = settings_lib.differences(found.get("inputs", {}), expected["inputs"])
+      what = "from other inputs: " + "; ".join(
+          f"{key}: found {_short(was)}, expected {_short(now)}" for key, was, now in inputs
+      )
+    raise StageError(
+        f"{where}: was made {what}; choose another work directory (--gin.WORKDIR=\"'...'\"), or delete"
+        f" {os.fspath(self.workdir)} to start afresh"
+    )
+
+
+def sharded(
+    path: epath.Path,
+    record_type: type[R],
+    chunks: Callable[[int], Iterable[list[R]]],
+    *,
+    order: Callable[[R], Any] | None = None,
+) -> list[R]:
+  """Writes the records of all chunks to `path`, in parts that a killed run continues from.
+
+  Args:
+    chunks: `chunks(skip)` gives the chunks from number `skip` on; always the same ones.
+    order: key to sort the whole file by; None keeps the order of the chunks.
+  """
+  parts_directory = path.parent / f"{path.stem}.parts"
+  parts = files.Shards(parts_directory)
+  if path.exists():  # killed after the file was written, before its parts were gone
+    if parts_directory.exists():
+      parts_directory.rmtree()
+    return files.read_jsonl(path, record_type)
+  for records in chunks(len(parts)):
+    parts.append(records)
+  return parts.merge(path, record_type, order)
+
+
+def batches(items: Iterable[R], size: int, group: Callable[[R], Any]) -> Iterator[list[R]]:
+  """Lists of at least `size` items (the last may be shorter) that never part neighbours of the same group."""
+  batch: list[R] = []
+  for item in items:
+    if len(batch) >= size and group(item) != group(batch[-1]):
+      yield batch
+      batch = []
+    batch.append(item)
+  if batch:
+    yield batch
+
+
+def _short(value: Any) -> str:
+  text = repr(value)
+  return text if len(text) <= 80 else text[:77] + "..."
