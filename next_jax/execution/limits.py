@@ -1,0 +1,48 @@
+"""How much of the machine one program may use."""
+
+import dataclasses
+
+from next_jax import errors
+
+
+class LimitError(errors.UserError):
+  """A limit under which no program could run."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Limits:
+  """Limits of one program with all its tests.
+
+  Time is limited in CPU seconds, so that a verdict does not depend on how busy the machine is;
+  the wall clock only ends programs that wait.
+
+  Attributes:
+    cpu_seconds: of the program's process.
+    wall_slack: seconds on the wall clock on top of `cpu_seconds`.
+    judge_cpu_seconds: for decoding and comparing what one program returned.
+    memory_bytes: address space of the program's process.
+    reply_bytes: the longest encoded result of one call.
+    file_bytes: the largest file it may write. What it prints is thrown away.
+    max_files: open files.
+    max_processes: processes and threads beyond those the user already has.
+  """
+
+  cpu_seconds: float = 3.0
+  wall_slack: float = 10.0
+  judge_cpu_seconds: float = 5.0
+  memory_bytes: int = 1 << 30
+  reply_bytes: int = 32 << 20
+  file_bytes: int = 16 << 20
+  max_files: int = 256
+  max_processes: int = 128
+
+  def __post_init__(self):
+    for field in dataclasses.fields(self):
+      value = getattr(self, field.name)
+      if not value > 0:
+        raise LimitError(f"Limits.{field.name}: found {value!r}, expected a number above 0")
+    if self.memory_bytes < 64 << 20:
+      raise LimitError(
+          f"Limits.memory_bytes: found {self.memory_bytes}, expected at least {64 << 20} (64 MiB): the address space"
+          " counts the interpreter's own mappings too"
+      )

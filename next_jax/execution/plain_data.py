@@ -1,0 +1,310 @@
+"""Python values as tagged JSON, so that a program's results can be judged in another process.
+
+None, bool, int, float and str are themselves, a list is a JSON list, everything else is an object
+with one key, the tag: `{"tuple": [1, 2]}`. Only exact types are plain: a subclass of int may compare
+as it likes where it was made, so it is not taken for an int here. What is not plain goes to the
+`foreign` callback of either side.
+"""
+
+import collections
+from collections.abc import Callable
+from typing import Any
+
+_ATOMS = frozenset((type(None), bool, int, float, str))
+# Larger ints travel as hexadecimal: that is linear in their length, decimal is not.
+_LARGEST_INT = 1 << 63
+# Below this length looking at each item is faster than asking whether one may skip that.
+_LONG_LIST = 16
+
+_FACTORIES = {factory.__name__: factory for factory in (list, int, set, dict, str, float, tuple, bool)}
+
+
+class NotPlain(ValueError):
+  """A value that has no tagged form."""
+
+
+class Malformed(ValueError):
+  """A message that is not tagged JSON; only a program that writes its own replies sends one."""
+
+
+def encode(value: Any, foreign: Callable[[Any], Any]) -> Any:
+  """Raises NotPlain for values that are not plain, unless `foreign` finds a form for them."""
+  kind = type(value)
+  if kind is int:
+    return value if -_LARGEST_INT < value < _LARGEST_INT else {"int": hex(value)}
+  if kind in _ATOMS:
+    return value
+  if kind is list:
+    return _encode_all(value, foreign)
+  encoder = _ENCODERS.get(kind)
+  if encoder is not None:
+    return {kind.__name__: encoder(value, foreign)}
+  name = f"{kind.__module__}.{kind.__qualname__}"
+  encoder = _ENCODERS_BY_NAME.get(name)
+  if encoder is not None:
+    return {name: encoder(value, foreign)}
+  if kind.__module__ == "numpy" and hasattr(value, "item") and getattr(value, "shape", None) == ():
+    return encode(value.item(), foreign)  # compared as the Python number that it stands for
+  if kind.__base__ is tuple and hasattr(kind, "_fields"):
+    return {"tuple": _encode_all(tuple.__iter__(value), foreign)}
+  return foreign(value)
+
+
+def decode(value: Any, foreign: Callable[[str, Any], Any]) -> Any:
+  """The value for tagged JSON; tags that are not plain go to `foreign(tag, payload)`.
+
+  Raises Malformed, whatever is wrong with it.
+  """
+  try:
+    return _decode(value, foreign)
+  except (TypeError, ValueError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
+    raise Malformed(f"{type(error).__name__}: {error}") from None
+
+
+def update(old: Any, new: Any) -> None:
+  """Makes the mutable containers in `old` equal to those in `new`, keeping their identities."""
+  kind = type(old)
+  if kind is not type(new):
+    return
+  if kind is list:
+    for index in range(min(len(old), len(new))):
+      if type(old[index]) is type(new[index]) and type(old[index]) in _MUTABLE:
+        update(old[index], new[index])
+      else:
+        old[index] = new[index]
+    old[len(new) :] = new[len(old) :]
+  elif kind in (dict, collections.OrderedDict, collections.defaultdict, collections.Counter):
+    kept = {key: item for key, item in old.items() if type(item) in _MUTABLE}
+    old.clear()
+    for key, item in new.items():
+      if key in kept and type(kept[key]) is type(item):
+        update(kept[key], item)
+        item = kept[key]
+      old[key] = item
+  elif kind is set:
+    old.clear()
+    old |= new
+  elif kind is collections.deque:
+    old.clear()
+    old.extend(new)
+  elif kind is bytearray:
+    old[:] = new
+  elif kind is tuple:
+    for old_item, new_item in zip(old, new):
+      update(old_item, new_item)
+
+
+def may_change(value: Any) -> bool:
+  """Whether a call could change this argument in place."""
+  kind = type(value)
+  if kind is tuple:
+    return any(map(may_change, value))
+  return kind in _MUTABLE
+
+
+_MUTABLE = frozenset(
+    (list, dict, set, bytearray, collections.deque, collections.OrderedDict, collections.defaultdict,
+     collections.Counter)
+)
+
+
+def _encode_all(values, foreign):
+  values = list(values)
+  if len(values) > _LONG_LIST:
+    kinds = set(map(type, values))
+    if kinds <= _ATOMS:
+      if int not in kinds:
+        return values
+      if len(kinds) == 1 and -_LARGEST_INT < min(values) and max(values) < _LARGEST_INT:
+        return values
+  return [encode(value, foreign) for value in values]
+
+
+def _encode_pairs(value, foreign):
+  return [_encode_all(value.keys(), foreign), _encode_all(value.values(), foreign)]
+
+
+def _encode_defaultdict(value, foreign):
+  factory = value.default_factory
+  name = factory.__name__ if factory in _FACTORIES.values() else None
+  return [name, *_encode_pairs(value, foreign)]
+
+
+def _encode_timedelta(value, foreign):
+  return [value.days, value.seconds, value.microseconds]
+
+
+_ENCODERS = {
+    tuple: _encode_all,
+    dict: _encode_pairs,
+    set: _encode_all,
+    frozenset: _encode_all,
+    bytes: lambda value, _: value.hex(),
+    bytearray: lambda value, _: value.hex(),
+    complex: lambda value, _: [value.real, value.imag],
+    range: lambda value, foreign: _encode_all((value.start, value.stop, value.step), foreign),
+    slice: lambda value, foreign: _encode_all((value.start, value.stop, value.step), foreign),
+    type({}.keys()): _encode_all,
+    type({}.values()): _encode_all,
+    type({}.items()): _encode_all,
+    type(Ellipsis): lambda value, _: None,
+    type(NotImplemented): lambda value, _: None,
+}
+
+_ENCODERS_BY_NAME = {
+    "collections.deque": lambda value, foreign: [_encode_all(value, foreign), value.maxlen],
+    "collections.Counter": _encode_pairs,
+    "collections.OrderedDict": _encode_pairs,
+    "collections.defaultdict": _encode_defaultdict,
+    "array.array": lambda value, foreign: [value.typecode, _encode_all(value, foreign)],
+    "datetime.datetime": lambda value, _: value.isoformat(),
+    "datetime.date": lambda value, _: value.isoformat(),
+    "datetime.time": lambda value, _: value.isoformat(),
+    "datetime.timedelta": _encode_timedelta,
+    "decimal.Decimal": lambda value, _: str(value),
+    "fractions.Fraction": lambda value, foreign: _encode_all((value.numerator, value.denominator), foreign),
+}
+
+
+def _decode(value, foreign):
+  kind = type(value)
+  if kind is list:
+    return _decode_all(value, foreign)
+  if kind is dict:
+    ((tag, payload),) = value.items()
+    decoder = _DECODERS.get(tag)
+    return foreign(tag, payload) if decoder is None else decoder(payload, foreign)
+  return value
+
+
+def _decode_all(values, foreign):
+  if type(values) is not list:
+    raise TypeError(f"expected a list, found {type(values).__name__}")
+  if len(values) > _LONG_LIST and set(map(type, values)) <= _ATOMS:
+    return values
+  return [_decode(value, foreign) for value in values]
+
+
+def _decode_dict(payload, foreign):
+  keys, values = payload
+  keys, values = _decode_all(keys, foreign), _decode_all(values, foreign)
+  if len(keys) != len(values):
+    raise ValueError(f"{len(keys)} keys and {len(values)} values")
+  # One by one: colliding keys can make this quadratic, and between two of them a timer can end it.
+  result = {}
+  for key, value in zip(keys, values):
+    result[key] = value
+  return result
+
+
+def _decode_set(payload, foreign):
+  result = set()
+  for item in _decode_all(payload, foreign):
+    result.add(item)
+  return result
+
+
+def _decode_int(payload, foreign):
+  return int(_string(payload), 16)
+
+
+def _string(payload):
+  if type(payload) is not str:
+    raise TypeError(f"expected a string, found {type(payload).__name__}")
+  return payload
+
+
+def _decode_defaultdict(payload, foreign):
+  name, *pairs = payload
+  return collections.defaultdict(None if name is None else _FACTORIES[name], _decode_dict(pairs, foreign))
+
+
+def _decode_deque(payload, foreign):
+  items, length = payload
+  return collections.deque(_decode_all(items, foreign), length)
+
+
+def _decode_counter(payload, foreign):
+  counter = collections.Counter()
+  counter.update(_decode_dict(payload, foreign))
+  return counter
+
+
+def _decode_array(payload, foreign):
+  import array
+
+  typecode, items = payload
+  return array.array(_string(typecode), _decode_all(items, foreign))
+
+
+def _decode_datetime(payload, foreign):
+  import datetime
+
+  return datetime.datetime.fromisoformat(_string(payload))
+
+
+def _decode_date(payload, foreign):
+  import datetime
+
+  return datetime.date.fromisoformat(_string(payload))
+
+
+def _decode_time(payload, foreign):
+  import datetime
+
+  return datetime.time.fromisoformat(_string(payload))
+
+
+def _decode_timedelta(payload, foreign):
+  import datetime
+
+  days, seconds, microseconds = payload
+  return datetime.timedelta(days, seconds, microseconds)
+
+
+def _decode_decimal(payload, foreign):
+  import decimal
+
+  return decimal.Decimal(_string(payload))
+
+
+def _decode_fraction(payload, foreign):
+  import fractions
+
+  numerator, denominator = _decode_all(payload, foreign)
+  return fractions.Fraction(numerator, denominator)
+
+
+def _decode_complex(payload, foreign):
+  real, imaginary = payload
+  return complex(real, imaginary)
+
+
+_DECODERS = {
+    "int": _decode_int,
+    "tuple": lambda payload, foreign: tuple(_decode_all(payload, foreign)),
+    "dict": _decode_dict,
+    "set": _decode_set,
+    "frozenset": lambda payload, foreign: frozenset(_decode_set(payload, foreign)),
+    "bytes": lambda payload, foreign: bytes.fromhex(_string(payload)),
+    "bytearray": lambda payload, foreign: bytearray.fromhex(_string(payload)),
+    "complex": _decode_complex,
+    "range": lambda payload, foreign: range(*_decode_all(payload, foreign)),
+    "slice": lambda payload, foreign: slice(*_decode_all(payload, foreign)),
+    "dict_keys": lambda payload, foreign: _decode_dict([payload, [None] * len(payload)], foreign).keys(),
+    "dict_values": lambda payload, foreign: dict(enumerate(_decode_all(payload, foreign))).values(),
+    "dict_items": lambda payload, foreign: dict(_decode_all(payload, foreign)).items(),
+    "ellipsis": lambda payload, foreign: Ellipsis,
+    "NotImplementedType": lambda payload, foreign: NotImplemented,
+    "collections.deque": _decode_deque,
+    "collections.Counter": _decode_counter,
+    "collections.OrderedDict": lambda payload, foreign: collections.OrderedDict(_decode_dict(payload, foreign)),
+    "collections.defaultdict": _decode_defaultdict,
+    "array.array": _decode_array,
+    "datetime.datetime": _decode_datetime,
+    "datetime.date": _decode_date,
+    "datetime.time": _decode_time,
+    "datetime.timedelta": _decode_timedelta,
+    "decimal.Decimal": _decode_decimal,
+    "fractions.Fraction": _decode_fraction,
+}

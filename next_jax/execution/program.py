@@ -1,0 +1,44 @@
+"""What the executor is asked to run: programs to verify, calls to trace."""
+
+import dataclasses
+from typing import ClassVar
+
+from next_jax import schema
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Program(schema.Record):
+  """One program, and the tests that decide about it.
+
+  Attributes:
+    code: the whole source of the program; it is never run in a process that anybody trusts.
+    entry_point: the function that the tests call. Tests see this name of the program and no other;
+      tests that use other names of it ("" declares that they do) run inside the program's process
+      and the verdict says so.
+    setup_code: runs before the program and, where the tests are judged, before the tests.
+    tests: Python sources that raise when they are not satisfied; they run in order, in one
+      namespace, up to the first that does not pass.
+  """
+
+  record_name: ClassVar[str] = "program"
+  task_id: str
+  sample_index: int = 0
+  code: str
+  entry_point: str
+  setup_code: str = ""
+  tests: tuple[str, ...]
+
+  def __post_init__(self):
+    if not self.tests:
+      raise schema.RecordError(f"key 'tests': program for task {self.task_id!r} has none; a verdict needs a test")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class TraceRequest(schema.Record):
+  """One call of a program to trace; `call` is an expression such as "separate([1, 2])"."""
+
+  record_name: ClassVar[str] = "trace request"
+  task_id: str
+  source: str
+  call: str
+  setup_code: str = ""

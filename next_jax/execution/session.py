@@ -1,0 +1,363 @@
+"""The judge's end of one program: calls go out, plain data comes back, time runs out."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+from typing import Any
+
+from next_jax.execution import plain_data
+from next_jax.execution import wire
+from next_jax.execution import zygote
+
+# How long to wait for a reply before looking whether the program's process still lives.
+_PATIENCE_SECONDS = 0.05
+# A zygote does nothing that takes longer, except on a machine that is out of memory.
+_ZYGOTE_SECONDS = 30.0
+
+
+class Lost(BaseException):
+  """The program will answer no more. Not an Exception: no test's `except` may turn it into a pass."""
+
+  def __init__(self, status: str, detail: str):
+    super().__init__(status, detail)
+    self.status = status
+    self.detail = detail
+
+
+class ZygoteLost(Exception):
+  """The process that forks for us does not; nothing is known about the program."""
+
+
+class CandidateError(Exception):
+  """An exception of the program's own class, when it is raised again in a test."""
+
+
+class Opaque:
+  """A result that is no plain data; equal to itself only."""
+
+  def __init__(self, number: int, kind: str):
+    self.number = number
+    self._kind = kind
+
+  def __repr__(self):
+    return f"<{self._kind} object, not plain data>"
+
+
+class Zygote:
+  """The judge's handle of a zygote process."""
+
+  def __init__(self, settings: dict):
+    self._control, theirs = socket.socketpair()
+    self._control.settimeout(_ZYGOTE_SECONDS)
+    self._process = subprocess.Popen(
+        zygote.python("zygote", theirs.fileno(), settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=zygote.environment(),
+        pass_fds=(theirs.fileno(),),
+    )
+    theirs.close()
+
+  @property
+  def pid(self) -> int:
+    return self._process.pid
+
+  def fork(self) -> socket.socket:
+    """The channel to a new child."""
+    ours, theirs = socket.socketpair()
+    try:
+      socket.send_fds(self._control, [b"F"], [theirs.fileno()])
+    except OSError as error:
+      raise ZygoteLost(f"the forking process is gone: {error}") from None
+    theirs.close()
+    return ours
+
+  def look(self) -> tuple[int, int]:
+    """(wait status of the child or zygote.RUNNING, number of processes below the zygote)."""
+    status, processes, _ = self._ask(b"L")
+    return status, processes
+
+  def end(self) -> tuple[int, float]:
+    """Kills the child and all that it started; returns (wait status, CPU seconds)."""
+    status, _, cpu_seconds = self._ask(b"E")
+    return status, cpu_seconds
+
+  def close(self) -> None:
+    self._control.close()
+    self._process.wait()
+
+  def _ask(self, request):
+    try:
+      self._control.sendall(request)
+      reply = b""
+      while len(reply) < zygote.REPLY.size:
+        data = self._control.recv(zygote.REPLY.size - len(reply))
+        if not data:
+          raise ZygoteLost("the forking process has ended")
+        reply += data
+    except OSError as error:
+      raise ZygoteLost(f"the forking process does not answer: {error}") from None
+    return zygote.REPLY.unpack(reply)
+
+
+class Session:
+  """One program in its process, from fork to kill.
+
+  All methods raise Lost when the process ends, or has to be ended, instead of answering.
+  """
+
+  def __init__(self, forker: Zygote, limits: dict):
+    self._forker = forker
+    self._limits = limits
+    self._deadline = time.monotonic() + limits["cpu_seconds"] + limits["wall_slack"]
+    self._reader = wire.Reader(limits["reply_bytes"])
+    self.is_loaded = False
+    self._channel = forker.fork()
+    self._channel.settimeout(_PATIENCE_SECONDS)
+    self.lost: Lost | None = None
+    self.raised: BaseException | None = None  # the last exception of the program that a call raised again
+    self.raised_status = self.raised_detail = ""
+
+  def load(self, setup_code: str, code: str, entry_point: str) -> None:
+    """Sends the program; the reply is read before that of the first call."""
+    self._send(["load", setup_code, code, entry_point])
+
+  def loaded(self) -> None:
+    """Waits until the program is loaded; raises Lost when it cannot be."""
+    if not self.is_loaded:
+      self._expect_ok(self._receive())
+      self.is_loaded = True
+
+  def call(self, arguments: tuple, keywords: dict, target: int = 0) -> Any:
+    """What the program's function returns or raises.
+
+    Raises plain_data.NotPlain, before anything is sent, for arguments that are not plain data.
+    """
+    encoded = [plain_data.encode(value, _encode_ours) for value in arguments]
+    named = {name: plain_data.encode(value, _encode_ours) for name, value in keywords.items()}
+    self._send(["call", target, encoded, named])
+    self.loaded()
+    reply = self._receive()
+    if len(reply) > 1 and reply[-1] is not None:
+      self._update(arguments, keywords, reply[-1])
+    if reply[0] == "value" and len(reply) == 3:
+      if type(reply[1]) is dict and "argument" in reply[1]:
+        return self._guarded(lambda: arguments[reply[1]["argument"]])
+      return self._decode(reply[1])
+    if reply[0] == "raise" and len(reply) == 6:
+      raise self._exception(reply[:-1])
+    self._malformed(f"a reply of kind {str(reply[0])[:40]!r}")
+
+  def next_items(self, target: int, count: int) -> tuple[list, Any]:
+    """Up to `count` items of an iterator in the program, and how it ended: None, or an exception."""
+    self._send(["next", target, count])
+    reply = self._receive()
+    if reply[0] != "items" or len(reply) != 3 or type(reply[1]) is not list:
+      self._malformed("no items")
+    items = [self._decode(item) for item in reply[1]]
+    if reply[2] is None:
+      return items, None
+    if reply[2] == ["end"]:
+      return items, StopIteration()
+    return items, self._exception(reply[2])
+
+  def inside(self, test: str) -> None:
+    """Runs a test in the program's own process. Raises Lost unless that says it passed."""
+    self._send(["inside", test])
+    self.loaded()
+    self._expect_ok(self._receive())
+
+  def trace(self, source: str, call: str, setup_code: str, budget: dict | None) -> list:
+    self._send(["trace", source, call, setup_code, budget])
+    reply = self._receive()
+    if len(reply) != 2 or reply[0] not in ("trace", "refused"):
+      self._expect_ok(reply)
+    return reply
+
+  def end(self) -> float:
+    """Kills the program and everything it started; returns its CPU seconds."""
+    self._channel.close()
+    status, cpu_seconds = self._forker.end()
+    if status == zygote.FORK_FAILED:
+      raise ZygoteLost("no process could be forked: too many processes, or too little memory")
+    if status == zygote.NOT_CLEAN:
+      raise ZygoteLost("processes that the program left could not be killed")
+    if self.lost is not None and self.lost.status == "ended":
+      self.lost.status, self.lost.detail = self._why(status, cpu_seconds)
+    return cpu_seconds
+
+  def _why(self, status, cpu_seconds):
+    """Status and detail for a process that ended without being told to."""
+    if os.WIFSIGNALED(status):
+      number = os.WTERMSIG(status)
+      if number in (signal.SIGXCPU, signal.SIGPROF) or cpu_seconds >= self._limits["cpu_seconds"]:
+        return "timeout", f"used more than {self._limits['cpu_seconds']:g} s of CPU time"
+      try:
+        name = signal.Signals(number).name
+      except ValueError:
+        name = f"signal {number}"
+      return "error", f"its process was killed by {name}"
+    return "error", f"its process ended with exit status {os.WEXITSTATUS(status)} without an answer"
+
+  def _send(self, message):
+    data = memoryview(wire.frame(json.dumps(message, separators=(",", ":")).encode()))
+    while data:
+      try:
+        data = data[self._channel.send(data) :]
+      except TimeoutError:
+        self._look()
+      except (BrokenPipeError, ConnectionResetError):
+        # Its last words may still be there to read, such as why the program could not be loaded.
+        return
+
+  def _receive(self):
+    try:
+      while (payload := self._reader.take()) is None:
+        try:
+          data = self._channel.recv(1 << 18)
+        except TimeoutError:
+          self._look()
+          continue
+        except ConnectionResetError:
+          data = b""
+        if not data:
+          self._lose("ended", "")
+        self._reader.feed(data)
+    except wire.MessageTooLong:
+      self._lose("error", f"returned more than {self._limits['reply_bytes']} bytes")
+    try:
+      reply = json.loads(payload)
+    except (ValueError, RecursionError) as error:
+      self._malformed(str(error))
+    if type(reply) is not list or not reply:
+      self._malformed("no list")
+    return reply
+
+  def _look(self):
+    """Ends the wait for a process that is dead, out of time, or has become too many."""
+    status, processes = self._forker.look()
+    if status != zygote.RUNNING and not self._readable():
+      self._lose("ended", "")
+    if processes > self._limits["max_processes"]:
+      self._lose("error", f"started more than {self._limits['max_processes']} processes")
+    if time.monotonic() > self._deadline:
+      seconds = self._limits["cpu_seconds"] + self._limits["wall_slack"]
+      self._lose("timeout", f"not finished after {seconds:g} s on the clock")
+
+  def _readable(self):
+    try:
+      return bool(self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
+    except (BlockingIOError, ConnectionResetError):
+      return False
+
+  def _expect_ok(self, reply):
+    if reply == ["ok"]:
+      return
+    if reply[0] == "raise" and len(reply) in (5, 6) and all(type(part) is str for part in reply[1:5]):
+      self._lose(reply[3] if reply[3] in ("error", "memory", "syntax") else "error", reply[2])
+    if reply[0] == "failed" and len(reply) == 2:
+      self._lose("failed", str(reply[1]))
+    self._malformed(f"a reply of kind {str(reply[0])[:40]!r}")
+
+  def _exception(self, reply):
+    """The exception to raise in a test for ["raise", built-in name, detail, status, message]."""
+    if type(reply) is not list or len(reply) != 5 or not all(type(part) is str for part in reply):
+      self._malformed("no exception")
+    _, name, detail, status, message = reply
+    kind = _EXCEPTIONS.get(name, CandidateError)
+    try:
+      error = kind(message)
+    except TypeError:  # such as UnicodeDecodeError, which takes five arguments
+      error = CandidateError(message)
+    self.raised, self.raised_detail = error, detail
+    self.raised_status = status if status in ("error", "memory") else "error"
+    return error
+
+  def _update(self, arguments, keywords, changed):
+    if type(changed) is not list or len(changed) != 2 or type(changed[0]) is not list or type(changed[1]) is not dict:
+      self._malformed("no arguments")
+    for old, new in zip(arguments, changed[0]):
+      plain_data.update(old, self._decode(new))
+    for name, new in changed[1].items():
+      plain_data.update(keywords.get(name), self._decode(new))
+
+  def _decode(self, value):
+    return self._guarded(lambda: plain_data.decode(value, self._decode_theirs))
+
+  def _guarded(self, decode):
+    try:
+      return decode()
+    except (plain_data.Malformed, TypeError, IndexError) as error:
+      self._malformed(str(error))
+
+  def _decode_theirs(self, tag, payload):
+    number, kind = payload
+    if type(number) is not int or type(kind) is not str:
+      raise ValueError(f"tag {tag!r}")
+    if tag == "iterator":
+      return RemoteIterator(self, number)
+    if tag == "callable":
+      return RemoteFunction(self, number)
+    if tag == "object":
+      return Opaque(number, kind[:100])
+    raise ValueError(f"unknown tag {tag!r}")
+
+  def _malformed(self, what):
+    self._lose("error", f"its process wrote something else than an answer ({what[:200]})")
+
+  def _lose(self, status, detail):
+    self.lost = Lost(status, detail)
+    raise self.lost
+
+
+class RemoteIterator:
+  """An iterator in the program, read in chunks that double, so that endless ones work as well."""
+
+  def __init__(self, session: Session, number: int):
+    self.number = number
+    self._session = session
+    self._chunk = 1
+    self._items: list = []
+    self._end = None
+
+  def __iter__(self):
+    return self
+
+  def __next__(self):
+    if not self._items and self._end is None:
+      items, self._end = self._session.next_items(self.number, self._chunk)
+      self._items = items[::-1]
+      self._chunk = min(2 * self._chunk, 4096)
+    if self._items:
+      return self._items.pop()
+    end, self._end = self._end, StopIteration()
+    raise end
+
+
+class RemoteFunction:
+  """A function that the program returned."""
+
+  def __init__(self, session: Session, number: int):
+    self.number = number
+    self._session = session
+
+  def __call__(self, *arguments, **keywords):
+    return self._session.call(arguments, keywords, self.number)
+
+
+def _encode_ours(value):
+  if isinstance(value, (RemoteIterator, RemoteFunction, Opaque)):
+    return {"kept": value.number}
+  kind = type(value)
+  raise plain_data.NotPlain(f"an argument of type {kind.__module__}.{kind.__qualname__} is not plain data")
+
+
+_EXCEPTIONS = {
+    error.__name__: error
+    for error in vars(__import__("builtins")).values()
+    if isinstance(error, type) and issubclass(error, BaseException)
+}

@@ -1,0 +1,100 @@
+"""The executor's handle of one worker: a judge process, with the zygote that the judge starts."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sysconfig
+import tempfile
+
+from next_jax.execution import wire
+from next_jax.execution import zygote
+
+_LONGEST_ANSWER = 1 << 30
+
+
+class Worker:
+  """Sends jobs and receives answers without ever waiting.
+
+  Attributes:
+    jobs: what was sent and not answered yet, oldest first; the caller's own objects.
+    since: on the monotonic clock, when the oldest of them became the oldest.
+  """
+
+  def __init__(self, settings: dict, directory: str):
+    """directory: where this worker makes its own, for programs to scratch in."""
+    self._directory = tempfile.mkdtemp(dir=directory)
+    packages = list(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
+    settings = {**settings, "directory": self._directory, "packages": packages}
+    self._socket, theirs = socket.socketpair()
+    with theirs:
+      # exec, not fork: nothing of this process, which may hold a model, reaches the worker. In a
+      # session of its own a Ctrl-C in the terminal does not reach it either.
+      self._process = subprocess.Popen(
+          zygote.python("judge", theirs.fileno(), settings),
+          stdin=subprocess.DEVNULL,
+          stdout=subprocess.DEVNULL,
+          stderr=subprocess.DEVNULL,
+          env=zygote.environment(),
+          pass_fds=(theirs.fileno(),),
+          cwd=self._directory,
+          start_new_session=True,
+      )
+    self._socket.setblocking(False)
+    self._reader = wire.Reader(_LONGEST_ANSWER)
+    self._outgoing = b""
+    self._zygote_pid: int | None = None
+    self.jobs: list = []
+    self.since = 0.0
+
+  def fileno(self) -> int:
+    return self._socket.fileno()
+
+  @property
+  def has_outgoing(self) -> bool:
+    return bool(self._outgoing)
+
+  def send(self, job: dict) -> None:
+    self._outgoing += wire.frame(json.dumps(job).encode())
+    self.flush()
+
+  def flush(self) -> None:
+    """Writes as much as the socket takes now. Raises OSError when the worker is dead."""
+    while self._outgoing:
+      try:
+        sent = self._socket.send(self._outgoing)
+      except BlockingIOError:
+        return
+      self._outgoing = self._outgoing[sent:]
+
+  def receive(self) -> list[dict]:
+    """The answers that have arrived. Raises OSError when the worker is dead."""
+    try:
+      data = self._socket.recv(1 << 18)
+    except BlockingIOError:
+      return []
+    if not data:
+      raise ConnectionResetError("the worker process has ended")
+    self._reader.feed(data)
+    answers = []
+    while (payload := self._reader.take()) is not None:
+      answer = json.loads(payload)
+      if "zygote" in answer:
+        self._zygote_pid = answer["zygote"]
+      else:
+        answers.append(answer)
+    return answers
+
+  def close(self) -> int:
+    """Ends the worker at once, with the program that it runs; returns the judge's exit status."""
+    self._socket.close()
+    self._process.kill()
+    status = self._process.wait()
+    if self._zygote_pid is not None:
+      try:
+        # It ends by itself when the judge is gone; unless a program has stopped it.
+        os.kill(self._zygote_pid, signal.SIGCONT)
+      except ProcessLookupError:
+        pass
+    return status

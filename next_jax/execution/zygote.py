@@ -1,0 +1,277 @@
+"""A small process that forks a child for every program, and afterwards leaves nothing of it.
+
+It is started by exec with an empty environment, runs no program itself, and holds neither tests nor
+anything else of value; what a child inherits is an interpreter with common modules loaded.
+
+Requests on the control socket are one byte: "F" (with the child's channel attached), "L" (look) and
+"E" (end). Each but "F" is answered by one `REPLY`: (wait status or RUNNING, processes, CPU seconds).
+"""
+
+import gc
+import json
+import os
+import resource
+import signal
+import socket
+import struct
+import sys
+import time
+
+REPLY = struct.Struct("<iid")
+RUNNING = -1
+FORK_FAILED = -2
+NOT_CLEAN = -3
+
+PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+
+# What MBPP's programs import, so that not every child has to do it again.
+_PRELOADED = (
+    "array", "bisect", "cmath", "collections", "copy", "datetime", "functools", "heapq", "itertools", "math", "operator",
+    "random", "re", "string", "typing",
+)  # fmt: skip
+
+_SECONDS_TO_CLEAN = 10.0
+
+
+def python(module: str, inherited: int, settings: dict) -> list[str]:
+  """The command line for `main` of a module of this package, in a bare interpreter.
+
+  inherited: a socket that `main` is given.
+  settings: "directory" (for scratch directories), "packages" (what programs may import from besides
+    the standard library), "preload" (modules) and the numbers of Limits.
+  """
+  # -P -s -S: nothing comes from the working directory, the user's or the site's packages. Not -I,
+  # which would ignore PYTHONHASHSEED too: verdicts must not depend on the order of sets.
+  start = (
+      "import sys; sys.path.insert(0, sys.argv[1]);"
+      f" from next_jax.execution import {module}; {module}.main(int(sys.argv[2]), sys.argv[3])"
+  )
+  arguments = [PACKAGE_ROOT, str(inherited), json.dumps(settings)]
+  return [sys.executable, "-B", "-P", "-s", "-S", "-c", start, *arguments]
+
+
+def environment() -> dict[str, str]:
+  """All that a program sees of the environment: nothing of the user's."""
+  # One thread for numerical libraries: each of their threads takes 40 MB of address space.
+  return {
+      "PATH": "/usr/local/bin:/usr/bin:/bin",
+      "LANG": "C.UTF-8",
+      "PYTHONHASHSEED": "0",
+      "OPENBLAS_NUM_THREADS": "1",
+      "OMP_NUM_THREADS": "1",
+      "MKL_NUM_THREADS": "1",
+  }
+
+
+def main(control: int, settings_json: str) -> None:
+  settings = json.loads(settings_json)
+  if sys.platform == "linux" and not settings.get("reaper"):
+    _become_reaper(control, settings)
+  for name in _PRELOADED:
+    __import__(name)
+  for name in settings["preload"]:
+    __import__(name, fromlist=["*"])
+  from next_jax.execution import child
+
+  if not settings["preload"]:
+    sys.path.remove(PACKAGE_ROOT)
+  sys.path += settings["packages"]
+  _limit(settings)
+  gc.collect()
+  gc.freeze()  # so that a collection in a child does not touch, and so copy, the pages it shares
+  _Zygote(control, settings, child).serve()
+
+
+def _become_reaper(control, settings):
+  """Makes orphans of programs our children, which only we can then see to, and starts again.
+
+  Again, because the attribute survives exec while ctypes would stay in memory for every fork.
+  """
+  import ctypes
+
+  pr_set_child_subreaper = 36
+  if ctypes.CDLL(None, use_errno=True).prctl(pr_set_child_subreaper, 1, 0, 0, 0) != 0:
+    raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
+  arguments = python("zygote", control, {**settings, "reaper": True})
+  os.execve(arguments[0], arguments, environment())
+
+
+def _limit(settings):
+  """Limits that the children inherit; the CPU time is set in each, since it counts from its start."""
+  _set_limit(resource.RLIMIT_AS, settings["memory_bytes"])
+  _set_limit(resource.RLIMIT_FSIZE, settings["file_bytes"])
+  _set_limit(resource.RLIMIT_NOFILE, settings["max_files"])
+  _set_limit(resource.RLIMIT_CORE, 0)
+  if sys.platform == "linux":
+    # Counted over all processes of the user, so others' must fit in as well.
+    _set_limit(resource.RLIMIT_NPROC, _count_tasks_of_user() + settings["max_processes"])
+    # Deep recursion of honest programs; the kernel counts the main thread's stack as it grows.
+    _, hard = resource.getrlimit(resource.RLIMIT_STACK)
+    wanted = 64 << 20
+    if hard == resource.RLIM_INFINITY or hard >= wanted:
+      resource.setrlimit(resource.RLIMIT_STACK, (wanted, hard))
+
+
+def _set_limit(kind, value):
+  _, hard = resource.getrlimit(kind)
+  if hard != resource.RLIM_INFINITY:
+    value = min(value, hard)
+  try:
+    resource.setrlimit(kind, (value, value))
+  except (ValueError, OSError):
+    if sys.platform == "linux":
+      raise
+    # macOS does not let RLIMIT_AS be lowered; there the CPU limit alone ends a memory bomb.
+
+
+class _Zygote:
+
+  def __init__(self, control, settings, child):
+    self._control = socket.socket(fileno=control)
+    self._settings = settings
+    self._child_module = child
+    self._child = None
+    self._fork_error = False
+    self._status = RUNNING
+    self._cpu_seconds = 0.0
+    self._directory = os.path.join(settings["directory"], "program")
+
+  def serve(self):
+    try:
+      while True:
+        request, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+        if request == b"F":
+          self._fork(descriptors[0])
+        elif request == b"L":
+          self._reply(self._look(), len(_descendants()))
+        elif request == b"E":
+          self._end()
+        else:  # the judge is gone
+          return
+    finally:
+      if self._child is not None:
+        self._kill()
+
+  def _fork(self, channel):
+    self._fork_error, self._status, self._cpu_seconds = False, RUNNING, 0.0
+    try:
+      os.mkdir(self._directory, 0o700)
+    except FileExistsError:
+      _remove(self._directory)
+      os.mkdir(self._directory, 0o700)
+    try:
+      self._child = os.fork()
+    except OSError:
+      self._fork_error = True
+    if self._child == 0:
+      try:
+        self._control.close()
+        random = sys.modules["random"]
+        random.seed(0)  # verdicts are reproducible, also of programs that draw
+        self._child_module.run(channel, cpu_seconds=self._settings["cpu_seconds"], directory=self._directory)
+      finally:
+        os._exit(1)
+    os.close(channel)
+
+  def _look(self):
+    """Wait status of the child, or RUNNING; leaves it a zombie, so its number stays its own."""
+    if self._child is None or not hasattr(os, "waitid"):
+      return RUNNING
+    state = os.waitid(os.P_PID, self._child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
+    return RUNNING if state is None else state.si_status
+
+  def _end(self):
+    if self._fork_error:
+      self._reply(FORK_FAILED, 0)
+      return
+    clean = self._kill()
+    self._reply(self._status if clean else NOT_CLEAN, 0)
+
+  def _kill(self):
+    child, self._child = self._child, None
+    # Its group at once: fork() in a group that is being killed fails, so no bomb escapes.
+    for kill in (os.killpg, os.kill):
+      try:
+        kill(child, signal.SIGKILL)
+      except (ProcessLookupError, PermissionError):
+        pass  # PermissionError is macOS's answer for a zombie
+    _, self._status, usage = os.wait4(child, 0)
+    self._cpu_seconds = usage.ru_utime + usage.ru_stime
+    clean = self._kill_orphans()
+    try:
+      os.rmdir(self._directory)
+    except OSError:
+      _remove(self._directory)
+    return clean
+
+  def _kill_orphans(self):
+    """Kills what left the group (setsid, double fork); on Linux all of it is below us."""
+    deadline = time.monotonic() + _SECONDS_TO_CLEAN
+    while True:
+      try:
+        pid, _ = os.waitpid(-1, os.WNOHANG)
+      except ChildProcessError:
+        return True
+      if pid:
+        continue
+      if time.monotonic() > deadline:
+        return False
+      found = _descendants()
+      # All are stopped before any is killed, or one would fork while another dies.
+      for number in (signal.SIGSTOP, signal.SIGKILL):
+        for pid in found:
+          try:
+            os.kill(pid, number)
+          except ProcessLookupError:
+            pass
+      time.sleep(0.001)
+
+  def _reply(self, status, processes):
+    self._control.sendall(REPLY.pack(status, processes, self._cpu_seconds))
+
+
+def _stat_fields():
+  """Yields (pid, its parent, its number of threads) of all processes, from /proc."""
+  for name in os.listdir("/proc"):
+    if name.isdigit():
+      try:
+        with open(f"/proc/{name}/stat", "rb") as file:
+          fields = file.read().rpartition(b")")[2].split()
+        yield int(name), int(fields[1]), int(fields[17])
+      except (FileNotFoundError, ProcessLookupError, IndexError):
+        continue
+
+
+def _descendants():
+  """Processes below this one, nearest first; none where there is no /proc."""
+  if sys.platform != "linux":
+    return []
+  children = {}
+  for pid, parent, _ in _stat_fields():
+    children.setdefault(parent, []).append(pid)
+  found = list(children.get(os.getpid(), ()))
+  for pid in found:
+    found.extend(children.get(pid, ()))
+  return found
+
+
+def _count_tasks_of_user():
+  count = 0
+  for pid, _, tasks in _stat_fields():
+    try:
+      if os.stat(f"/proc/{pid}").st_uid == os.getuid():
+        count += tasks
+    except FileNotFoundError:
+      continue
+  return count
+
+
+def _remove(directory):
+  import shutil
+  import subprocess
+
+  shutil.rmtree(directory, ignore_errors=True)
+  if os.path.lexists(directory):
+    # Left over: directories without permissions, or nested deeper than Python recurses.
+    subprocess.run(["chmod", "-R", "u+rwx", directory], check=False)
+    subprocess.run(["rm", "-rf", directory], check=True)
