@@ -15,9 +15,10 @@ from typing import Any, Protocol
 
 from next_jax import errors
 
-_LIGHT_COMMANDS = {
+_COMMANDS = {
     "trace": ("next_jax.tracing.command", "print a program annotated with the states of one call"),
     "verify": ("next_jax.execution.command", "run samples on the tests of a benchmark and print pass@k"),
+    "report": ("next_jax.report.command", "write the report of a work directory again"),
 }
 USER_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 
@@ -106,10 +107,8 @@ def _dispatch(argv: list[str]) -> int:
     rest = [argument for argument in rest if not argument.startswith("--gin.")]
   if rest:
     parser.error(f"unknown argument{'s' if len(rest) > 1 else ''}: {' '.join(rest)}")
-  if arguments.command in _LIGHT_COMMANDS:
-    return importlib.import_module(_LIGHT_COMMANDS[arguments.command][0]).main(arguments)
-  if arguments.command == "report":
-    return _report(arguments)
+  if arguments.command in _COMMANDS:
+    return importlib.import_module(_COMMANDS[arguments.command][0]).main(arguments)
   return _run(arguments.gin_file, bindings)
 
 
@@ -127,19 +126,11 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
   run_parser.add_argument(
       "--gin_file", action="append", default=[], metavar="PATH", help="a config file; may be given several times"
   )
-  for name, (module, help_text) in _LIGHT_COMMANDS.items():
+  for name, (module, help_text) in _COMMANDS.items():
     command_parser = commands.add_parser(name, parents=[shared], help=help_text)
     if name in argv:
       importlib.import_module(module).add_arguments(command_parser)
-  report_parser = commands.add_parser("report", parents=[shared], help="write the report of a work directory again")
-  report_parser.add_argument("workdir", metavar="WORKDIR")
   return parser
-
-
-def _report(arguments: argparse.Namespace) -> int:
-  page = importlib.import_module("next_jax.report.page")
-  print(os.fspath(page.write(arguments.workdir)))
-  return 0
 
 
 def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
@@ -155,7 +146,8 @@ def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
     program.prepare()
     with provenance.recorded(program, configuration.text):
       program.run()
-  return 0
+  # Its table and its page; the loop is a floor below the report and knows nothing of it.
+  return main(["report", os.fspath(program.workdir)])
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import contextlib
 import contextvars
 import dataclasses
 import enum
+import functools
 import hashlib
 import inspect
 import os
@@ -55,6 +56,8 @@ def describe(value: Any) -> Any:
     return sorted((describe(item) for item in value), key=files.dumps)
   if isinstance(value, (tuple, list)):
     return [describe(item) for item in value]
+  if isinstance(value, functools.partial):
+    return {"partial": describe(value.func), "args": describe(value.args), **describe(value.keywords)}
   if inspect.isroutine(value) or inspect.isclass(value):
     arguments = {name: describe(item) for name, item in sorted(_lookup.get()(value).items())}
     name = f"{value.__module__}.{value.__qualname__}"
@@ -104,14 +107,20 @@ def digest(path: epath.PathLike) -> str:
       while block := file.read(1 << 20):
         sha.update(block)
     return sha.hexdigest()[:16]
-  for file in sorted(path.glob("**/*"), key=os.fspath):
-    if file.is_dir():
-      continue
+  for file in sorted(_files(path), key=os.fspath):
     with file.open("rb") as opened:
       head = opened.read(1 << 20)
     sha.update(f"{file.relative_to(path)}\0{file.stat().length}\0".encode("utf-8"))
     sha.update(hashlib.sha256(head).digest())
   return sha.hexdigest()[:16]
+
+
+def _files(directory: epath.Path) -> Iterator[epath.Path]:
+  for path in directory.iterdir():
+    if path.is_dir():
+      yield from _files(path)
+    else:
+      yield path
 
 
 def _argument_names(value: Any) -> list[str]:

@@ -30,10 +30,16 @@ class StageError(errors.UserError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-  """What the work of a stage hands back for its manifest; the same however often it was killed."""
+  """What the work of a stage hands back.
+
+  Attributes:
+    metrics, counts: for the manifest; the same however often the run was killed.
+    timing: rates, for `timing.json`.
+  """
 
   metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
   counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  timing: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -112,7 +118,8 @@ class Stage:
     outcome = work(self.directory)
     seconds = time.monotonic() - began
     manifest = Manifest(**claim, metrics=dict(outcome.metrics), counts=dict(outcome.counts))
-    files.write_json(self.directory / TIMING, {"seconds": round(seconds, 3), "resumed": resumed})
+    rates = {name: round(value, 3) for name, value in outcome.timing.items()}
+    files.write_json(self.directory / TIMING, {"seconds": round(seconds, 3), "resumed": resumed, **rates})
     files.write_json(self.directory / MANIFEST, dataclasses.asdict(manifest))
     claim_path.unlink(missing_ok=True)
     return manifest
@@ -161,6 +168,13 @@ def sharded(
   for records in chunks(len(parts)):
     parts.append(records)
   return parts.merge(path, record_type, order)
+
+
+def count_parts(path: epath.Path) -> int:
+  """Records of `path` that a killed run had written to parts, or all once the file is there."""
+  parts_directory = path.parent / f"{path.stem}.parts"
+  written = [path] if path.exists() else sorted(parts_directory.glob("part-*.jsonl"))
+  return sum(part.read_bytes().count(b"\n") for part in written)
 
 
 def batches(items: Iterable[R], size: int, group: Callable[[R], Any]) -> Iterator[list[R]]:

@@ -1,0 +1,71 @@
+"""The verb `build`: corpora into WORKDIR/corpus, where the SeqIO tasks of the run read them."""
+
+from collections.abc import Mapping, Sequence
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import schema
+from next_jax.corpora import corpus as corpus_lib
+from next_jax.corpora import data_dir
+from next_jax.execution import executor as executor_lib
+from next_jax.prompts import seqio_tasks
+from next_jax.selftrain import progress
+from next_jax.selftrain import settings as settings_lib
+from next_jax.selftrain import stage as stage_lib
+
+
+class SplitError(errors.UserError):
+  """A split that a task does not have, or that has no tasks."""
+
+
+def build(
+    workdir: epath.Path, corpora: Sequence[corpus_lib.Corpus], executor: executor_lib.Executor
+) -> dict[str, dict[str, str]]:
+  """Builds what is not built yet, and points `data_dir` at it.
+
+  Returns:
+    Corpus -> split -> digest of its file.
+  """
+  digests = {}
+  for corpus in corpora:
+    stage = stage_lib.Stage(name=f"corpus/{corpus.name}", workdir=workdir, settings={"corpus": corpus}, inputs={})
+
+    def work(directory: epath.Path, corpus: corpus_lib.Corpus = corpus) -> stage_lib.Outcome:
+      progress.say(f"[corpus/{corpus.name}] building: every bug is proven to fail, every trace recorded")
+      counts = corpus.build(directory, executor)
+      written = {split: settings_lib.digest(directory / f"{split}.jsonl") for split in counts}
+      return stage_lib.Outcome(metrics={"digests": written}, counts=counts)
+
+    manifest = stage.run(work)
+    tasks = ", ".join(f"{count:,} {split}" for split, count in manifest.counts.items())
+    progress.say(f"[corpus/{corpus.name}] repair tasks: {tasks}")
+    digests[corpus.name] = dict(manifest.metrics["digests"])
+  data_dir.set_data_dir(workdir / "corpus")
+  return digests
+
+
+def corpus_of(task: str) -> str:
+  """The corpus that a SeqIO task is over: "mbpp_r" for "mbpp_r_trace"."""
+  return task.rpartition("_")[0]
+
+
+def check(task: str, split: str, corpora: Sequence[str]) -> None:
+  """Raises SplitError when the task has no such split, or its corpus is not among `corpora`."""
+  splits = seqio_tasks.registration(task).splits
+  if split not in splits:
+    raise SplitError(f"task {task!r} has no split {split!r}; it has {', '.join(splits)}")
+  if corpus_of(task) not in corpora:
+    raise SplitError(
+        f"task {task!r} needs corpus {corpus_of(task)!r}, and the run builds {', '.join(corpora) or 'none'}; add it to"
+        " `corpora`"
+    )
+
+
+def read(task: str, split: str, digests: Mapping[str, Mapping[str, str]]) -> tuple[list[schema.RepairTask], str]:
+  """The repair tasks of a split, and the digest of its file; raises SplitError when there are none."""
+  check(task, split, list(digests))
+  tasks = list(seqio_tasks.registration(task).read(split))
+  if not tasks:
+    raise SplitError(f"split {split!r} of task {task!r} is empty; build a larger corpus")
+  return tasks, digests[corpus_of(task)][split]

@@ -1,0 +1,94 @@
+"""Which samples a model is tuned on: small objects, put one after the other in gin.
+
+A filter takes candidates and gives back some of them in the same order. The candidates of all
+iterations come in, the newest iteration first, each iteration in an order that is shuffled by
+seed: so whatever keeps "the first" keeps the newest, and among them any.
+"""
+
+import dataclasses
+import hashlib
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from next_jax import schema
+from next_jax.corpora import canonical
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Candidate:
+  """A sample that the model may be tuned on, with all that is known of it."""
+
+  iteration: int
+  task: schema.RepairTask
+  sample: schema.Sample
+  verdict: schema.Verdict
+
+
+class Filter(Protocol):
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    ...
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Parsed:
+  """Keeps samples that have a fix at all; the loop always applies it first."""
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate.sample.fix is not None]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PassesTests:
+  """Keeps samples whose fix passes all tests (METHOD.md: rejection sampling by execution)."""
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate.verdict.passed]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UniqueFix:
+  """Keeps one sample of each fix of a task; fixes that differ in names or layout only are one."""
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    return _first_of_each(candidates, lambda c: (c.task.task_id, _canonical(c.sample.fix)))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class UniqueCompletion:
+  """Keeps one sample of each pair of rationale and fix of a task."""
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    return _first_of_each(candidates, lambda c: (c.task.task_id, c.sample.rationale, c.sample.fix))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class AtMost:
+  """Keeps at most `per_task` samples of a task, so that easy tasks do not fill the training set."""
+
+  per_task: int = 3
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    counts: Counter[str] = Counter()
+    kept = []
+    for candidate in candidates:
+      counts[candidate.task.task_id] += 1
+      if counts[candidate.task.task_id] <= self.per_task:
+        kept.append(candidate)
+    return kept
+
+
+def _first_of_each(candidates: Sequence[Candidate], key: Callable[[Candidate], object]) -> list[Candidate]:
+  first: dict[object, Candidate] = {}
+  for candidate in candidates:
+    first.setdefault(key(candidate), candidate)
+  return list(first.values())
+
+
+def _canonical(fix: str) -> str:
+  try:
+    text = canonical.canonical(fix)
+  except (canonical.CanonicalError, RecursionError):  # no program, or one too deep to walk
+    text = fix
+  return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

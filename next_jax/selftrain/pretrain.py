@@ -1,0 +1,147 @@
+"""The base model P0: trained from scratch on demonstrations of the embedded corpus, then measured."""
+
+import dataclasses
+import os
+from collections.abc import Iterator
+from typing import Any
+
+from etils import epath
+
+from next_jax import errors
+from next_jax.corpora.minirepair import corpus as minirepair
+from next_jax.engines import engine as engine_lib
+from next_jax.execution import executor as executor_lib
+from next_jax.prompts import example as examples
+from next_jax.prompts import seqio_tasks
+from next_jax.selftrain import build
+from next_jax.selftrain import evaluate as evaluate_lib
+from next_jax.selftrain import finetune as finetune_lib
+from next_jax.selftrain import progress
+from next_jax.selftrain import seeds
+from next_jax.selftrain import settings as settings_lib
+from next_jax.selftrain import stage as stage_lib
+
+PART_SIZE = 2000  # demonstrations of a part; a killed run repeats at most this many
+
+
+class PretrainingError(errors.UserError):
+  """A setting of the pretraining that cannot work."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Pretraining:
+  """Demonstrations, rendered with and without trace, into a network trained from scratch.
+
+  Attributes:
+    corpus: gives the demonstrations, and the tasks of the evaluations.
+    task: SeqIO task whose form (prompt, vocabulary) is used.
+    num_demonstrations: one training example each.
+    num_workers: processes that write demonstrations; 0 writes them in this one.
+    share_with_trace: of the demonstrations; the others are shown without, so that the model can be
+      asked both ways.
+    evaluations: of the trained model; `when` does not matter.
+  """
+
+  workdir: epath.PathLike
+  corpus: minirepair.MiniRepair
+  task: str = "minirepair_trace"
+  engine: engine_lib.Engine
+  executor: executor_lib.Executor
+  num_demonstrations: int
+  num_workers: int = 2
+  share_with_trace: float = 0.7
+  tuning: engine_lib.Tuning
+  sampling: engine_lib.Sampling = engine_lib.Sampling()
+  evaluations: tuple[evaluate_lib.Evaluation, ...] = ()
+  seed: int = 0
+
+  def __post_init__(self):
+    if self.num_demonstrations < 1:
+      raise PretrainingError(f"Pretraining.num_demonstrations: found {self.num_demonstrations}, expected 1 or more")
+    if not 0 <= self.share_with_trace <= 1:
+      raise PretrainingError(f"Pretraining.share_with_trace: found {self.share_with_trace}, expected 0 to 1")
+
+  def prepare(self) -> None:
+    """Checks names, and writes nothing; raises UserError."""
+    seqio_tasks.registration(self.task)
+    for evaluation in self.evaluations:
+      build.check(evaluation.task, evaluation.split, [self.corpus.name])
+
+  def run(self) -> None:
+    """Runs all stages that are not finished."""
+    with self.executor as executor:
+      workdir = epath.Path(self.workdir)
+      digests = build.build(workdir, [self.corpus], executor)
+      demonstrations = self._demonstrations(workdir, executor)
+      checkpoint, manifest = finetune_lib.finetune(
+          workdir, "pretrained/finetune", engine=self.engine, examples=workdir / "demonstrations/train.jsonl",
+          num_examples=demonstrations.counts["examples"], vocabulary=seqio_tasks.registration(self.task).vocabulary,
+          checkpoint=None, tuning=self.tuning, seed=seeds.derive(self.seed, "pretrain"),
+          inputs={"examples": demonstrations.fingerprint},
+      )
+      model = evaluate_lib.Model(name="pretrained", checkpoint=checkpoint, fingerprint=manifest.fingerprint)
+      for evaluation in self.evaluations:
+        evaluate_lib.evaluate(
+            workdir, model, evaluation, engine=self.engine, executor=executor, sampling=self.sampling,
+            digests=digests, seed=self.seed,
+        )
+    progress.say(f"[pretrained] {os.fspath(checkpoint)}")
+
+  def run_facts(self) -> dict[str, Any]:
+    manifest = stage_lib.read_manifest(epath.Path(self.workdir) / "corpus" / self.corpus.name)
+    digests = {self.corpus.name: dict(manifest.metrics["digests"]) if manifest else None}
+    return {"program": type(self).__name__, "seed": self.seed, "dataset_digests": digests}
+
+  def _demonstrations(self, workdir: epath.Path, executor: executor_lib.Executor) -> stage_lib.Manifest:
+    form = seqio_tasks.registration(self.task)
+    with_trace = dataclasses.replace(form.prompt, with_trace=True)
+    without_trace = dataclasses.replace(form.prompt, with_trace=False)
+    seed = seeds.derive(self.seed, "demonstrations")
+    stage = stage_lib.Stage(
+        name="demonstrations", workdir=workdir,
+        settings={
+            "corpus": self.corpus, "num_demonstrations": self.num_demonstrations, "prompt": form.prompt,
+            "share_with_trace": self.share_with_trace, "seed": seed,
+        },
+        inputs={},
+    )
+
+    def render(demonstration: minirepair.Demonstration) -> examples.Example:
+      task = demonstration.task
+      # The rank is a uniform number in hexadecimal: the same demonstration is shown the same way always.
+      traced = int(seeds.rank(seed, task.task_id)[:8], 16) < self.share_with_trace * 16**8
+      prompt = with_trace if traced else without_trace
+      return examples.Example(
+          task_id=task.task_id, inputs=prompt.render(task),
+          targets=prompt.target(
+              demonstration.rationale if traced else demonstration.rationale_without_trace, demonstration.fix
+          ),
+      )
+
+    def work(directory: epath.Path) -> stage_lib.Outcome:
+      path = directory / "train.jsonl"
+      progress.say(f"[demonstrations] {self.num_demonstrations:,} demonstrations of {self.corpus.name}")
+      with progress.Bar(self.num_demonstrations, "demonstrations", stage_lib.count_parts(path)) as bar:
+
+        def chunks(skip: int) -> Iterator[list[examples.Example]]:
+          start = skip * PART_SIZE
+          demonstrations = self.corpus.demonstrations(
+              max(0, self.num_demonstrations - start), start=start, num_workers=self.num_workers
+          )
+          part = []
+          for demonstration in demonstrations:
+            part.append(render(demonstration))
+            bar.advance(1)
+            if len(part) == PART_SIZE:
+              yield part
+              part = []
+          if part:
+            yield part
+
+        written = stage_lib.sharded(path, examples.Example, chunks)
+        return stage_lib.Outcome(
+            metrics={"digest": settings_lib.digest(path)}, counts={"examples": len(written)},
+            timing={"demonstrations_per_second": bar.rate()},
+        )
+
+    return stage.run(work)
