@@ -65,6 +65,8 @@ class Executor:
     limits: of each program.
   """
 
+  changes_no_result = ("num_workers",)  # see selftrain/settings.py
+
   def __init__(self, *, num_workers: int | None = None, limits: limits_lib.Limits = limits_lib.Limits()):
     if num_workers is None:
       num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
