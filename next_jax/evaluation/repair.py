@@ -1,12 +1,12 @@
 """The fix rate of a model: pass@k over tasks with an interval, and what became of the samples."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
 from next_jax import schema
+from next_jax.evaluation import intervals
 from next_jax.evaluation import pass_at_k
 
 NUM_RESAMPLES = 2000
@@ -59,24 +59,12 @@ def fix_rate(
   }
 
 
-def interval(values: Sequence[float], seed: int) -> tuple[float, float]:
-  """The 95 % percentile bootstrap interval of the mean; `values` is one number for each task."""
-  values_T = np.asarray(values, np.float64)
-  random = np.random.default_rng(seed)
-  means_R = np.empty(NUM_RESAMPLES)
-  for start in range(0, NUM_RESAMPLES, 100):  # a matrix of all resamples at once would be large for many tasks
-    chosen_RxT = random.integers(0, len(values_T), size=(min(100, NUM_RESAMPLES - start), len(values_T)))
-    means_R[start : start + len(chosen_RxT)] = values_T[chosen_RxT].mean(axis=1)
-  low, high = np.percentile(means_R, [2.5, 97.5])
-  return float(low), float(high)
-
-
 def _estimate(judged: Sequence[Sequence[bool]], k: int, seed: int) -> dict[str, float] | None:
   values = [pass_at_k.pass_at_k(len(results), sum(results), k) for results in judged if len(results) >= k]
   if not values:
     return None
-  low, high = interval(values, seed)
-  return {"value": _rounded(float(np.mean(values))), "low": _rounded(low), "high": _rounded(high)}
+  low, high = intervals.bootstrap_interval(values, num_resamples=NUM_RESAMPLES, seed=seed)
+  return {"value": _rounded(math.fsum(values) / len(values)), "low": _rounded(low), "high": _rounded(high)}
 
 
 def _rounded(value: float) -> float:

@@ -1,0 +1,37 @@
+"""Intervals of confidence for means over tasks."""
+
+from collections.abc import Sequence
+
+from next_jax import errors
+
+
+class IntervalError(errors.UserError):
+  """Values or settings that give no interval."""
+
+
+def bootstrap_interval(
+    per_task_values: Sequence[float], confidence: float = 0.95, num_resamples: int = 10_000, seed: int = 0
+) -> tuple[float, float]:
+  """(lower, upper) of the percentile bootstrap for the mean.
+
+  Tasks are what is resampled, not samples: a task's samples share its difficulty, so they are no
+  independent evidence. Efron and Tibshirani, "An Introduction to the Bootstrap", chapter 13.
+  """
+  import numpy as np
+
+  if not 0 < confidence < 1:
+    raise IntervalError(f"confidence: found {confidence}, expected a number between 0 and 1, such as 0.95")
+  if num_resamples < 1:
+    raise IntervalError(f"num_resamples: found {num_resamples}, expected 1 or more")
+  values = np.asarray(per_task_values, dtype=np.float64)
+  if values.ndim != 1 or not values.size:
+    raise IntervalError(f"per_task_values: found shape {values.shape}, expected one value for each of 1 or more tasks")
+  generator = np.random.default_rng(seed)
+  means = np.empty(num_resamples)
+  rows = max(1, (1 << 22) // values.size)  # resamples at a time: 32 MB
+  for start in range(0, num_resamples, rows):
+    stop = min(start + rows, num_resamples)
+    draws = generator.integers(values.size, size=(stop - start, values.size))
+    means[start:stop] = values[draws].mean(axis=1)
+  lower, upper = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
+  return float(lower), float(upper)
