@@ -17,7 +17,7 @@ class Limits:
   the wall clock only ends programs that wait.
 
   Attributes:
-    cpu_seconds: of the program's process.
+    cpu_seconds: of the program's process. MBPP's slowest reference solution takes 2.5.
     wall_slack: seconds on the wall clock on top of `cpu_seconds`.
     judge_cpu_seconds: for decoding and comparing what one program returned.
     memory_bytes: address space of the program's process.
@@ -27,7 +27,7 @@ class Limits:
     max_processes: processes and threads beyond those the user already has.
   """
 
-  cpu_seconds: float = 3.0
+  cpu_seconds: float = 5.0
   wall_slack: float = 10.0
   judge_cpu_seconds: float = 5.0
   memory_bytes: int = 1 << 30

@@ -6,6 +6,7 @@ as it likes where it was made, so it is not taken for an int here. What is not p
 `foreign` callback of either side.
 """
 
+import builtins
 import collections
 from collections.abc import Callable
 from typing import Any
@@ -15,6 +16,9 @@ _ATOMS = frozenset((type(None), bool, int, float, str))
 _LARGEST_INT = 1 << 63
 # Below this length looking at each item is faster than asking whether one may skip that.
 _LONG_LIST = 16
+
+# Types are plain too: they are names of what both sides have.
+_TYPES = {name: value for name, value in vars(builtins).items() if isinstance(value, type)}
 
 _FACTORIES = {factory.__name__: factory for factory in (list, int, set, dict, str, float, tuple, bool)}
 
@@ -47,6 +51,8 @@ def encode(value: Any, foreign: Callable[[Any], Any]) -> Any:
     return encode(value.item(), foreign)  # compared as the Python number that it stands for
   if kind.__base__ is tuple and hasattr(kind, "_fields"):
     return {"tuple": _encode_all(tuple.__iter__(value), foreign)}
+  if kind is type and _TYPES.get(value.__name__) is value:
+    return {"type": value.__name__}
   return foreign(value)
 
 
@@ -289,6 +295,7 @@ _DECODERS = {
     "bytes": lambda payload, foreign: bytes.fromhex(_string(payload)),
     "bytearray": lambda payload, foreign: bytearray.fromhex(_string(payload)),
     "complex": _decode_complex,
+    "type": lambda payload, foreign: _TYPES[_string(payload)],
     "range": lambda payload, foreign: range(*_decode_all(payload, foreign)),
     "slice": lambda payload, foreign: slice(*_decode_all(payload, foreign)),
     "dict_keys": lambda payload, foreign: _decode_dict([payload, [None] * len(payload)], foreign).keys(),

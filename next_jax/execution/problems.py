@@ -1,0 +1,196 @@
+"""Benchmark files as their authors publish them -> problems with one shape."""
+
+import ast
+import dataclasses
+import os
+from collections.abc import Iterable
+from typing import Any
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import files
+from next_jax.execution import assertions
+from next_jax.execution import program as program_lib
+
+
+class ProblemError(errors.UserError):
+  """A problem file, or one of its rows, that is not what it should be."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+  """One problem of a benchmark.
+
+  Attributes:
+    task_id: as in the file, as text ("11", "HumanEval/0", "Python/0").
+    prompt: program text that a completion continues; "" where the completion is the whole program.
+    entry_point: the function that the tests call.
+    setup_code: runs before the program and before the tests.
+    tests: sources that raise when they are not satisfied.
+    canonical: a whole program that is right.
+    buggy: a whole program that is wrong, where the benchmark is about repair; else None.
+    instruction: what the program should do, in words.
+  """
+
+  task_id: str
+  prompt: str
+  entry_point: str
+  setup_code: str
+  tests: tuple[str, ...]
+  canonical: str
+  buggy: str | None = None
+  instruction: str = ""
+
+  def program(self, code: str, sample_index: int = 0) -> program_lib.Program:
+    """The whole program `code`, with this problem's tests."""
+    return program_lib.Program(
+        task_id=self.task_id,
+        sample_index=sample_index,
+        code=code,
+        entry_point=self.entry_point,
+        setup_code=self.setup_code,
+        tests=self.tests,
+    )
+
+
+def read_problems(path: epath.PathLike) -> list[Problem]:
+  """Reads MBPP, sanitized MBPP, HumanEval, HumanEval+ (OriginFmt) or HumanEvalPack, plain or .gz.
+
+  Which it is, is told from the keys of each row. Raises UserError with file and line.
+  """
+  problems, lines = [], {}
+  for where, row in _rows(path):
+    try:
+      problem = _problem(row)
+    except (ProblemError, SyntaxError) as error:
+      raise ProblemError(f"{where}: {error}") from None
+    if problem.task_id in lines:
+      raise ProblemError(f"{where}: task_id {problem.task_id!r} is also at {lines[problem.task_id]}; keep one of them")
+    lines[problem.task_id] = where
+    problems.append(problem)
+  if not problems:
+    raise ProblemError(f"{os.fspath(path)}: no problems in the file; expected one JSON object a line")
+  return problems
+
+
+def _rows(path):
+  name = os.fspath(path).removesuffix(".gz")
+  if name.endswith(".json"):  # sanitized-mbpp.json is one list
+    rows = files.read_json(path)
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+      raise ProblemError(f"{os.fspath(path)}: expected a list of JSON objects, found {type(rows).__name__}")
+    yield from ((f"{os.fspath(path)}: row {number}", row) for number, row in enumerate(rows, 1))
+  else:
+    yield from ((f"{os.fspath(path)}:{number}", row) for number, row in files.read_jsonl_objects(path))
+
+
+def _problem(row: dict[str, Any]) -> Problem:
+  if "test_list" in row:
+    return _mbpp(row)
+  if "buggy_solution" in row:
+    return _human_eval(row, buggy=True)
+  if "entry_point" in row and "test" in row:
+    return _human_eval(row, buggy=False)
+  if "plus_input" in row:
+    raise ProblemError(
+        "these are inputs without expected outputs; use the file whose rows have a `test` program (OriginFmt)"
+    )
+  raise ProblemError(
+      f"found the keys {', '.join(map(repr, row)) or 'none'}; expected those of MBPP (task_id, code, test_list), of"
+      " HumanEval (task_id, prompt, entry_point, canonical_solution, test) or of HumanEvalPack (and buggy_solution)"
+  )
+
+
+def _text(row, key, kind=str):
+  if key not in row:
+    raise ProblemError(f"key {key!r} is missing")
+  if not isinstance(row[key], kind):
+    raise ProblemError(f"key {key!r}: expected {kind.__name__}, found {type(row[key]).__name__}")
+  return row[key]
+
+
+def _mbpp(row):
+  if "task_id" not in row:
+    raise ProblemError("key 'task_id' is missing")
+  code = _text(row, "code").replace("\r\n", "\n")
+  tests = _text(row, "test_list", list) + (row.get("challenge_test_list") or [])
+  if not tests or not all(isinstance(test, str) for test in tests):
+    raise ProblemError("key 'test_list': expected a list of one or more strings")
+  tests = [test.replace("\r\n", "\n") for test in tests]
+  setup_code = row.get("test_setup_code") or "\n".join(row.get("test_imports") or [])
+  setup_code = setup_code.replace("\r\n", "\n")
+  if setup_code and assertions.names_missing([assertions.compile_test(setup_code)], set()):
+    # Builds its values with classes of the solution, so it can only run after that.
+    tests[0] = f"{setup_code.rstrip()}\n{tests[0]}"
+    setup_code = ""
+  return Problem(
+      task_id=str(row["task_id"]),
+      prompt="",
+      entry_point=entry_point(code, tests),
+      setup_code=setup_code,
+      tests=tuple(tests),
+      canonical=code,
+      instruction=row.get("text") or row.get("prompt") or "",
+  )
+
+
+def entry_point(code: str, tests: Iterable[str]) -> str:
+  """The function of `code` that the tests call, as MBPP does not say which it is.
+
+  It is the first call, reading each test from left to right and from the outside to the inside, of
+  a name that the program defines: `sum` in `assert sum(1)` where the program defines a `sum`, but
+  `f` in `assert set(f(1))`. Raises ProblemError when there is none.
+  """
+  functions, others = [], []
+  for node in ast.parse(code).body:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+      functions.append(node.name)
+    elif isinstance(node, ast.ClassDef):
+      others.append(node.name)
+    elif isinstance(node, ast.Assign):  # f = lambda x: ...
+      others += [target.id for target in node.targets if isinstance(target, ast.Name)]
+  defined = functions + others
+  called = []
+  for test in tests:
+    for statement in ast.parse(test).body:
+      if isinstance(statement, ast.Assert):
+        calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
+        called += [node.func.id for node in calls if node.func.id in defined]
+  # Classes are called too, to build arguments; then it is a function that is tested.
+  for name in called:
+    if name in functions:
+      return name
+  if called:
+    return called[0]
+  raise ProblemError(f"no test calls what the program defines ({', '.join(defined) or 'nothing'})")
+
+
+def _human_eval(row, buggy):
+  prompt, name, test = (_text(row, key) for key in ("prompt", "entry_point", "test"))
+  task_id, canonical = _text(row, "task_id"), _text(row, "canonical_solution")
+  if f"check({name})" not in test:
+    test = f"{test.rstrip()}\n\ncheck({name})\n"
+  return Problem(
+      task_id=task_id,
+      prompt=prompt,
+      entry_point=name,
+      setup_code=_before_entry_point(prompt, name),
+      tests=(test,),
+      canonical=prompt + canonical,
+      buggy=prompt + _text(row, "buggy_solution") if buggy else None,
+      instruction=row.get("instruction") or row.get("text") or "",
+  )
+
+
+def _before_entry_point(prompt, name):
+  """The prompt's imports and helper functions, which some tests use too."""
+  try:
+    tree = ast.parse(f"{prompt.rstrip()}\n  pass\n")
+  except SyntaxError:
+    try:
+      tree = ast.parse(prompt)
+    except SyntaxError:
+      return ""
+  body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == name)]
+  return ast.unparse(ast.Module(body=body, type_ignores=[])) if body else ""
