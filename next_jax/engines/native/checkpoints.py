@@ -1,0 +1,162 @@
+"""Checkpoints in the layout that T5X reads and writes under Orbax.
+
+    checkpoint_N/state          Orbax PyTree (OCDBT, zarr2): {target, state: {step, param_states}}
+    checkpoint_N/metrics.json   of the training so far; written last
+
+`param_states` is the optimiser's state as `flax.serialization.to_state_dict` gives it, empty nodes
+left out. A finished training leaves it out altogether: inference needs `target` and `step`, and T5X
+trains on from that with a fresh optimiser.
+"""
+
+from collections.abc import Mapping
+import os
+import re
+from typing import Any
+
+from etils import epath
+from flax import serialization
+from flax import traverse_util
+import jax
+from jax.experimental import multihost_utils
+import numpy as np
+import orbax.checkpoint as ocp
+
+from next_jax import files
+from next_jax.engines import engine
+
+_NAME = re.compile(r"checkpoint_(\d+)")
+_SHOWN_DIFFERENCES = 5
+
+CheckpointError = engine.CheckpointError
+
+
+def steps(directory: epath.PathLike) -> list[int]:
+  """Steps of the complete checkpoints `directory/checkpoint_N`, ascending."""
+  directory = epath.Path(directory)
+  if not directory.exists():
+    return []
+  found = (_NAME.fullmatch(path.name) for path in directory.iterdir())
+  return sorted(int(match[1]) for match in found if match and (directory / match[0] / "metrics.json").exists())
+
+
+def path_of(directory: epath.PathLike, step: int) -> epath.Path:
+  return epath.Path(directory) / f"checkpoint_{step}"
+
+
+def save(directory: epath.PathLike, step: int, params: Any, opt_state: Any | None, metrics: Mapping[str, float]) -> epath.Path:
+  """Writes `directory/checkpoint_N` whole or not at all; all processes call it together."""
+  path = path_of(directory, step)
+  partial = path.with_name(path.name + ".partial")
+  if jax.process_index() == 0:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    for leftover in (path, partial):
+      if leftover.exists():
+        leftover.rmtree()
+    partial.mkdir()
+  _barrier(f"save {path} begins")
+  state = {"step": np.asarray(step, np.int32)}
+  if opt_state is not None:
+    state["param_states"] = _prune(serialization.to_state_dict(opt_state))
+  with _checkpointer() as checkpointer:
+    checkpointer.save(partial / "state", args=ocp.args.PyTreeSave({"target": params, "state": state}))
+  if jax.process_index() == 0:
+    files.write_json(partial / "metrics.json", dict(metrics))
+    partial.rename(path)
+  _barrier(f"save {path} ends")
+  return path
+
+
+def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> tuple[int, Any, Any]:
+  """(step, params, opt_state) of a checkpoint, laid out as the templates.
+
+  Args:
+    path: a directory `.../checkpoint_N`.
+    params: tree of `jax.ShapeDtypeStruct` with shardings.
+    opt_state: the same of the optimiser's state; None leaves it unread.
+
+  Raises:
+    CheckpointError: it is missing, unreadable, or not of these shapes.
+  """
+  path = epath.Path(path)
+  if not (path / "state").is_dir():
+    raise CheckpointError(
+        f"{os.fspath(path)}: expected a checkpoint directory with 'state' in it, found"
+        f" {'none in this directory' if path.is_dir() else 'no such directory'}; give the path of a checkpoint_N"
+    )
+  template = {"target": params, "state": {"step": jax.ShapeDtypeStruct((), np.int32)}}
+  if opt_state is not None:
+    template["state"]["param_states"] = _prune(serialization.to_state_dict(opt_state))
+  try:
+    with _checkpointer() as checkpointer:
+      found = checkpointer.metadata(path / "state").item_metadata.tree
+      _compare(path, found, template, whole_optimizer=opt_state is not None)
+      restore_args = jax.tree.map(_restore_argument, template)
+      restored = checkpointer.restore(
+          path / "state", args=ocp.args.PyTreeRestore(item=template, restore_args=restore_args, partial_restore=True)
+      )
+  except CheckpointError:
+    raise
+  except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
+    reason = " ".join(str(error).split())
+    raise CheckpointError(
+        f"{os.fspath(path)}: cannot be read as a checkpoint ({type(error).__name__}: {reason[:300]});"
+        " it is incomplete or damaged: copy or make it again"
+    ) from error
+  if opt_state is not None:
+    state_dict = serialization.to_state_dict(opt_state)
+    flat = traverse_util.flatten_dict(state_dict, keep_empty_nodes=True)
+    flat.update(traverse_util.flatten_dict(restored["state"]["param_states"]))
+    opt_state = serialization.from_state_dict(opt_state, traverse_util.unflatten_dict(flat))
+  return int(restored["state"]["step"]), restored["target"], opt_state
+
+
+def metrics(path: epath.PathLike) -> dict[str, float]:
+  return files.read_json(epath.Path(path) / "metrics.json")
+
+
+def remove_all_but(directory: epath.PathLike, step: int) -> None:
+  """Removes the other checkpoints of a directory, and what a killed `save` left."""
+  if jax.process_index() == 0:
+    for path in epath.Path(directory).iterdir():
+      if re.fullmatch(_NAME.pattern + r"(\.partial)?", path.name) and path != path_of(directory, step):
+        path.rmtree()
+  _barrier(f"only {step} is left in {os.fspath(directory)}")
+
+
+def _checkpointer() -> ocp.Checkpointer:
+  return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=True, use_zarr3=False))
+
+
+def _restore_argument(leaf: Any) -> ocp.RestoreArgs:
+  sharding = getattr(leaf, "sharding", None)
+  if sharding is None:
+    return ocp.RestoreArgs(restore_type=np.ndarray, dtype=leaf.dtype)
+  return ocp.ArrayRestoreArgs(sharding=sharding, global_shape=leaf.shape, dtype=leaf.dtype)
+
+
+def _prune(state_dict: Any) -> dict[str, Any]:
+  return traverse_util.unflatten_dict(traverse_util.flatten_dict(state_dict))
+
+
+def _compare(path: epath.Path, found: Any, expected: Any, *, whole_optimizer: bool) -> None:
+  found = {k: tuple(v.shape) for k, v in traverse_util.flatten_dict(found).items() if hasattr(v, "shape")}
+  expected = {k: tuple(v.shape) for k, v in traverse_util.flatten_dict(expected).items()}
+  differences = []
+  for key in sorted(found.keys() | expected.keys()):
+    if key[0] == "state" and not (whole_optimizer or key[1] == "step"):
+      continue
+    if found.get(key) != expected.get(key):
+      here = f"shape {list(found[key])}" if key in found else "no such parameter"
+      wanted = f"shape {list(expected[key])}" if key in expected else "no such parameter"
+      differences.append(f"{'/'.join(key)}: found {here}, expected {wanted}")
+  if differences:
+    more = f" and {len(differences) - _SHOWN_DIFFERENCES} more" if len(differences) > _SHOWN_DIFFERENCES else ""
+    raise CheckpointError(
+        f"{os.fspath(path)}: not a checkpoint of this network; {'; '.join(differences[:_SHOWN_DIFFERENCES])}{more};"
+        " give the checkpoint of this network, or the network settings of this checkpoint"
+    )
+
+
+def _barrier(name: str) -> None:
+  if jax.process_count() > 1:
+    multihost_utils.sync_global_devices(name)

@@ -1,0 +1,106 @@
+"""Where parameters and batches lie: a mesh over all devices, and rules from axis names to it."""
+
+from collections.abc import Iterator, Sequence
+import contextlib
+import dataclasses
+from typing import Any
+
+from absl import logging
+from flax import linen as nn
+import jax
+import numpy as np
+
+from next_jax import errors
+
+# Tensor parallelism inside layers; parameters are whole along "data" unless a rule such as
+# ("embed", "data") says otherwise, which makes it fully sharded data parallelism.
+DEFAULT_RULES = (
+    ("batch", "data"),
+    ("vocab", "model"),
+    ("heads", "model"),
+    ("kv_heads", "model"),
+    ("mlp", "model"),
+    ("embed", None),
+    ("kv", None),
+    ("length", None),
+)
+
+
+class MeshError(errors.UserError):
+  """Devices that cannot be arranged as asked."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Layout:
+  """A mesh `("data", "model")` over all devices, and logical axis rules."""
+
+  mesh: jax.sharding.Mesh
+  rules: tuple[tuple[str, str | None], ...] = DEFAULT_RULES
+
+  @classmethod
+  def over_all_devices(cls, *, model_parallelism: int = 1, rules: Sequence[Sequence[str | None]] = DEFAULT_RULES):
+    devices = jax.devices()
+    if model_parallelism < 1 or len(devices) % model_parallelism:
+      raise MeshError(f"model_parallelism: found {model_parallelism}, expected a divisor of the {len(devices)} devices")
+    grid = np.asarray(devices).reshape(-1, model_parallelism)
+    return cls(mesh=jax.sharding.Mesh(grid, ("data", "model")), rules=tuple((name, axis) for name, axis in rules))
+
+  @contextlib.contextmanager
+  def active(self) -> Iterator[None]:
+    """Constraints on activations take effect in what is traced inside."""
+    with self.mesh, nn.logical_axis_rules(self.rules):
+      yield
+
+  def replicated(self) -> jax.sharding.NamedSharding:
+    return jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec())
+
+  def of_parameters(self, boxed: Any) -> Any:
+    """Shardings of a tree of parameters that carry axis names (arrays or shapes in boxes)."""
+    specs = nn.get_partition_spec(boxed)
+    return jax.tree.map(lambda leaf, spec: self._named(leaf.shape, spec), nn.unbox(boxed), specs)
+
+  def like_parameters(self, tree: Any, params: Any, shardings: Any) -> Any:
+    """Shardings of a tree such as an optimiser's state: a leaf under the path of a parameter, and
+    of its shape, lies as the parameter does; all others are whole on every device."""
+    by_path = {}
+    for (path, leaf), sharding in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(shardings)):
+      by_path[_names(path)] = (leaf.shape, sharding)
+
+    def find(path, leaf):
+      names = _names(path)
+      for start in range(len(names)):
+        shape, sharding = by_path.get(names[start:], (None, None))
+        if shape == leaf.shape:
+          return sharding
+      return self.replicated()
+
+    return jax.tree_util.tree_map_with_path(find, tree)
+
+  def of_batch(self, shape: tuple[int, ...], axis: int = 0) -> jax.sharding.NamedSharding:
+    """Sharding of an array whose `axis` counts rows of a batch."""
+    names = [None] * len(shape)
+    names[axis] = "batch"
+    return self._named(shape, jax.sharding.PartitionSpec(*names))
+
+  def put_batch(self, value: np.ndarray, axis: int = 0) -> jax.Array:
+    """Puts a batch that every process holds whole; each device gets its own rows."""
+    sharding = self.of_batch(value.shape, axis)
+    return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+
+  def _named(self, shape: tuple[int, ...], names: jax.sharding.PartitionSpec) -> jax.sharding.NamedSharding:
+    spec = nn.logical_to_mesh_axes(tuple(names), self.rules) if len(names) else ()
+    fitting = []
+    for size, name, axis in zip(shape, names, spec):
+      if axis is not None and size % self._axis_size(axis):
+        logging.warning("axis %r of size %d does not divide over mesh axis %r; kept whole", name, size, axis)
+        axis = None
+      fitting.append(axis)
+    return jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec(*fitting))
+
+  def _axis_size(self, axis: str | tuple[str, ...]) -> int:
+    axes = (axis,) if isinstance(axis, str) else axis
+    return int(np.prod([self.mesh.shape[name] for name in axes]))
+
+
+def _names(path: Sequence[Any]) -> tuple[str, ...]:
+  return tuple(str(getattr(key, "key", getattr(key, "name", getattr(key, "idx", key)))) for key in path)

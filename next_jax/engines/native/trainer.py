@@ -1,0 +1,272 @@
+"""Training on packed examples: one jitted step, and the loop around it."""
+
+from collections.abc import Callable
+import dataclasses
+import sys
+from typing import Any
+
+from absl import logging
+from clu import metric_writers
+from etils import epath
+from flax import linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import tqdm
+
+from next_jax import errors
+from next_jax.engines import engine
+from next_jax.engines.native import checkpoints
+from next_jax.engines.native import examples as examples_lib
+from next_jax.engines.native import optimizers
+from next_jax.engines.native import packing
+from next_jax.engines.native import sharding
+from next_jax.models import transformer
+
+_LOSS_AVERAGE_STEPS = 50  # The loss in the metrics is an average that forgets over so many steps.
+_STEPS_BETWEEN_SUMMARIES = 20
+
+
+class TrainingError(errors.UserError):
+  """Settings with which no training can be done, or a training that went astray."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Trainer:
+  """Trains a network from given parameters on given examples.
+
+  Attributes:
+    bidirectional_prompts: tokens of a prompt see one another (a prefix LM); else all is causal.
+    loss_on_targets_only: else prompts are learned too, as in ordinary language modelling.
+    keep_optimizer_state: whether the last checkpoint keeps it; it doubles or triples the size.
+    write_summaries: TensorBoard scalars in the training's directory.
+  """
+
+  network: transformer.TransformerConfig
+  layout: sharding.Layout
+  bidirectional_prompts: bool = False
+  loss_on_targets_only: bool = True
+  keep_optimizer_state: bool = False
+  write_summaries: bool = True
+
+  def train(
+      self,
+      *,
+      examples: examples_lib.TokenExamples,
+      initial_params: Callable[[], Any],
+      directory: epath.PathLike,
+      tuning: engine.Tuning,
+      seed: int,
+  ) -> tuple[epath.Path, dict[str, float]]:
+    """Trains to the end, from the last checkpoint in `directory` when there is one.
+
+    Raises:
+      TrainingError: settings that cannot be used, or a loss that is no longer finite.
+      CheckpointError: a checkpoint in `directory` that is not of this training.
+    """
+    plan, num_steps = self._plan(examples, tuning, seed)
+    done = checkpoints.steps(directory)
+    if done and done[-1] > num_steps:
+      raise engine.CheckpointError(
+          f"{checkpoints.path_of(directory, done[-1])}: found step {done[-1]} in a training of {num_steps} steps;"
+          " it was made with other settings: use another directory, or remove it"
+      )
+    if done and done[-1] == num_steps:
+      checkpoints.remove_all_but(directory, num_steps)
+      path = checkpoints.path_of(directory, num_steps)
+      return path, checkpoints.metrics(path)
+
+    optimizer = tuning.optimizer(
+        learning_rate=optimizers.schedule(
+            peak=tuning.learning_rate,
+            num_steps=num_steps,
+            warmup_fraction=tuning.warmup_fraction,
+            decay_fraction=tuning.decay_fraction,
+        )
+    )
+    start, params, opt_state, progress = self._start(done, directory, initial_params, optimizer)
+    step_function = self._step_function(optimizer, params, opt_state)
+    dropout_key = jax.random.key(seed)
+    writer = None
+    if self.write_summaries and jax.process_index() == 0:
+      writer = metric_writers.SummaryWriter(str(directory))
+
+    tokens = int(progress["tokens"])
+    average = jnp.asarray(progress["loss_average"], jnp.float32)
+    previous = None  # The step before: reading its loss does not hold up the step under way.
+    bar = tqdm.tqdm(
+        total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
+        disable=jax.process_index() != 0,
+    )  # fmt: skip
+    with self.layout.active(), bar:
+      for step in range(start, num_steps):
+        batch, batch_tokens = self._batch(examples, plan, step, tuning)
+        params, opt_state, average, scalars = step_function(
+            params, opt_state, average, jnp.asarray(step, jnp.int32), dropout_key, batch
+        )
+        tokens += batch_tokens
+        if previous is not None:
+          self._report(bar, writer, *previous)
+        previous = (step + 1, scalars)
+        bar.update(1)
+        last = step + 1 == num_steps
+        if last or (step + 1) % tuning.save_every == 0:
+          self._report(bar, writer, *previous)
+          previous = None
+          progress = {"steps": step + 1, "tokens": tokens, "loss_average": float(average)}
+          metrics = {**progress, **self._metrics(examples, plan, step + 1, float(average))}
+          keep = self.keep_optimizer_state or not last
+          checkpoints.save(directory, step + 1, params, opt_state if keep else None, metrics)
+    if writer is not None:
+      writer.close()
+    checkpoints.remove_all_but(directory, num_steps)
+    path = checkpoints.path_of(directory, num_steps)
+    return path, checkpoints.metrics(path)
+
+  def _plan(self, examples, tuning, seed) -> tuple[packing.Plan, int]:
+    if tuning.accumulation < 1 or tuning.batch_size % tuning.accumulation:
+      raise TrainingError(
+          f"accumulation: found {tuning.accumulation}, expected a divisor of batch_size={tuning.batch_size}"
+      )
+    if tuning.num_epochs <= 0:
+      raise TrainingError(f"num_epochs: found {tuning.num_epochs}, expected more than 0")
+    plan = packing.plan_rows(
+        examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=seed
+    )
+    num_steps = -(-len(plan) // tuning.batch_size)
+    if not num_steps:
+      raise TrainingError(f"num_epochs: {tuning.num_epochs} of {len(examples)} examples is not one example; raise it")
+    fill = examples.lengths[plan.ids].sum() / (num_steps * tuning.batch_size * tuning.sequence_length)
+    logging.info(
+        "%d examples, %d too long for %d tokens; %d rows (%.0f%% full) in %d steps",
+        len(examples), examples.too_long, tuning.sequence_length, len(plan), 100 * fill, num_steps,
+    )  # fmt: skip
+    return plan, num_steps
+
+  def _start(self, done, directory, initial_params, optimizer):
+    """(step, params, optimiser state, progress) at which training starts or goes on."""
+    model = transformer.Transformer(self.network)
+    shardings = parameter_shardings(model, self.layout)
+    if not done:
+      params = initial_params()
+      state_shardings = self._state_shardings(optimizer, params, shardings)
+      opt_state = jax.jit(optimizer.init, out_shardings=state_shardings)(params)
+      return 0, params, opt_state, {"tokens": 0, "loss_average": 0.0}
+    path = checkpoints.path_of(directory, done[-1])
+    params = abstract_parameters(model, self.layout)
+    state_shardings = self._state_shardings(optimizer, params, shardings)
+    opt_state = jax.tree.map(
+        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
+        jax.eval_shape(optimizer.init, params),
+        state_shardings,
+    )
+    step, params, opt_state = checkpoints.restore(path, params, opt_state)
+    logging.info("going on from %s", path)
+    return step, params, opt_state, checkpoints.metrics(path)
+
+  def _state_shardings(self, optimizer, params, shardings):
+    return self.layout.like_parameters(jax.eval_shape(optimizer.init, params), params, shardings)
+
+  def _step_function(self, optimizer: optax.GradientTransformation, params: Any, opt_state: Any) -> Callable:
+    model = transformer.Transformer(self.network)
+
+    def summed_loss(params, batch, key):
+      causal_attention = batch["decoder_causal_attention"] if self.bidirectional_prompts else None
+      logits = model.apply(
+          {"params": params},
+          batch["decoder_input_tokens"],
+          batch["decoder_target_tokens"],
+          batch["decoder_segment_ids"],
+          batch["decoder_positions"],
+          causal_attention,
+          enable_dropout=self.network.dropout_rate > 0,
+          rngs={"dropout": key},
+      )
+      losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch["decoder_target_tokens"])
+      return jnp.sum(losses * batch["decoder_loss_weights"])
+
+    def step_function(params, opt_state, average, step, key, batch):
+      key = jax.random.fold_in(key, step)
+      accumulation = batch["decoder_input_tokens"].shape[0]
+      value_and_grad = jax.value_and_grad(summed_loss)
+      if accumulation == 1:
+        loss, gradients = value_and_grad(params, jax.tree.map(lambda x: x[0], batch), key)
+      else:
+
+        def add(total, numbered):
+          number, micro_batch = numbered
+          new = value_and_grad(params, micro_batch, jax.random.fold_in(key, number))
+          return jax.tree.map(jnp.add, total, new), None
+
+        zeros = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))
+        (loss, gradients), _ = jax.lax.scan(add, zeros, (jnp.arange(accumulation), batch))
+      weight = jnp.maximum(1, jnp.sum(batch["decoder_loss_weights"]))
+      loss = loss / weight
+      gradients = jax.tree.map(lambda x: x / weight, gradients)
+      updates, opt_state = optimizer.update(gradients, opt_state, params)
+      params = optax.apply_updates(params, updates)
+      rate = jnp.maximum(1 / (step + 1), 1 / _LOSS_AVERAGE_STEPS)
+      average = average + rate * (loss - average)
+      return params, opt_state, average, {"loss": loss, "gradient_norm": optax.global_norm(gradients)}
+
+    # What goes in lies as what comes out, so that one compilation serves the first step as well.
+    out_shardings = (
+        jax.tree.map(lambda x: x.sharding, params), jax.tree.map(lambda x: x.sharding, opt_state),
+        self.layout.replicated(), self.layout.replicated(),
+    )  # fmt: skip
+    return jax.jit(step_function, donate_argnums=(0, 1), out_shardings=out_shardings)
+
+  def _batch(self, examples, plan, step, tuning) -> tuple[packing.Batch, int]:
+    first = step * tuning.batch_size
+    rows = [plan.row(number) for number in range(first, min(first + tuning.batch_size, len(plan)))]
+    batch = packing.make_batch(
+        examples,
+        rows,
+        num_rows=tuning.batch_size,
+        row_length=tuning.sequence_length,
+        loss_on_targets_only=self.loss_on_targets_only,
+    )
+    tokens = int(np.count_nonzero(batch["decoder_segment_ids"]))
+    split = {name: value.reshape(tuning.accumulation, -1, tuning.sequence_length) for name, value in batch.items()}
+    return {name: self.layout.put_batch(value, axis=1) for name, value in split.items()}, tokens
+
+  def _metrics(self, examples, plan, step, average) -> dict[str, float]:
+    return {"examples": len(examples), "examples_too_long": examples.too_long, "loss": average, "rows": len(plan)}
+
+  def _report(self, bar, writer, step, scalars) -> None:
+    loss = float(scalars["loss"])
+    if not np.isfinite(loss):
+      raise TrainingError(f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer")
+    bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+    if writer is not None and (step % _STEPS_BETWEEN_SUMMARIES == 0 or step == bar.total):
+      writer.write_scalars(step, {"loss": loss, "gradient_norm": float(scalars["gradient_norm"])})
+
+
+def boxed_shapes(model: transformer.Transformer) -> Any:
+  """Tree of parameter shapes in boxes that carry axis names."""
+  tokens = jax.ShapeDtypeStruct((1, 2), jnp.int32)
+  return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, enable_dropout=False), tokens)["params"]
+
+
+def parameter_shardings(model: transformer.Transformer, layout: sharding.Layout) -> Any:
+  return layout.of_parameters(boxed_shapes(model))
+
+
+def abstract_parameters(model: transformer.Transformer, layout: sharding.Layout) -> Any:
+  """Tree of `jax.ShapeDtypeStruct` with shardings."""
+  shapes = nn.unbox(boxed_shapes(model))
+  return jax.tree.map(
+      lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
+      shapes,
+      parameter_shardings(model, layout),
+  )
+
+
+def random_parameters(model: transformer.Transformer, layout: sharding.Layout, seed: int) -> Any:
+  """Parameters of an untrained network, made where they will lie."""
+
+  def init(key):
+    return nn.unbox(model.init(key, jnp.zeros((1, 2), jnp.int32), enable_dropout=False)["params"])
+
+  return jax.jit(init, out_shardings=parameter_shardings(model, layout))(jax.random.key(seed))
