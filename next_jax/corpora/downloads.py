@@ -1,0 +1,120 @@
+"""Files from their official sources, downloaded once, checked, and kept under DATA_DIR/downloads."""
+
+import contextlib
+import dataclasses
+import hashlib
+import http.client
+import os
+import time
+import urllib.error
+import urllib.request
+import uuid
+from collections.abc import Callable
+
+import tqdm
+from etils import epath
+
+from next_jax.corpora import corpus as corpus_lib
+from next_jax.corpora import data_dir
+
+_BLOCK = 1 << 16
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Source:
+  """A file of somebody else's.
+
+  Attributes:
+    url: where it comes from; pinned to a commit where the host allows that.
+    file_name: under which it is kept.
+    setting: what to bind to use a local copy instead, such as "MbppR.file"; for the error message.
+    check: raises UserError when the file at a path is not the right one; called before it is kept.
+    sha256: hexadecimal digest, or None where none is known and `check` is what we have.
+    max_bytes: a longer answer is not the file.
+  """
+
+  url: str
+  file_name: str
+  setting: str
+  check: Callable[[epath.Path], None]
+  sha256: str | None = None
+  max_bytes: int = 64 << 20
+
+
+class DownloadError(corpus_lib.CorpusError):
+  """A file could not be had from its source; the message says how to give a local one."""
+
+
+def fetch(source: Source, directory: epath.PathLike | None = None, *, attempts: int = 3, timeout: float = 30.0) -> epath.Path:
+  """The path of the file, downloaded unless it is there already.
+
+  The file gets its name when it is complete and has passed the checks; a partial or wrong one is never kept.
+
+  Args:
+    source: what to fetch.
+    directory: where to keep it; DATA_DIR/downloads if None.
+    attempts: how often to try when the network fails; a refusal (HTTP 4xx) is not tried again.
+    timeout: seconds without a byte after which an attempt has failed.
+
+  Raises:
+    DownloadError: no network, a refusal, or a file that is not the expected one.
+  """
+  directory = data_dir.data_dir() / "downloads" if directory is None else epath.Path(directory)
+  path = directory / source.file_name
+  if path.exists():
+    return path
+  directory.mkdir(parents=True, exist_ok=True)
+  partial = directory / f".{source.file_name}.{uuid.uuid4().hex[:8]}.partial"
+  try:
+    digest = _download(source, partial, attempts, timeout)
+    if source.sha256 is not None and digest != source.sha256:
+      raise _error(source, f"its sha256 is {digest}, expected {source.sha256}: the file at the source has changed")
+    source.check(partial)
+    partial.replace(path)
+  finally:
+    partial.unlink(missing_ok=True)
+  return path
+
+
+def _download(source: Source, partial: epath.Path, attempts: int, timeout: float) -> str:
+  for attempt in range(attempts):
+    try:
+      return _download_once(source, partial, timeout)
+    except urllib.error.HTTPError as error:
+      reason = f"the server answered {error.code} {error.reason}"
+      if error.code < 500:
+        break
+    except (urllib.error.URLError, http.client.HTTPException, TimeoutError, ConnectionError) as error:
+      reason = str(getattr(error, "reason", error)) or type(error).__name__
+    if attempt + 1 < attempts:
+      time.sleep(2.0**attempt)
+  raise _error(source, reason)
+
+
+def _download_once(source: Source, partial: epath.Path, timeout: float) -> str:
+  sha = hashlib.sha256()
+  request = urllib.request.Request(source.url, headers={"User-Agent": "next-jax"})
+  with contextlib.ExitStack() as stack:
+    response = stack.enter_context(urllib.request.urlopen(request, timeout=timeout))  # pylint: disable=consider-using-with
+    length = response.headers.get("Content-Length")
+    expected = int(length) if length and length.isdigit() else None
+    file = stack.enter_context(partial.open("wb"))
+    bar = stack.enter_context(tqdm.tqdm(total=expected, unit="B", unit_scale=True, desc=source.file_name, leave=False))
+    received = 0
+    while block := response.read(_BLOCK):
+      received += len(block)
+      if received > source.max_bytes:
+        raise _error(source, f"the answer is longer than {source.max_bytes} bytes, so it is not the file")
+      sha.update(block)
+      file.write(block)
+      bar.update(len(block))
+  if expected is not None and received != expected:
+    raise http.client.IncompleteRead(b"", expected - received)
+  return sha.hexdigest()
+
+
+def _error(source: Source, reason: str) -> DownloadError:
+  return DownloadError(
+      f"{source.url}: could not be downloaded ({reason}); download it with another machine or browser and give its"
+      f" path: {source.setting} = \"{os.path.join('path', 'to', source.file_name)}\""
+  )

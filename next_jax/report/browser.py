@@ -1,0 +1,131 @@
+"""The data of the page's browser of samples: plain JSON, bounded in size.
+
+A task stands in it once, whatever the number of models that were tried on it.
+"""
+
+import collections
+import dataclasses
+import difflib
+from collections.abc import Sequence
+from typing import Any
+
+from next_jax import files
+from next_jax import schema
+from next_jax.report import workdir as workdir_lib
+from next_jax.tracing import inline
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bounds:
+  """How much a page may hold; the page says where it is abridged.
+
+  Attributes:
+    tasks: of an evaluation, the first in its file.
+    samples: of a task, the first by index, so that what is shown is not chosen by outcome.
+    characters: of one text; longer ones are cut and say so.
+  """
+
+  tasks: int = 100
+  samples: int = 4
+  characters: int = 6000
+
+
+def data(
+    evaluations: Sequence[workdir_lib.Evaluation], bounds: Bounds, default: workdir_lib.Evaluation | None = None
+) -> dict[str, Any]:
+  """{"tasks": [...], "evaluations": [...]} as `page.js` reads it; `default` is the one it opens with."""
+  tasks: dict[schema.RepairTask, int] = {}
+  shown = [_evaluation(evaluation, tasks, bounds) | {"is_default": evaluation is default} for evaluation in evaluations]
+  return {"tasks": [_task(task, bounds) for task in tasks], "evaluations": shown}
+
+
+def _evaluation(
+    evaluation: workdir_lib.Evaluation, tasks: dict[schema.RepairTask, int], bounds: Bounds
+) -> dict[str, Any]:
+  directory = evaluation.directory  # its metrics.json is written when the files below are whole
+  samples = collections.defaultdict(list)
+  for sample in files.read_jsonl(directory / "samples.jsonl", schema.Sample):
+    samples[sample.task_id].append(sample)
+  verdicts = {(v.task_id, v.sample_index): v for v in files.read_jsonl(directory / "verdicts.jsonl", schema.Verdict)}
+  groups, counts = [], {}
+  for task in files.read_jsonl(directory / "tasks.jsonl", schema.RepairTask):
+    mine = [(sample, verdicts[task.task_id, sample.sample_index]) for sample in samples[task.task_id]]
+    mine.sort(key=lambda pair: pair[0].sample_index)
+    counts[task.task_id] = [sum(verdict.passed for _, verdict in mine), len(mine)]
+    if len(groups) < bounds.tasks:
+      shown = [_sample(task, sample, verdict, bounds) for sample, verdict in mine[: bounds.samples]]
+      groups.append({"key": task.task_id, "task": tasks.setdefault(task, len(tasks)), "samples": shown})
+  return {
+      "id": f"{evaluation.model}/{evaluation.name}",
+      "set": f"{evaluation.corpus}/{evaluation.split}",
+      "model_label": workdir_lib.label(evaluation.model),
+      "label": f"{workdir_lib.label(evaluation.model)} · {evaluation.corpus} {evaluation.series}",
+      "input": evaluation.input,
+      "directory": f"{evaluation.model}/evaluate/{evaluation.name}/samples.jsonl",
+      "num_samples": sum(number for _, number in counts.values()),
+      "counts": counts,
+      "tasks": groups,
+  }
+
+
+def _task(task: schema.RepairTask, bounds: Bounds) -> dict[str, Any]:
+  trace = task.trace
+  return {
+      "task_id": task.task_id,
+      "instruction": _cut(task.instruction, bounds),
+      "bug_kind": task.bug_kind,
+      "bug_origin": task.bug_origin,
+      "call": trace.call if trace else None,
+      "outcome": f"{trace.outcome} {trace.detail}".strip() if trace else None,
+      "tests": [
+          {"code": _cut(test, bounds), "is_public": number < len(task.public_tests)}
+          for number, test in enumerate(task.tests)
+      ],
+      "program": _program(task, bounds),
+  }
+
+
+def _program(task: schema.RepairTask, bounds: Bounds) -> list[list[str]]:
+  """[code, comment] of each line of the annotated program."""
+  code = task.buggy_code.split("\n")
+  if task.trace is None:
+    return [[line, ""] for line in _cut(task.buggy_code, bounds).split("\n")]
+  lines = inline.annotate(task.buggy_code, task.trace).split("\n")
+  if len(lines) < len(code) or not all(line.startswith(c.rstrip()) for line, c in zip(lines, code)):
+    return [[line, ""] for line in _cut("\n".join(lines), bounds).split("\n")]
+  code += [""] * (len(lines) - len(code))
+  return [[c.rstrip(), line[len(c.rstrip()) :].rstrip()] for line, c in zip(lines, code)]
+
+
+def _sample(task: schema.RepairTask, sample: schema.Sample, verdict: schema.Verdict, bounds: Bounds) -> dict[str, Any]:
+  out = {
+      "sample_index": sample.sample_index,
+      "status": "refused" if sample.refusal is not None else verdict.status,
+      "detail": _cut(verdict.detail, bounds),
+      "tests": [result.status for result in verdict.tests],
+      "log_probability": round(sample.log_probability, 4),
+      "token_count": sample.token_count,
+  }
+  if sample.rationale is not None:
+    out["rationale"] = _cut(sample.rationale, bounds)
+  if sample.fix is not None:
+    out["diff"] = _cut(diff(task.buggy_code, sample.fix), bounds)
+  else:
+    out |= {"completion": _cut(sample.completion, bounds), "refusal": sample.refusal or ""}
+  return out
+
+
+def diff(before: str, after: str, context: int = 8) -> str:
+  """The unified diff without the two lines of file names; "" when nothing but white space at line ends differs."""
+  old = [line.rstrip() for line in before.strip("\n").split("\n")]
+  new = [line.rstrip() for line in after.strip("\n").split("\n")]
+  lines = list(difflib.unified_diff(old, new, n=context, lineterm=""))[2:]
+  if sum(line.startswith("@@") for line in lines) == 1:
+    lines = lines[1:]  # one hunk is the whole of a short program: its position says nothing
+  return "\n".join(lines)
+
+
+def _cut(text: str, bounds: Bounds) -> str:
+  if len(text) <= bounds.characters:
+    return text
+  return f"{text[: bounds.characters]}\n... ({len(text) - bounds.characters} more characters)"

@@ -1,0 +1,282 @@
+// The browser of samples. All text from models and benchmarks goes through textContent, never through markup.
+"use strict";
+(() => {
+  const data = JSON.parse(document.getElementById("browser-data").textContent);
+  const root = document.getElementById("browser");
+  if (!root || data.evaluations.length === 0) return;
+
+  const SIGNS = {passed: "✓", failed: "✗", error: "!", timeout: "∞", memory: "M", syntax: "S", infrastructure: "?", refused: "–"};
+  const last = data.evaluations.reduce((best, one, index) => (one.is_default ? index : best), 0);
+  const state = {evaluation: last, verdict: "all", kind: "all", query: "", task: null, sample: null};
+
+  function el(tag, attributes = {}, ...children) {
+    const node = document.createElement(tag);
+    for (const [name, value] of Object.entries(attributes)) {
+      if (name === "onclick") node.addEventListener("click", value);
+      else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value);
+    }
+    node.append(...children.filter((child) => child !== null && child !== undefined));
+    return node;
+  }
+
+  // ---- Which samples are shown --------------------------------------------------------------------------------
+
+  const evaluation = () => data.evaluations[state.evaluation];
+
+  function matchesVerdict(sample) {
+    if (state.verdict === "all") return true;
+    if (state.verdict === "not passed") return sample.status !== "passed";
+    return sample.status === state.verdict;
+  }
+
+  function matchesTask(task) {
+    return state.kind === "all" || task.bug_kind === state.kind;
+  }
+
+  function textOf(task) {
+    if (!task.text) {
+      task.text = [task.task_id, task.bug_kind, task.instruction, ...task.program.flat(), ...task.tests.map((t) => t.code)]
+        .join("\n").toLowerCase();
+    }
+    return task.text;
+  }
+
+  function matchesQuery(task, sample, query) {
+    if (!query || textOf(task).includes(query)) return true;
+    return [sample.rationale, sample.diff, sample.completion, sample.detail].some((s) => s && s.toLowerCase().includes(query));
+  }
+
+  // [{task: index, samples: [{sample, shown}]}], the tasks of which at least one sample is shown.
+  function rows() {
+    const query = state.query.trim().toLowerCase();
+    const found = [];
+    for (const group of evaluation().tasks) {
+      const task = data.tasks[group.task];
+      if (!matchesTask(task)) continue;
+      const samples = group.samples.map((sample) => ({sample, shown: matchesVerdict(sample) && matchesQuery(task, sample, query)}));
+      if (samples.some((entry) => entry.shown)) found.push({group, task, samples});
+    }
+    return found;
+  }
+
+  // ---- Code ---------------------------------------------------------------------------------------------------
+
+  const KEYWORDS = "and|as|assert|async|await|break|class|continue|def|del|elif|else|except|False|finally|for|from|global|if|import|in|is|" +
+    "lambda|None|nonlocal|not|or|pass|raise|return|True|try|while|with|yield";
+  const TOKEN = new RegExp(
+    `("""[\\s\\S]*?(?:"""|$)|'''[\\s\\S]*?(?:'''|$)|"(?:\\\\.|[^"\\\\\\n])*"?|'(?:\\\\.|[^'\\\\\\n])*'?)|(#[^\\n]*)|\\b(${KEYWORDS})\\b|(\\b\\d[\\w.]*)`, "g");
+  const CLASSES = ["string", "remark", "keyword", "number-literal"];
+
+  // Lines of coloured Python: a list of nodes for each line.
+  function python(code) {
+    const lines = [[]];
+    const add = (text, name) => text.split("\n").forEach((part, index) => {
+      if (index > 0) lines.push([]);
+      if (part) lines[lines.length - 1].push(name ? el("span", {class: name}, part) : part);
+    });
+    let end = 0;
+    for (const match of code.matchAll(TOKEN)) {
+      add(code.slice(end, match.index), null);
+      add(match[0], CLASSES[match.slice(1).findIndex((group) => group !== undefined)]);
+      end = match.index + match[0].length;
+    }
+    add(code.slice(end), null);
+    return lines;
+  }
+
+  function codeBlock(lines) {
+    return el("div", {class: "block", tabindex: "0"}, el("pre", {}, ...lines));
+  }
+
+  // `program` is a list of [line of code, comment with the states].
+  function annotated(program) {
+    const code = python(program.map(([line]) => line).join("\n"));
+    return codeBlock(program.map(([, comment], index) => el("span", {class: "line"}, ...(code[index] || []),
+      comment ? el("span", {class: "state"}, comment) : null)));
+  }
+
+  // A removed line followed by an added one: what lies between their common start and end is marked.
+  function marked(text, other) {
+    let start = 0;
+    while (start < text.length && start < other.length && text[start] === other[start]) start++;
+    let end = 0;
+    while (end < text.length - start && end < other.length - start && text[text.length - 1 - end] === other[other.length - 1 - end]) end++;
+    const middle = text.slice(start, text.length - end);
+    return [text.slice(0, start), middle ? el("mark", {}, middle) : null, text.slice(text.length - end)];
+  }
+
+  function coloured(diff) {
+    const lines = diff.split("\n");
+    const pair = new Array(lines.length).fill(null);
+    for (let i = 0; i < lines.length; ) {
+      let removed = i;
+      while (removed < lines.length && lines[removed][0] === "-") removed++;
+      let added = removed;
+      while (added < lines.length && lines[added][0] === "+") added++;
+      if (removed - i === added - removed) {
+        for (let k = 0; k < removed - i; k++) { pair[i + k] = lines[removed + k]; pair[removed + k] = lines[i + k]; }
+      }
+      i = Math.max(added, i + 1);
+    }
+    return codeBlock(lines.map((line, index) => {
+      const kind = {"+": "added", "-": "removed", "@": "hunk"}[line[0]] || "";
+      const body = pair[index] === null ? [line.slice(1)] : marked(line.slice(1), pair[index].slice(1));
+      return el("span", {class: `line ${kind}`}, kind === "hunk" ? line : line[0] || " ", " ", ...(kind === "hunk" ? [] : body));
+    }));
+  }
+
+  // ---- One sample ---------------------------------------------------------------------------------------------
+
+  function tests(task, sample) {
+    const results = sample.tests || [];
+    return codeBlock(task.tests.map((test, index) => {
+      const status = results[index];
+      const mark = el("span", {class: `test-mark status-${status || ""}`, style: "color: var(--status)", title: status || "not run"},
+        status ? SIGNS[status] || "✗" : "·");
+      const code = python(test.code).flatMap((nodes, line) => (line ? ["\n    ", ...nodes] : nodes));
+      return el("span", {class: "line"}, mark, ...code, el("span", {class: "tag"}, test.is_public ? "public" : "hidden"));
+    }));
+  }
+
+  function otherModels(group) {
+    const buttons = [];
+    data.evaluations.forEach((other, index) => {
+      if (other.set !== evaluation().set) return;
+      const counts = other.counts[group.key];
+      if (!counts) return;
+      const there = other.tasks.some((candidate) => candidate.key === group.key);
+      buttons.push(el("button", {
+        type: "button", class: index === state.evaluation ? "selected" : "", disabled: !there,
+        onclick: () => { Object.assign(state, {evaluation: index, sample: 0}); draw(); },
+      }, `${other.model_label}, ${other.input} `, el("b", {}, `${counts[0]}/${counts[1]}`)));
+    });
+    return el("div", {class: "models"}, ...buttons);
+  }
+
+  function detail(row) {
+    const {group, task} = row;
+    const {sample} = row.samples[state.sample];
+    const parts = [
+      el("div", {class: "step"},
+        el("button", {type: "button", onclick: () => move(-1)}, "← previous"),
+        el("button", {type: "button", onclick: () => move(1)}, "next →")),
+      el("div", {},
+        el("span", {class: `verdict status-${sample.status}`}, `${SIGNS[sample.status] || ""} ${sample.status}`),
+        el("span", {class: "mono"}, sample.detail || "")),
+      el("p", {class: "soft"}, `${task.task_id} · bug: ${task.bug_kind} (${task.bug_origin}) · sample ${sample.sample_index}` +
+        ` · log-probability ${sample.log_probability.toFixed(2)} over ${sample.token_count} tokens`),
+      el("h3", {}, "Passed samples of this task, by model"), otherModels(group),
+      el("h3", {}, "Instruction"), el("div", {class: "prose"}, task.instruction || "(none)"),
+      el("h3", {}, "Tests"), tests(task, sample),
+      el("h3", {}, "Program to repair, with its trace"),
+      evaluation().input === "no trace" ? el("p", {class: "soft"}, "The states are for you: this model's prompts did not hold them.") : null,
+      task.call ? el("p", {class: "soft mono"}, `${task.call} → ${task.outcome}`) : null,
+      annotated(task.program),
+    ];
+    if (sample.rationale !== undefined) {
+      parts.push(el("h3", {}, "Rationale the model wrote"), el("div", {class: "prose"}, sample.rationale || "(empty)"));
+    }
+    if (sample.diff !== undefined) {
+      parts.push(el("h3", {}, "Fix the model wrote, against the program"));
+      parts.push(sample.diff ? coloured(sample.diff) : el("p", {}, "The program unchanged."));
+    }
+    if (sample.completion !== undefined) {
+      parts.push(el("h3", {}, "Completion"), el("p", {class: "soft"}, `Could not be parsed: ${sample.refusal || "no fix in it"}`),
+        codeBlock([el("span", {class: "text"}, sample.completion || "(empty)")]));
+    }
+    return parts.filter((part) => part !== null);
+  }
+
+  // ---- The list, the tools and moving about ------------------------------------------------------------------
+
+  let current = [];
+  const list = el("div", {class: "list", "aria-label": "tasks"});
+  const pane = el("div", {class: "detail"});
+  const summary = el("p", {class: "soft", "aria-live": "polite"});
+
+  function select(task, sample, scroll) {
+    Object.assign(state, {task, sample});
+    draw();
+    if (scroll && window.matchMedia("(max-width: 820px)").matches) pane.scrollIntoView({behavior: "smooth"});
+  }
+
+  function move(by) {
+    const flat = current.flatMap((row) => row.samples.map((entry, index) => ({...entry, key: row.group.key, index})))
+      .filter((entry) => entry.shown);
+    const here = flat.findIndex((entry) => entry.key === state.task && entry.index === state.sample);
+    const there = flat[(here + by + flat.length) % flat.length];
+    if (there) select(there.key, there.index, false);
+  }
+
+  function drawList() {
+    list.replaceChildren(...current.map((row) => el("div", {class: "row" + (row.group.key === state.task ? " selected" : "")},
+      el("button", {type: "button", class: "name", title: row.task.task_id,
+        onclick: () => select(row.group.key, row.samples.findIndex((entry) => entry.shown), true)}, row.task.task_id),
+      el("span", {class: "kind"}, row.task.bug_kind),
+      el("div", {class: "dots"}, ...row.samples.map(({sample, shown}, index) => {
+        const here = row.group.key === state.task && index === state.sample;
+        return el("button", {
+          type: "button", class: `dot status-${sample.status}${shown ? "" : " dim"}${here ? " selected" : ""}`,
+          title: `sample ${sample.sample_index}: ${sample.status}`, "aria-label": `sample ${sample.sample_index}: ${sample.status}`,
+          onclick: () => select(row.group.key, index, true),
+        }, SIGNS[sample.status] || "?");
+      })))));
+    if (current.length === 0) list.append(el("div", {class: "empty"}, "Nothing matches these filters."));
+  }
+
+  function draw() {
+    current = rows();
+    let row = current.find((candidate) => candidate.group.key === state.task);
+    if (!row && current.length) { row = current[0]; state.task = row.group.key; state.sample = null; }
+    if (row && !(row.samples[state.sample] && (row.samples[state.sample].shown || state.verdict === "all"))) {
+      state.sample = Math.max(0, row.samples.findIndex((entry) => entry.shown));
+    }
+    const scrolled = list.scrollTop;
+    drawList();
+    list.scrollTop = scrolled;
+    pane.replaceChildren(...(row ? detail(row) : []));
+    const shown = current.reduce((sum, one) => sum + one.samples.filter((entry) => entry.shown).length, 0);
+    const one = evaluation();
+    const embedded = one.tasks.reduce((sum, group) => sum + group.samples.length, 0);
+    summary.textContent = `${shown} samples of ${current.length} tasks match.` + (embedded < one.num_samples
+      ? ` Abridged: this page holds ${embedded} of the ${one.num_samples} samples of this evaluation (the first tasks, and the first samples of each); all of them are in ${one.directory}.`
+      : "");
+    tools.evaluation.value = String(state.evaluation);
+    tools.verdict.value = state.verdict;
+    tools.kind.value = state.kind;
+    const hash = new URLSearchParams({evaluation: one.id, task: state.task ?? "", sample: String(state.sample ?? 0)});
+    try { history.replaceState(null, "", "#" + hash); } catch (error) { /* a page inside a frame may not */ }
+  }
+
+  function choice(name, options, change) {
+    const node = el("select", {}, ...options.map(([value, text]) => el("option", {value}, text)));
+    node.addEventListener("change", () => { change(node.value); draw(); });
+    return [node, el("label", {class: name === "Model and tasks" ? "wide" : ""}, name, node)];
+  }
+
+  const statuses = [...new Set(data.evaluations.flatMap((one) => one.tasks.flatMap((g) => g.samples.map((s) => s.status))))];
+  const kinds = [...new Set(data.tasks.map((task) => task.bug_kind))].sort();
+  const tools = {};
+  const labels = [];
+  [tools.evaluation, labels[0]] = choice("Model and tasks", data.evaluations.map((one, i) => [String(i), one.label]), (value) => {
+    state.evaluation = Number(value);
+  });
+  [tools.verdict, labels[1]] = choice("Verdict", ["all", "passed", "not passed", ...statuses.filter((s) => s !== "passed")].map((s) => [s, s]),
+    (value) => { state.verdict = value; state.sample = null; });
+  [tools.kind, labels[2]] = choice("Kind of bug", ["all", ...kinds].map((s) => [s, s]), (value) => { state.kind = value; });
+  const search = el("input", {type: "search", placeholder: "code, rationale, task…", autocomplete: "off"});
+  search.addEventListener("input", () => { state.query = search.value; state.sample = null; draw(); });
+  labels.push(el("label", {}, "Search", search));
+
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    if (event.key === "j") move(1);
+    if (event.key === "k") move(-1);
+  });
+
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  const index = data.evaluations.findIndex((one) => one.id === wanted.get("evaluation"));
+  if (index >= 0) Object.assign(state, {evaluation: index, task: wanted.get("task"), sample: Number(wanted.get("sample")) || 0});
+  root.replaceChildren(el("div", {class: "tools"}, ...labels), summary, el("div", {class: "browser"}, list, pane));
+  draw();
+})();

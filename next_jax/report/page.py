@@ -1,0 +1,99 @@
+"""WORKDIR/report/index.html: what was run, what came out, and the samples; one file that needs no network."""
+
+import html
+import importlib.resources
+import json
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from etils import epath
+
+from next_jax import files
+from next_jax.report import browser
+from next_jax.report import plots
+from next_jax.report import sections
+from next_jax.report import workdir as workdir_lib
+
+FILE_NAME = "index.html"
+
+
+def write(
+    workdir: epath.PathLike, *, out: epath.PathLike | None = None, bounds: browser.Bounds = browser.Bounds()
+) -> epath.Path:
+  """Writes the page and its plots, from whatever the run has finished so far, and returns the page's path.
+
+  Args:
+    workdir: of a run.
+    out: directory of the page; WORKDIR/report if None.
+    bounds: how many samples the page may hold.
+
+  Raises:
+    FileError: a file of the work directory is missing or damaged; the message names it.
+  """
+  run = workdir_lib.read(workdir)
+  out = epath.Path(workdir) / "report" if out is None else epath.Path(out)
+  out.mkdir(parents=True, exist_ok=True)
+  figures = []
+  for k in sections.plotted_ks(run.evaluations):
+    figure = plots.pass_at(run.evaluations, k)
+    plots.save_png(figure, out / f"pass_at_{k}.png")
+    figures.append(plots.svg(figure, f"pass@{k} of every model, with 95 % intervals"))
+  path = out / FILE_NAME
+  files.write_text(path, _page(run, figures, browser.data(run.evaluations, bounds, default=run.best_evaluation)))
+  return path
+
+
+def embed_json(value: Any) -> str:
+  """JSON that can stand inside a `<script>` element: nothing in it can end the element or begin a comment."""
+  text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
+  return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
+
+
+def _page(run: workdir_lib.Run, figures: Sequence[str], data: dict[str, Any]) -> str:
+  title = f"NExT report: {os.path.basename(os.path.abspath(os.fspath(run.directory)))}"
+  body = "\n".join(section for section in (
+      sections.headline(run, title),
+      sections.figures(figures),
+      sections.results(run),
+      sections.controls(run),
+      sections.kinds(run),
+      sections.training(run),
+      _samples(data),
+      sections.minutes(run),
+      sections.facts(run),
+  ) if section)
+  return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="color-scheme" content="light dark">
+<title>{html.escape(title)}</title>
+<style>
+{_resource("page.css")}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+<script type="application/json" id="browser-data">{embed_json(data)}</script>
+<script>
+{_resource("page.js")}</script>
+</body>
+</html>
+"""
+
+
+def _samples(data: dict[str, Any]) -> str:
+  if not data["evaluations"]:
+    return ""
+  return (
+      '<h2 id="samples">Samples</h2>\n<p class="soft">What the models wrote for the evaluation tasks. Keys j and k go to the'
+      ' next and the previous sample.</p>\n<div id="browser"><noscript>The browser of samples needs JavaScript.'
+      "</noscript></div>"
+  )
+
+
+def _resource(name: str) -> str:
+  return importlib.resources.files("next_jax.report").joinpath(name).read_text(encoding="utf-8")

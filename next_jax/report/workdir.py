@@ -1,0 +1,259 @@
+"""What a work directory holds that a report needs; a run that is still under way has less of it."""
+
+import collections
+import dataclasses
+import os
+import re
+from typing import Any
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import files
+from next_jax import schema
+
+
+class WorkdirError(errors.UserError):
+  """A directory that is not what `next-jax run` leaves behind."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Estimate:
+  """A share of tasks in [0, 1] and the ends of its 95 % interval."""
+
+  value: float
+  low: float
+  high: float
+
+  def __str__(self) -> str:
+    return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Stage:
+  """A finished stage; `seconds` of wall time are None where nobody measured them."""
+
+  name: str
+  seconds: float | None
+  resumed: bool
+  rates: dict[str, float]
+  metrics: dict[str, Any]
+
+  @property
+  def model(self) -> str:
+    return self.name.split("/")[0]
+
+  @property
+  def kind(self) -> str:
+    return self.name.split("/")[1] if "/" in self.name else self.name
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Round:
+  """One round of the loop: what became of its samples, and what was learnt from.
+
+  Attributes:
+    model: whose directory it is; its samples were drawn to make this model.
+    statuses: status of the verdicts -> number of samples; empty when none were drawn here.
+    num_hard, num_kept: tasks found hard, examples kept for tuning; None when not decided here.
+    tuning: metrics of the fine-tuning, empty before it is finished.
+  """
+
+  model: str
+  statuses: dict[str, int]
+  num_hard: int | None
+  num_kept: int | None
+  tuning: dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Evaluation:
+  """One model on one set of tasks.
+
+  Attributes:
+    model: name of its directory: "base", "iteration_01", "control_unfiltered".
+    name: of the directory under `evaluate/`.
+    input: what the prompts held: "trace" or "no trace".
+    num_samples: of each task.
+    pass_at: k -> pass@k.
+    statuses: status of the verdicts, or "refused" -> number of samples.
+    by_bug_kind: kind -> (samples that passed, samples).
+  """
+
+  directory: epath.Path
+  model: str
+  name: str
+  corpus: str
+  split: str
+  input: str
+  num_tasks: int
+  num_samples: int
+  seed: int
+  pass_at: dict[int, Estimate]
+  statuses: dict[str, int]
+  by_bug_kind: dict[str, tuple[int, int]]
+
+  @property
+  def series(self) -> str:
+    return f"{self.split}, {self.input}"
+
+  @property
+  def is_control(self) -> bool:
+    return is_control(self.model)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+  """Everything of a work directory that is finished.
+
+  Attributes:
+    settings: run.json; {} if it is not there.
+    config: config.gin; "" if it is not there.
+    best: best.json; {} until the run has chosen.
+    finished: the run ended well.
+  """
+
+  directory: epath.Path
+  settings: dict[str, Any]
+  config: str
+  best: dict[str, Any]
+  finished: bool
+  evaluations: tuple[Evaluation, ...]
+  stages: tuple[Stage, ...]
+  rounds: tuple[Round, ...]
+
+  @property
+  def best_evaluation(self) -> Evaluation | None:
+    """Of the chosen model, or of the last iteration until one is chosen, on dev with the loop's own input."""
+    mine = [e for e in self._main_set() if not e.is_control]
+    chosen = [e for e in mine if e.model == self.best.get("model")]
+    return (chosen or mine or [None])[-1]
+
+  @property
+  def base_evaluation(self) -> Evaluation | None:
+    return next((e for e in self._main_set() if e.model == "base"), None)
+
+  def _main_set(self) -> list[Evaluation]:
+    with_one = [e for e in self.evaluations if 1 in e.pass_at]
+    dev = [e for e in with_one if e.split == "dev"] or with_one
+    return [e for e in dev if (e.corpus, e.split, e.input) == (dev[0].corpus, dev[0].split, dev[0].input)]
+
+
+def is_control(model: str) -> bool:
+  return model.startswith("control")
+
+
+def label(model: str) -> str:
+  """The name of a model for people: "NExT 1" for "iteration_01"."""
+  iteration = re.fullmatch(r"iteration_0*(\d+)", model)
+  if iteration:
+    return f"NExT {iteration[1]}"
+  if is_control(model):
+    return "control: " + model.removeprefix("control").strip("_").replace("_", " ")
+  return model
+
+
+def read(directory: epath.PathLike) -> Run:
+  """Reads what is there; what is not finished yet is left out.
+
+  Raises:
+    WorkdirError: the directory does not exist, or nothing in it is of a run.
+    FileError: a file is damaged; the message names it.
+  """
+  directory = epath.Path(directory)
+  if not directory.is_dir():
+    raise WorkdirError(f"{os.fspath(directory)}: no such directory; expected the work directory of `next-jax run`")
+  settings = _optional_json(directory / "run.json")
+  models = _models(directory)
+  if not settings and not models:
+    raise WorkdirError(
+        f"{os.fspath(directory)}: expected the work directory of `next-jax run`, found neither run.json nor base/ nor"
+        " iteration_01/; check the path"
+    )
+  config = directory / "config.gin"
+  return Run(
+      directory=directory,
+      settings=settings,
+      config=config.read_text() if config.exists() else "",
+      best=_optional_json(directory / "best.json"),
+      finished=bool(settings.get("finished")),
+      evaluations=tuple(
+          _evaluation(path.parent) for model in models for path in sorted((directory / model).glob("evaluate/*/metrics.json"))
+      ),
+      stages=tuple(_stage(path.parent, directory) for path in _manifests(directory, models)),
+      rounds=tuple(found for model in models if (found := _round(directory / model)) is not None),
+  )
+
+
+def _models(directory: epath.Path) -> list[str]:
+  """The base, the iterations in order, the controls."""
+  names = [path.name for path in directory.iterdir() if path.is_dir()]
+  iterations = [name for name in names if re.fullmatch(r"iteration_\d+", name)]
+  iterations.sort(key=lambda name: int(name.removeprefix("iteration_")))
+  return [name for name in names if name == "base"] + iterations + sorted(name for name in names if is_control(name))
+
+
+def _manifests(directory: epath.Path, models: list[str]) -> list[epath.Path]:
+  found = []
+  for model in ["corpus", *models]:
+    for pattern in ("*/stage.json", "evaluate/*/stage.json"):
+      found += sorted((directory / model).glob(pattern), key=lambda path: (_ORDER.get(path.parent.name, 99), path.parent.name))
+  return found
+
+
+_ORDER = {name: place for place, name in enumerate(("sample", "verify", "hard", "filter", "finetune"))}
+
+
+def _stage(stage: epath.Path, directory: epath.Path) -> Stage:
+  manifest = files.read_json(stage / "stage.json")
+  timing = _optional_json(stage / "timing.json")
+  return Stage(
+      name=os.fspath(stage.relative_to(directory)),
+      seconds=timing.get("seconds"),
+      resumed=bool(timing.get("resumed")),
+      rates={name: value for name, value in timing.items() if name.endswith("_per_second")},
+      metrics=manifest.get("metrics", {}),
+  )
+
+
+def _evaluation(directory: epath.Path) -> Evaluation:
+  path = directory / "metrics.json"
+  metrics = files.read_json(path)
+  try:
+    return Evaluation(
+        directory=directory,
+        model=directory.parent.parent.name,
+        name=directory.name,
+        **{name: metrics[name] for name in ("corpus", "split", "input", "num_tasks", "num_samples", "seed", "statuses")},
+        pass_at={int(k): Estimate(**estimate) for k, estimate in metrics["pass_at"].items()},
+        by_bug_kind={kind: (one["passed"], one["samples"]) for kind, one in metrics.get("by_bug_kind", {}).items()},
+    )
+  except (KeyError, TypeError, ValueError, AttributeError) as error:
+    raise WorkdirError(
+        f"{os.fspath(path)}: expected the metrics of an evaluation, found {type(error).__name__} {error}; delete the"
+        " directory and run again"
+    ) from None
+
+
+def _round(directory: epath.Path) -> Round | None:
+  """Read from the records themselves, so that no number here can differ from what was learnt from."""
+  statuses: collections.Counter[str] = collections.Counter()
+  if (directory / "verify" / "stage.json").exists():
+    statuses.update(verdict.status for verdict in files.read_jsonl(directory / "verify" / "verdicts.jsonl", schema.Verdict))
+  hard, kept = _num_lines(directory / "hard" / "tasks.jsonl"), _num_lines(directory / "filter" / "kept.jsonl")
+  finetune = directory / "finetune" / "stage.json"
+  tuning = files.read_json(finetune)["metrics"] if finetune.exists() else {}
+  if not statuses and hard is None and kept is None and not tuning:
+    return None
+  return Round(model=directory.name, statuses=dict(statuses), num_hard=hard, num_kept=kept, tuning=tuning)
+
+
+def _num_lines(path: epath.Path) -> int | None:
+  return sum(1 for _ in files.read_jsonl_objects(path)) if path.exists() else None
+
+
+def _optional_json(path: epath.Path) -> dict[str, Any]:
+  value = files.read_json(path) if path.exists() else {}
+  if not isinstance(value, dict):
+    raise WorkdirError(f"{os.fspath(path)}: expected a JSON object, found {type(value).__name__}")
+  return value
