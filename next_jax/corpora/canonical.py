@@ -1,0 +1,115 @@
+"""A text that is equal for programs that differ only in names, comments and formatting."""
+
+import ast
+import hashlib
+
+from next_jax import errors
+
+
+class CanonicalError(errors.UserError):
+  """The code does not parse, so it has no canonical form."""
+
+
+def canonical(code: str) -> str:
+  """Names the code binds become v0, v1, ... in order of first occurrence; docstrings and layout go.
+
+  Builtins, attributes and keyword names stay: `max` against `min` is a difference.
+
+  Raises:
+    CanonicalError: the code does not parse.
+  """
+  try:
+    tree = ast.parse(code)
+  except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+    raise CanonicalError(f"expected Python code, found {code[:60]!r} ({error}); give code that parses") from None
+  return canonical_tree(tree)
+
+
+def canonical_tree(tree: ast.AST) -> str:
+  """`canonical` of code that is parsed already."""
+  bound = _bound_names(tree)
+  numbers: dict[str, str] = {}
+  parts: list[str] = []
+  write = parts.append
+
+  def rename(name: str) -> str:
+    if name not in bound:
+      return name
+    if name not in numbers:
+      numbers[name] = f"v{len(numbers)}"
+    return numbers[name]
+
+  def emit(value) -> None:
+    kind = type(value)
+    if kind is list:
+      write("[")
+      for item in value:
+        if type(item) is ast.Expr and type(item.value) is ast.Constant and type(item.value.value) is str:
+          continue  # a docstring, or a string that stands alone: no effect
+        emit(item)
+        write(",")
+      write("]")
+    elif kind is ast.Name:
+      write(rename(value.id))
+    elif kind is ast.Constant:
+      write(f"{type(value.value).__name__}:{value.value!r}")
+    elif isinstance(value, ast.AST):
+      write(kind.__name__)
+      names = _NAME_FIELDS.get(kind, ())
+      write("(")
+      for field in kind._fields:
+        if field in _IGNORED_FIELDS:
+          continue
+        child = getattr(value, field, None)
+        if child is None:
+          write("-")
+        elif field not in names:
+          emit(child)
+        elif type(child) is list:
+          write(",".join(rename(name) for name in child))
+        else:
+          write(rename(child))
+        write(";")
+      write(")")
+    else:
+      write(repr(value))
+
+  emit(tree)
+  return "".join(parts)
+
+
+def pair_key(bug: str, fix: str) -> str:
+  """16 hexadecimal digits for a pair of canonical forms: the identity of a repair, whatever its description."""
+  return hashlib.sha256(f"{bug}\0{fix}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
+
+
+_IGNORED_FIELDS = frozenset({"ctx", "type_comment", "type_ignores", "kind"})
+
+_NAME_FIELDS: dict[type, tuple[str, ...]] = {
+    ast.FunctionDef: ("name",),
+    ast.AsyncFunctionDef: ("name",),
+    ast.ClassDef: ("name",),
+    ast.arg: ("arg",),
+    ast.alias: ("asname",),
+    ast.ExceptHandler: ("name",),
+    ast.Global: ("names",),
+    ast.Nonlocal: ("names",),
+    ast.MatchAs: ("name",),
+    ast.MatchStar: ("name",),
+}
+
+
+def _bound_names(tree: ast.AST) -> set[str]:
+  bound = set()
+  for node in ast.walk(tree):
+    kind = type(node)
+    if kind is ast.Name:
+      if type(node.ctx) is not ast.Load:
+        bound.add(node.id)
+    elif kind is ast.arg:
+      bound.add(node.arg)
+    elif kind in _NAME_FIELDS:
+      for field in _NAME_FIELDS[kind]:
+        value = getattr(node, field)
+        bound.update(value if type(value) is list else () if value is None else (value,))
+  return bound

@@ -1,0 +1,122 @@
+"""What a family of problems draws at random: names, constants, ways to write the same thing."""
+
+import dataclasses
+import random
+from collections.abc import Callable
+from typing import Any
+
+Inputs = Callable[[random.Random], tuple[Any, ...]]
+
+# Small pools of names that say what they hold; a small model must be able to learn them all.
+NAMES: dict[str, tuple[str, ...]] = {
+    "numbers": ("nums", "values", "data", "items"),
+    "others": ("others", "extra", "more"),
+    "words": ("words", "names", "tokens"),
+    "text": ("text", "line", "s"),
+    "second_text": ("other", "t", "tail"),
+    "mapping": ("stock", "prices", "table"),
+    "integer": ("n", "num", "value"),
+    "second_integer": ("m", "b", "step"),
+    "limit": ("limit", "k", "bound"),
+    "element": ("x", "v", "item"),
+    "second_element": ("y", "w", "last"),
+    "word": ("word", "name", "token"),
+    "letter": ("c", "ch", "letter"),
+    "index": ("i", "j", "pos"),
+    "total": ("total", "acc", "score"),
+    "count": ("count", "hits", "found"),
+    "best": ("best", "top", "peak"),
+    "previous": ("prev", "last", "old"),
+    "result": ("result", "out", "kept"),
+    "second_result": ("rest", "low", "spare"),
+    "built": ("result", "out", "built"),
+    "counts": ("counts", "groups", "seen"),
+    "key": ("key", "k", "code"),
+    "flag": ("flag", "ok", "found"),
+    "run": ("run", "size", "length"),
+    "digit": ("d", "digit", "rest"),
+}
+
+FUNCTIONS: dict[str, tuple[str, ...]] = {
+    "count": ("count", "tally", "how_many"),
+    "sum": ("total_of", "add_up", "compute"),
+    "find": ("find", "search", "locate"),
+    "select": ("select", "keep", "pick"),
+    "change": ("change", "convert", "apply"),
+    "build": ("build", "make", "combine"),
+    "check": ("check", "test", "valid"),
+    "rate": ("rate", "classify", "label"),
+    "part": ("inner", "helper", "part"),
+}
+
+COMPARISONS = ((">", "greater than"), ("<", "less than"), (">=", "at least"), ("<=", "at most"))
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Problem:
+  """A right program and what belongs to it.
+
+  Attributes:
+    precise, vague: descriptions with and without the constants and boundaries.
+    inputs: draws the arguments of one call.
+  """
+
+  code: str
+  entry_point: str
+  precise: str
+  vague: str
+  inputs: Inputs
+
+
+class Draw:
+  """Random choices for one problem; no name is given out twice."""
+
+  def __init__(self, rng: random.Random):
+    self.rng = rng
+    self._used: set[str] = set()
+
+  def name(self, role: str) -> str:
+    return self._unused(NAMES[role])
+
+  def names(self, *roles: str) -> list[str]:
+    return [self.name(role) for role in roles]
+
+  def function(self, role: str) -> str:
+    return self._unused(FUNCTIONS[role])
+
+  def between(self, low: int, high: int) -> int:
+    """A whole number, both ends included."""
+    return self.rng.randint(low, high)
+
+  def pick(self, *options: Any) -> Any:
+    return self.rng.choice(options)
+
+  def flip(self, probability: float = 0.5) -> bool:
+    return self.rng.random() < probability
+
+  def comparison(self) -> tuple[str, str]:
+    """An operator and how one says it."""
+    return self.rng.choice(COMPARISONS)
+
+  def each(self, sequence: str, role: str = "element") -> tuple[str, str]:
+    """The head of a loop over a sequence, and the expression of its element; by index in one case of four."""
+    if self.flip(0.25):
+      index = self.name("index")
+      return f"for {index} in range(len({sequence})):", f"{sequence}[{index}]"
+    element = self.name(role)
+    return f"for {element} in {sequence}:", element
+
+  def update(self, variable: str, sign: str, value: str) -> str:
+    """`total += x`, or in one case of four `total = total + x`."""
+    return f"{variable} = {variable} {sign} {value}" if self.flip(0.25) else f"{variable} {sign}= {value}"
+
+  def _unused(self, pool: tuple[str, ...]) -> str:
+    free = [name for name in pool if name not in self._used]
+    name = self.rng.choice(free)
+    self._used.add(name)
+    return name
+
+
+def program(*lines: str) -> str:
+  """The lines as one text; empty ones, parts that a variation leaves out, are dropped."""
+  return "\n".join(line for line in lines if line) + "\n"

@@ -1,0 +1,450 @@
+"""Families over texts and lists of words."""
+
+from next_jax.corpora.minirepair import inputs
+from next_jax.corpora.minirepair.draw import Draw, Problem, program
+
+
+def count_letters(d: Draw) -> Problem:
+  f, s, count, c = d.function("count"), *d.names("text", "count", "letter")
+  letters = d.pick("aeo", "abc", "ae", "de")
+  op, phrase = d.pick(("in", "in"), ("in", "in"), ("not in", "not in"))
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {count} = 0",
+          f"    for {c} in {s}:",
+          f"        if {c} {op} {letters!r}:",
+          f"            {d.update(count, '+', '1')}",
+          f"    return {count}",
+      ),
+      entry_point=f,
+      precise=f"Count the letters of {s} that are {phrase} {letters!r}.",
+      vague=f"Count certain letters of {s}.",
+      inputs=lambda rng: (inputs.text(rng, shortest=1),),
+  )
+
+
+def turn_around(d: Draw) -> Problem:
+  f, s, result, c = d.function("change"), *d.names("text", "built", "letter")
+  end = d.pick("", "", "!", "-")
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {result} = {end!r}",
+          f"    for {c} in {s}:",
+          f"        {result} = {c} + {result}",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"Return {s} in reverse" + (f", with {end!r} at the end." if end else "."),
+      vague=f"Return {s} in reverse, maybe with an end.",
+      inputs=lambda rng: (inputs.text(rng, shortest=1),),
+  )
+
+
+def drop_letter(d: Draw) -> Problem:
+  f, s, result, c = d.function("select"), *d.names("text", "built", "letter")
+  letter = d.pick("a", "b", "e", "o")
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {result} = ''",
+          f"    for {c} in {s}:",
+          f"        if {c} != {letter!r}:",
+          f"            {d.update(result, '+', c)}",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"Return {s} without the letter {letter!r}.",
+      vague=f"Return {s} without a certain letter.",
+      inputs=lambda rng: (inputs.text(rng, letter + "cdo", 1),),
+  )
+
+
+def replace_letter(d: Draw) -> Problem:
+  f, s, result, c = d.function("change"), *d.names("text", "built", "letter")
+  old, new = d.pick(("a", "o"), ("e", "a"), ("b", "d"), ("c", "-"), ("o", "*"))
+  if d.flip():
+    lines = (
+        f"        if {c} == {old!r}:", f"            {result} += {new!r}", "        else:",
+        f"            {result} += {c}",
+    )  # fmt: skip
+  else:
+    lines = (f"        {result} += {new!r} if {c} == {old!r} else {c}",)
+  return Problem(
+      code=program(f"def {f}({s}):", f"    {result} = ''", f"    for {c} in {s}:", *lines, f"    return {result}"),
+      entry_point=f,
+      precise=f"Return {s} with {new!r} for every {old!r}.",
+      vague=f"Return {s} with one letter replaced.",
+      inputs=lambda rng: (inputs.text(rng, old + "bde", 1),),
+  )
+
+
+def join_words(d: Draw) -> Problem:
+  f, ws, result = d.function("build"), *d.names("words", "built")
+  separator = d.pick("-", ",", " ", "_")
+  i = d.name("index")
+  return Problem(
+      code=program(
+          f"def {f}({ws}):",
+          f"    {result} = ''",
+          f"    for {i} in range(len({ws})):",
+          f"        if {i} > 0:",
+          f"            {result} += {separator!r}",
+          f"        {result} += {ws}[{i}]",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"Join the {ws} with {separator!r} between them.",
+      vague=f"Join the {ws} with something between them.",
+      inputs=lambda rng: (inputs.words(rng, longest=3),),
+  )
+
+
+def first_letters(d: Draw) -> Problem:
+  f, ws, result, w = d.function("build"), *d.names("words", "built", "word")
+  end, which = d.pick(("0", "first"), ("-1", "last"))
+  change = d.pick("", ".upper()")
+  return Problem(
+      code=program(
+          f"def {f}({ws}):",
+          f"    {result} = ''",
+          f"    for {w} in {ws}:",
+          f"        {d.update(result, '+', f'{w}[{end}]{change}')}",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"Write the {which} letters of the {ws} together" + (", in upper case." if change else "."),
+      vague=f"Write one letter of each of the {ws} together.",
+      inputs=lambda rng: (inputs.words(rng, 1),),
+  )
+
+
+def longest_word(d: Draw) -> Problem:
+  f, ws, best, w = d.function("find"), *d.names("words", "best", "word")
+  op, phrase = d.pick((">", "first longest"), (">=", "last longest"))
+  return Problem(
+      code=program(
+          f"def {f}({ws}):",
+          f"    {best} = ''",
+          f"    for {w} in {ws}:",
+          f"        if len({w}) {op} len({best}):",
+          f"            {best} = {w}",
+          f"    return {best}",
+      ),
+      entry_point=f,
+      precise=f"Return the {phrase} of the {ws}.",
+      vague=f"Return the longest of the {ws}.",
+      inputs=lambda rng: (inputs.words(rng, 1),),
+  )
+
+
+def count_long_words(d: Draw) -> Problem:
+  f, ws, count, w = d.function("count"), *d.names("words", "count", "word")
+  op, phrase = d.comparison()
+  k = d.between(3, 4)
+  return Problem(
+      code=program(
+          f"def {f}({ws}):",
+          f"    {count} = 0",
+          f"    for {w} in {ws}:",
+          f"        if len({w}) {op} {k}:",
+          f"            {d.update(count, '+', '1')}",
+          f"    return {count}",
+      ),
+      entry_point=f,
+      precise=f"Count the {ws} whose length is {phrase} {k}.",
+      vague=f"Count the {ws} by their length.",
+      inputs=lambda rng: (inputs.words(rng),),
+  )
+
+
+def reads_same(d: Draw) -> Problem:
+  f, s, i = d.function("check"), *d.names("text", "index")
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    for {i} in range(len({s}) // 2):",
+          f"        if {s}[{i}] != {s}[len({s}) - 1 - {i}]:",
+          "            return False",
+          "    return True",
+      ),
+      entry_point=f,
+      precise=f"Say whether {s} reads the same from both ends.",
+      vague=f"Say whether {s} has the same letters from both ends.",
+      inputs=lambda rng: ((lambda a: a + a[::-1] if rng.random() < 0.5 else a)(inputs.text(rng, "ab", 1, 3)),),
+  )
+
+
+def repeat_letters(d: Draw) -> Problem:
+  f, s, result, c = d.function("change"), *d.names("text", "built", "letter")
+  k = d.pick(2, 2, 3)
+  end = d.pick("", "-", ".")
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {result} = ''",
+          f"    for {c} in {s}:",
+          f"        {result} += {c} * {k}" + (f" + {end!r}" if end else ""),
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"Write each letter of {s} {k} times" + (f", then {end!r} after each." if end else "."),
+      vague=f"Write each letter of {s} several times.",
+      inputs=lambda rng: (inputs.text(rng, longest=3),),
+  )
+
+
+def squeeze(d: Draw) -> Problem:
+  f, s, result, i = d.function("select"), *d.names("text", "built", "index")
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {result} = ''",
+          f"    for {i} in range(len({s})):",
+          f"        if {i} == 0 or {s}[{i}] != {s}[{i} - 1]:",
+          f"            {result} += {s}[{i}]",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"Return {s} with each run of one letter made a single letter.",
+      vague=f"Return {s} with some letters left out.",
+      inputs=lambda rng: (inputs.text(rng, "abo", 1),),
+  )
+
+
+def every_other_upper(d: Draw) -> Problem:
+  f, s, result, i = d.function("change"), *d.names("text", "built", "index")
+  k, rest = d.pick(2, 2, 3), d.pick(0, 1)
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {result} = ''",
+          f"    for {i} in range(len({s})):",
+          f"        if {i} % {k} == {rest}:",
+          f"            {result} += {s}[{i}].upper()",
+          "        else:",
+          f"            {result} += {s}[{i}]",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"Return {s} with upper case where the index has remainder {rest} by {k}.",
+      vague=f"Return {s} with upper case at regular places.",
+      inputs=lambda rng: (inputs.text(rng, shortest=1, longest=4),),
+  )
+
+
+def words_with_start(d: Draw) -> Problem:
+  f, ws, result, w = d.function("select"), *d.names("words", "result", "word")
+  method, phrase = d.pick(("startswith", "start"), ("endswith", "end"))
+  letter = d.pick("a", "b", "e", "o") if method == "startswith" else d.pick("e", "w", "n", "g")
+  return Problem(
+      code=program(
+          f"def {f}({ws}):",
+          f"    {result} = []",
+          f"    for {w} in {ws}:",
+          f"        if {w}.{method}({letter!r}):",
+          f"            {result}.append({w})",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"List the {ws} that {phrase} with {letter!r}.",
+      vague=f"List the {ws} with a certain letter at one end.",
+      inputs=lambda rng: (
+          [
+              rng.choice([w for w in inputs.WORDS if (w[0] if method == "startswith" else w[-1]) == letter])
+              if rng.random() < 0.5
+              else inputs.word(rng)
+              for _ in range(rng.randint(1, 4))
+          ],
+      ),
+  )
+
+
+def shorten(d: Draw) -> Problem:
+  f, s = d.function("change"), d.name("text")
+  k = d.between(1, 3)
+  end = d.pick(".", "-", "*", "!")
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    if len({s}) <= {k}:",
+          f"        return {s}",
+          f"    return {s}[:{k}] + {end!r}",
+      ),
+      entry_point=f,
+      precise=f"Cut {s} to {k} letters and write {end!r} after it, if it is longer.",
+      vague=f"Cut {s} to some letters and mark it, if it is longer.",
+      inputs=lambda rng: (inputs.text(rng),),
+  )
+
+
+def pad(d: Draw) -> Problem:
+  f, s = d.function("change"), d.name("text")
+  k = d.between(3, 5)
+  fill = d.pick("*", "-", ".", "0")
+  left = d.flip()
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    while len({s}) < {k}:",
+          f"        {s} = {fill!r} + {s}" if left else f"        {s} = {s} + {fill!r}",
+          f"    return {s}",
+      ),
+      entry_point=f,
+      precise=f"Fill {s} up with {fill!r} {'before' if left else 'after'} it to {k} letters.",
+      vague=f"Fill {s} up to a certain length.",
+      inputs=lambda rng: (inputs.text(rng),),
+  )
+
+
+def sum_of_digits(d: Draw) -> Problem:
+  f, s, total, c = d.function("sum"), *d.names("text", "total", "letter")
+  k = d.pick(0, 0, 1, 2)
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {total} = {k}",
+          f"    for {c} in {s}:",
+          f"        if {c}.isdigit():",
+          f"            {d.update(total, '+', f'int({c})')}",
+          f"    return {total}",
+      ),
+      entry_point=f,
+      precise=f"Add the digits in {s} to {k}.",
+      vague=f"Add the digits in {s} to a start.",
+      inputs=lambda rng: (inputs.text(rng, "ab247", 1),),
+  )
+
+
+def common_start(d: Draw) -> Problem:
+  f, s, t, i = d.function("find"), *d.names("text", "second_text", "index")
+  return Problem(
+      code=program(
+          f"def {f}({s}, {t}):",
+          f"    {i} = 0",
+          f"    while {i} < len({s}) and {i} < len({t}) and {s}[{i}] == {t}[{i}]:",
+          f"        {i} += 1",
+          f"    return {s}[:{i}]",
+      ),
+      entry_point=f,
+      precise=f"Return the letters that {s} and {t} have in common at the start.",
+      vague=f"Return what {s} and {t} have in common.",
+      inputs=lambda rng: (
+          (lambda a: (a + inputs.text(rng, "abo", longest=2), a + inputs.text(rng, "abo", longest=2)))(
+              inputs.text(rng, longest=3)
+          )
+      ),
+  )
+
+
+def letters_in_turn(d: Draw) -> Problem:
+  f, s, t, result, i = d.function("build"), *d.names("text", "second_text", "built", "index")
+  separator = d.pick("", "", "-")
+  value = f"{s}[{i}] + {t}[{i}]" + (f" + {separator!r}" if separator else "")
+  return Problem(
+      code=program(
+          f"def {f}({s}, {t}):",
+          f"    {result} = ''",
+          f"    for {i} in range(min(len({s}), len({t}))):",
+          f"        {result} += {value}",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"Take letters of {s} and {t} in turn" + (f", {separator!r} after each pair." if separator else "."),
+      vague=f"Combine the letters of {s} and {t}.",
+      inputs=lambda rng: (inputs.text(rng, "abc", 1, 3), inputs.text(rng, "deo", 1, 4)),
+  )
+
+
+def last_place(d: Draw) -> Problem:
+  f, s, found, i = d.function("find"), *d.names("text", "best", "index")
+  letter = d.pick("a", "b", "o", "e")
+  missing = d.pick(-1, -1, 0)
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {found} = {missing}",
+          f"    for {i} in range(len({s})):",
+          f"        if {s}[{i}] == {letter!r}:",
+          f"            {found} = {i}",
+          f"    return {found}",
+      ),
+      entry_point=f,
+      precise=f"Return the index of the last {letter!r} in {s}, else {missing}.",
+      vague=f"Return the index of a certain letter in {s}.",
+      inputs=lambda rng: (inputs.text(rng, letter + "cd", 1),),
+  )
+
+
+def nesting(d: Draw) -> Problem:
+  f, s, best, c = d.function("count"), *d.names("text", "best", "letter")
+  depth = d.pick("depth", "level")
+  up, down = d.pick(("(", ")"), ("<", ">"), ("u", "d"))
+  return Problem(
+      code=program(
+          f"def {f}({s}):",
+          f"    {depth} = 0",
+          f"    {best} = 0",
+          f"    for {c} in {s}:",
+          f"        if {c} == {up!r}:",
+          f"            {depth} += 1",
+          f"            {best} = max({best}, {depth})",
+          f"        elif {c} == {down!r}:",
+          f"            {depth} -= 1",
+          f"    return {best}",
+      ),
+      entry_point=f,
+      precise=f"Highest {depth} in {s}, where {up!r} goes up and {down!r} goes down.",
+      vague=f"Highest {depth} that {s} reaches.",
+      inputs=lambda rng: (inputs.text(rng, up + up + down, 1),),
+  )
+
+
+def mark_words(d: Draw) -> Problem:
+  g, f, ws, result = d.function("part"), d.function("change"), *d.names("words", "result")
+  w, c = d.names("word", "element")
+  end, k = d.pick("!", "?", "-", "*"), d.between(2, 3)
+  return Problem(
+      code=program(
+          f"def {g}({c}):",
+          f"    if len({c}) > {k}:",
+          f"        return {c} + {end!r}",
+          f"    return {c}",
+          f"def {f}({ws}):",
+          f"    {result} = []",
+          f"    for {w} in {ws}:",
+          f"        {result}.append({g}({w}))",
+          f"    return {result}",
+      ),
+      entry_point=f,
+      precise=f"List the {ws} with {end!r} after those longer than {k}.",
+      vague=f"List the {ws} with a mark after the long ones.",
+      inputs=lambda rng: (inputs.words(rng, 1, 3),),
+  )
+
+
+def has_letter(d: Draw) -> Problem:
+  f, ws, w = d.function("check"), *d.names("words", "word")
+  letter = d.pick("a", "e", "o")
+  k = d.between(2, 3)
+  return Problem(
+      code=program(
+          f"def {f}({ws}):",
+          f"    for {w} in {ws}:",
+          f"        if {letter!r} in {w} and len({w}) > {k}:",
+          "            return True",
+          "    return False",
+      ),
+      entry_point=f,
+      precise=f"Say whether one of the {ws} has {letter!r} and more than {k} letters.",
+      vague=f"Say whether one of the {ws} has a certain letter and is long.",
+      inputs=lambda rng: (inputs.words(rng, 1, 3),),
+  )
+
+
+FAMILIES = (
+    count_letters, turn_around, drop_letter, replace_letter, join_words, first_letters, longest_word, count_long_words,
+    reads_same, repeat_letters, squeeze, every_other_upper, words_with_start, shorten, pad, sum_of_digits, common_start,
+    letters_in_turn, last_place, nesting, mark_words, has_letter,
+)  # fmt: skip

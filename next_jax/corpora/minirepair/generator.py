@@ -1,0 +1,172 @@
+"""Makes one repair task: a problem of a family, a bug proven by execution, tests, a trace."""
+
+import dataclasses
+import random
+from collections.abc import Callable
+
+from next_jax import schema
+from next_jax.corpora import canonical
+from next_jax.corpora import mutations
+from next_jax.corpora.minirepair import draw
+from next_jax.corpora.minirepair import families
+from next_jax.corpora.minirepair import running
+from next_jax.corpora.minirepair import splits
+from next_jax.tracing import recorder
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejected:
+  """No task came of it, and why; the reasons are counted in the statistics."""
+
+  reason: str
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Case:
+  """A task with what is known of it beside its record.
+
+  Attributes:
+    pair_key: identity of (bug, fix).
+    canonical_fix: canonical form of the reference.
+    shows: how the bug shows on the first public test: "value", "exception" or "endless".
+    vague: whether the instruction leaves out constants and boundaries.
+  """
+
+  task: schema.RepairTask
+  family: str
+  pair_key: str
+  canonical_fix: str
+  shows: str
+  vague: bool
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Generator:
+  """Settings of single tasks.
+
+  Attributes:
+    vague_share: of instructions without constants and boundaries; tests and trace must tell.
+    num_public_tests, num_hidden_tests: at most so many hidden ones, fewer where inputs run out.
+    max_trace_steps: longer traces are dropped (an endless one is cut there).
+    exception_share: share kept of bugs whose first public test raises; they are easy to spot, and
+      without a bound wrong variables would make a third of the corpus so.
+    endless_share: the same for bugs that never end.
+    max_value_length: characters of an argument list or a result in a test.
+    mutants_per_problem: bugs to try before another problem is drawn.
+  """
+
+  vague_share: float = 0.6
+  num_public_tests: int = 3
+  num_hidden_tests: int = 6
+  max_trace_steps: int = 40
+  exception_share: float = 0.35
+  endless_share: float = 0.5
+  max_value_length: int = 44
+  mutants_per_problem: int = 6
+
+  def make(
+      self,
+      rng: random.Random,
+      combination: splits.Combination,
+      accepts: Callable[[str], bool],
+      *,
+      split: str,
+      number: int,
+  ) -> Case | Rejected:
+    """One task of the combination whose pair key `accepts`, or the reason why there is none this time."""
+    family, kind = combination
+    problem = families.FAMILIES[family](draw.Draw(rng))
+    calls = self._calls(rng, problem)
+    if len(calls) < self.num_public_tests + 1:
+      return Rejected("too few inputs")
+    if len({repr(expected) for _, expected in calls}) < 2:
+      return Rejected("one result for all inputs")
+    canonical_fix = canonical.canonical(problem.code)
+    reason = "mutation finds no place"
+    for _, mutant in zip(range(self.mutants_per_problem), mutations.mutants(problem.code, rng, (kind,))):
+      pair_key = canonical.pair_key(canonical.canonical(mutant.code), canonical_fix)
+      if not accepts(pair_key):
+        reason = "pair is taken or belongs to another split"
+        continue
+      found = self._prove(rng, problem, mutant.code, calls)
+      if isinstance(found, Rejected):
+        reason = found.reason
+        continue
+      tests, trace, shows = found
+      vague = rng.random() < self.vague_share
+      return Case(
+          task=schema.RepairTask(
+              task_id=f"minirepair/{split}/{number:05d}-{family}-{kind}",
+              split=split,
+              instruction=problem.vague if vague else problem.precise,
+              entry_point=problem.entry_point,
+              buggy_code=mutant.code,
+              reference_code=problem.code,
+              public_tests=tests[: self.num_public_tests],
+              hidden_tests=tests[self.num_public_tests :],
+              bug_kind=kind,
+              bug_origin="mutant",
+              trace=trace,
+          ),
+          family=family,
+          pair_key=pair_key,
+          canonical_fix=canonical_fix,
+          shows=shows,
+          vague=vague,
+      )
+    return Rejected(reason)
+
+  def _calls(self, rng: random.Random, problem: draw.Problem) -> list[tuple[tuple, object]]:
+    """Distinct (arguments, result of the reference)."""
+    wanted = self.num_public_tests + self.num_hidden_tests
+    reference = running.load(problem.code, problem.entry_point)
+    calls, seen = [], set()
+    for _ in range(2 * wanted):
+      arguments = problem.inputs(rng)
+      text = repr(arguments)
+      if text in seen or len(text) > self.max_value_length:
+        continue
+      seen.add(text)
+      expected = reference(*running.copy(arguments))
+      if len(repr(expected)) <= self.max_value_length:
+        calls.append((arguments, expected))
+      if len(calls) == wanted:
+        break
+    return calls
+
+  def _prove(
+      self, rng: random.Random, problem: draw.Problem, bug: str, calls: list[tuple[tuple, object]]
+  ) -> tuple[tuple[str, ...], schema.Trace, str] | Rejected:
+    """(tests, a failing one first; trace of that one; how the bug shows on it)."""
+    function = running.load(bug, problem.entry_point)
+    outcomes = [running.run(function, arguments) for arguments, _ in calls]
+    if any(outcome.how == "oversized" for outcome in outcomes):
+      return Rejected("values grow")
+    failing = [
+        index
+        for index, (outcome, (_, expected)) in enumerate(zip(outcomes, calls))
+        if outcome.how != "returned" or outcome.value != expected
+    ]
+    if not failing:
+      return Rejected("bug passes all tests")
+    first = rng.choice(failing)
+    how = outcomes[first].how
+    if how == "raised" and rng.random() >= self.exception_share:
+      return Rejected("exception (thinned)")
+    if how == "endless" and rng.random() >= self.endless_share:
+      return Rejected("endless (thinned)")
+    if how == "returned" and len(repr(outcomes[first].value)) > self.max_value_length:
+      return Rejected("value too long")
+    if any("..." in repr(outcome.value) for outcome in outcomes):
+      return Rejected("value holds itself")
+    texts = [_call_text(problem.entry_point, arguments) for arguments, _ in calls]
+    trace = recorder.record(bug, texts[first], budget=recorder.Budget(max_steps=self.max_trace_steps))
+    if trace.outcome == "truncated" and how != "endless":
+      return Rejected("trace too long")
+    order = [first] + [index for index in range(len(calls)) if index != first]
+    tests = tuple(f"assert {texts[index]} == {calls[index][1]!r}" for index in order)
+    return tests, trace, {"returned": "value", "raised": "exception", "endless": "endless"}[how]
+
+
+def _call_text(entry_point: str, arguments: tuple) -> str:
+  return f"{entry_point}({', '.join(map(repr, arguments))})"

@@ -1,0 +1,57 @@
+"""Which (family, mutation) combination and which (bug, fix) pair belongs where."""
+
+import dataclasses
+import functools
+import hashlib
+
+from next_jax.corpora import mutations
+from next_jax.corpora.minirepair import families
+
+PRETRAINING, LOOP, UNSEEN = "pretraining", "loop", "unseen"
+
+Combination = tuple[str, str]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Splits:
+  """Two independent rules, both by hash, so that they hold for any number of tasks.
+
+  1. A combination of family and mutation kind is in pretraining only, in the loop only ("train" and
+     "dev"), or in neither ("unseen"). The shares are taken within each family, so that each family
+     appears in pretraining with some kinds.
+  2. A canonical (bug, fix) pair is held out or not, whatever its description and combination. "dev"
+     and "unseen" take only held-out pairs; "train" and the demonstrations take only the others.
+     So no development pair can be in training, even where two families make the same program.
+
+  Attributes:
+    pretraining_share, loop_share: of a family's mutation kinds; the rest is unseen.
+    held_out_share: of all pairs.
+    salt: another one gives other splits.
+  """
+
+  pretraining_share: float = 0.5
+  loop_share: float = 0.35
+  held_out_share: float = 0.25
+  salt: str = "minirepair-1"
+
+  def combinations(self, part: str) -> tuple[Combination, ...]:
+    """All (family, kind) of "pretraining", "loop" or "unseen", whether or not the kind finds a place in it."""
+    return _combinations(self)[part]
+
+  def held_out(self, pair_key: str) -> bool:
+    return int(pair_key[:8], 16) < self.held_out_share * 2**32
+
+
+@functools.lru_cache(maxsize=8)
+def _combinations(splits: Splits) -> dict[str, tuple[Combination, ...]]:
+  parts: dict[str, list[Combination]] = {PRETRAINING: [], LOOP: [], UNSEEN: []}
+  for family in families.FAMILIES:
+    kinds = sorted(
+        mutations.KINDS, key=lambda kind: hashlib.sha256(f"{splits.salt}/{family}/{kind}".encode()).hexdigest()
+    )
+    first = round(len(kinds) * splits.pretraining_share)
+    second = round(len(kinds) * (splits.pretraining_share + splits.loop_share))
+    parts[PRETRAINING] += [(family, kind) for kind in kinds[:first]]
+    parts[LOOP] += [(family, kind) for kind in kinds[first:second]]
+    parts[UNSEEN] += [(family, kind) for kind in kinds[second:]]
+  return {part: tuple(combinations) for part, combinations in parts.items()}

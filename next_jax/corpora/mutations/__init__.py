@@ -1,0 +1,100 @@
+"""Bugs made on purpose: small changes of one place of a program, by kind.
+
+    for mutant in mutations.mutants(code, random.Random(0), kinds=("comparison", "operator")):
+      print(mutant.kind, mutant.line, mutant.before_line, "->", mutant.after_line)
+
+The change is spliced into the text, so comments and formatting of everything else stay as they are.
+"""
+
+import ast
+import dataclasses
+import random
+from collections.abc import Iterator, Sequence
+
+from next_jax import errors
+from next_jax.corpora import canonical
+from next_jax.corpora.mutations import operators
+from next_jax.corpora.mutations import source as source_lib
+
+MUTATIONS = operators.MUTATIONS
+KINDS = tuple(MUTATIONS)
+
+
+class MutationError(errors.UserError):
+  """The code cannot be mutated, or a kind of mutation does not exist."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Mutant:
+  """A program with one bug.
+
+  Attributes:
+    kind: a key of MUTATIONS.
+    line: of the (first) change, from 1; the same in the original and in the mutant.
+    before_line, after_line: that line in the original and in the mutant, without indentation. For
+      a forgotten step `after_line` is the line that took its place.
+  """
+
+  kind: str
+  code: str
+  line: int
+  before_line: str
+  after_line: str
+
+
+def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iterator[Mutant]:
+  """Yields every mutant once, kinds in turn at random so that frequent places do not drown the rest.
+
+  Every mutant compiles and differs from the code in its canonical form. The order depends on `rng`
+  only. Lazy: a caller that wants one pays for one.
+
+  Raises:
+    MutationError: the code does not parse, or a kind is unknown.
+  """
+  for kind in kinds:
+    if kind not in MUTATIONS:
+      raise MutationError(f"unknown mutation {kind!r}; known: {', '.join(MUTATIONS)}")
+  try:
+    source = source_lib.Source(code)
+  except (SyntaxError, ValueError, RecursionError) as error:
+    raise MutationError(f"expected Python code, found {code[:60]!r} ({error}); give code that parses") from None
+  original = canonical.canonical_tree(source.tree)
+  edits: dict[str, list[source_lib.Edit]] = {}
+  for kind in kinds:
+    # dict.fromkeys: one edit can be found twice.
+    found = list(dict.fromkeys(MUTATIONS[kind](source)))
+    rng.shuffle(found)
+    if found:
+      edits[kind] = found
+  yielded = set()
+  while edits:
+    kind = rng.choice(list(edits))
+    edit = edits[kind].pop()
+    if not edits[kind]:
+      del edits[kind]
+    mutated = source.apply(edit)
+    if mutated in yielded:
+      continue
+    yielded.add(mutated)
+    tree = _compiled(mutated)
+    if tree is None or canonical.canonical_tree(tree) == original:
+      continue
+    line = source.line_of(edit)
+    lines = mutated.split("\n")
+    yield Mutant(
+        kind=kind,
+        code=mutated,
+        line=line,
+        before_line=source.line_text(line).strip(),
+        after_line=lines[line - 1].strip() if line <= len(lines) else "",
+    )
+
+
+def _compiled(code: str) -> ast.AST | None:
+  """The tree of code that compiles; some code parses but does not, such as `return` outside a function."""
+  try:
+    tree = ast.parse(code)
+    compile(tree, "<mutant>", "exec")
+  except (SyntaxError, ValueError, RecursionError):
+    return None
+  return tree
