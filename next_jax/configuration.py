@@ -21,6 +21,7 @@ from next_jax import errors
 
 PROJECT_ROOT = pathlib.Path(__file__).resolve().parent.parent
 _MACRO_MODULE = "gin.macro"
+_GIN_TRAIL = re.compile(r"\s*\n\s*In call to configurable .*", re.DOTALL)  # what gin appends to a message
 
 
 class ConfigError(errors.UserError):
@@ -45,7 +46,7 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[.
     _parse_file(path)
   for binding in bindings:
     _parse_binding(binding)
-  if not gin_config.get_bindings(program).get("program"):
+  if not _bindings(program).get("program"):
     raise ConfigError(
         f"{', '.join(gin_files)}: nothing to run; expected a binding such as"
         " `main.run.program = @loop.SelfTraining()` (with `from next_jax import main` above it)"
@@ -58,8 +59,8 @@ def construct(program: Callable[..., Any]) -> Any:
   """Constructs what is bound to `program.program`, and everything below it."""
   try:
     return gin.get_bindings(program)["program"]
-  except errors.UserError:
-    raise
+  except errors.UserError as error:
+    raise ConfigError(_GIN_TRAIL.sub("", str(error))) from error
   except (TypeError, ValueError, AttributeError) as error:
     raise ConfigError(f"the configuration cannot be constructed: {_one_line(error)}") from error
 
@@ -76,6 +77,14 @@ def bound_arguments(function: Callable[..., Any]) -> dict[str, Any]:
   try:
     return dict(gin.get_bindings(function))
   except ValueError:  # nothing that gin knows
+    return {}
+
+
+def _bindings(function: Callable[..., Any]) -> dict[str, Any]:
+  """What is bound to a function that may not be registered, references left as they are."""
+  try:
+    return gin.get_bindings(function, resolve_references=False)
+  except ValueError:
     return {}
 
 
@@ -163,8 +172,12 @@ def _configurables() -> list[str]:
     for name, value in vars(module).items():
       if not name.startswith("_") and callable(value) and getattr(value, "__module__", None) == module.__name__:
         names.add(f"{bound}.{name}" if statement.is_from or statement.alias else f"{statement.module}.{name}")
-  names.update(".".join(selector.split(".")[-2:]) for selector in gin_config._REGISTRY)
+  names.update(".".join(selector.split(".")[-2:]) for selector in _selectors())
   return sorted(name for name in names if not name.startswith(("gin.", "config.")))
+
+
+def _selectors() -> list[str]:
+  return [configurable.selector for configurable in gin_config._INVERSE_REGISTRY.values()]
 
 
 def _imported_names() -> list[str]:

@@ -9,6 +9,7 @@ import errno
 import importlib
 import os
 import sys
+import tempfile
 import traceback
 from collections.abc import Sequence
 from typing import Any, Protocol
@@ -52,18 +53,14 @@ def main(argv: Sequence[str] | None = None) -> int:
   debug = "--debug" in argv
   try:
     return _dispatch([argument for argument in argv if argument != "--debug"])
-  except KeyboardInterrupt:
-    print("next-jax: interrupted; the same command goes on from where it was", file=sys.stderr)
-    code = INTERRUPTED
-  except BrokenPipeError:
+  except BrokenPipeError:  # `next-jax ... | head`
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains again at exit
     return USER_ERROR
-  except Exception as error:  # pylint: disable=broad-except
+  except (Exception, KeyboardInterrupt) as error:  # pylint: disable=broad-except
+    if debug:
+      traceback.print_exc()
     print(f"next-jax: {message(error)}", file=sys.stderr)
-    code = USER_ERROR
-  if debug:
-    traceback.print_exc()
-  return code
+    return INTERRUPTED if isinstance(error, KeyboardInterrupt) else USER_ERROR
 
 
 def message(error: BaseException) -> str:
@@ -72,6 +69,8 @@ def message(error: BaseException) -> str:
     return str(error)
   if isinstance(error, OSError) or "No space left on device" in str(error):
     return _system_message(error)
+  if isinstance(error, KeyboardInterrupt):
+    return "interrupted; the same command goes on from where it was"
   if isinstance(error, MemoryError):
     return "out of memory; use a smaller batch or fewer workers"
   text = str(error).strip().split("\n")[0]
@@ -134,7 +133,9 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
-  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow's greetings are no concern of the user
+  _import_tensorflow()
+  from etils import epath  # pylint: disable=import-outside-toplevel
+
   configuration = importlib.import_module("next_jax.configuration")
   settings = importlib.import_module("next_jax.selftrain.settings")
   provenance = importlib.import_module("next_jax.selftrain.provenance")
@@ -146,8 +147,29 @@ def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
     program.prepare()
     with provenance.recorded(program, configuration.text):
       program.run()
-  # Its table and its page; the loop is a floor below the report and knows nothing of it.
-  return main(["report", os.fspath(program.workdir)])
+  if any(epath.Path(program.workdir).glob("*/evaluate/*/metrics.json")):
+    # The table and the page; the loop is a floor below the report and knows nothing of it.
+    return main(["report", os.fspath(program.workdir)])
+  return 0
+
+
+def _import_tensorflow() -> None:
+  """Imports it without its greetings, which no setting of its own turns off (2.21)."""
+  os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+  sys.stderr.flush()
+  with tempfile.TemporaryFile() as kept:
+    stderr = os.dup(2)
+    os.dup2(kept.fileno(), 2)
+    failed = True
+    try:
+      importlib.import_module("tensorflow")
+      failed = False
+    finally:
+      os.dup2(stderr, 2)
+      os.close(stderr)
+      if failed:
+        kept.seek(0)
+        sys.stderr.write(kept.read().decode("utf-8", "replace"))
 
 
 if __name__ == "__main__":

@@ -74,18 +74,18 @@ class Pretraining:
       digests = build.build(workdir, [self.corpus], executor)
       demonstrations = self._demonstrations(workdir, executor)
       checkpoint, manifest = finetune_lib.finetune(
-          workdir, "pretrained/finetune", engine=self.engine, examples=workdir / "demonstrations/train.jsonl",
+          workdir, "base/finetune", engine=self.engine, examples=workdir / "demonstrations/train.jsonl",
           num_examples=demonstrations.counts["examples"], vocabulary=seqio_tasks.registration(self.task).vocabulary,
           checkpoint=None, tuning=self.tuning, seed=seeds.derive(self.seed, "pretrain"),
           inputs={"examples": demonstrations.fingerprint},
       )
-      model = evaluate_lib.Model(name="pretrained", checkpoint=checkpoint, fingerprint=manifest.fingerprint)
+      model = evaluate_lib.Model(name="base", checkpoint=checkpoint, fingerprint=manifest.fingerprint)
       for evaluation in self.evaluations:
         evaluate_lib.evaluate(
             workdir, model, evaluation, engine=self.engine, executor=executor, sampling=self.sampling,
             digests=digests, seed=self.seed,
         )
-    progress.say(f"[pretrained] {os.fspath(checkpoint)}")
+    progress.say(f"[base] {os.fspath(checkpoint)}")
 
   def run_facts(self) -> dict[str, Any]:
     manifest = stage_lib.read_manifest(epath.Path(self.workdir) / "corpus" / self.corpus.name)
