@@ -58,7 +58,7 @@ class Zygote:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         env=zygote.environment(),
-        pass_fds=(theirs.fileno(),),
+        pass_fds=(theirs.fileno(), settings["lifeline"]),
     )
     theirs.close()
 

@@ -2,6 +2,8 @@
 
 import json
 import os
+import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -12,6 +14,7 @@ from next_jax.execution import wire
 from next_jax.execution import zygote
 
 _LONGEST_ANSWER = 1 << 30
+_SECONDS_TO_END = 10.0
 
 
 class Worker:
@@ -26,9 +29,10 @@ class Worker:
     """directory: where this worker makes its own, for programs to scratch in."""
     self._directory = tempfile.mkdtemp(dir=directory)
     packages = list(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
-    settings = {**settings, "directory": self._directory, "packages": packages}
+    self._lifeline, their_lifeline = os.pipe()
+    settings = {**settings, "directory": self._directory, "packages": packages, "lifeline": their_lifeline}
     self._socket, theirs = socket.socketpair()
-    with theirs:
+    try:
       # exec, not fork: nothing of this process, which may hold a model, reaches the worker. In a
       # session of its own a Ctrl-C in the terminal does not reach it either.
       self._process = subprocess.Popen(
@@ -37,10 +41,13 @@ class Worker:
           stdout=subprocess.DEVNULL,
           stderr=subprocess.DEVNULL,
           env=zygote.environment(),
-          pass_fds=(theirs.fileno(),),
+          pass_fds=(theirs.fileno(), their_lifeline),
           cwd=self._directory,
           start_new_session=True,
       )
+    finally:
+      theirs.close()
+      os.close(their_lifeline)
     self._socket.setblocking(False)
     self._reader = wire.Reader(_LONGEST_ANSWER)
     self._outgoing = b""
@@ -97,4 +104,8 @@ class Worker:
         os.kill(self._zygote_pid, signal.SIGCONT)
       except ProcessLookupError:
         pass
+    # All processes of the worker hold the other end, and none of them writes to it.
+    select.select([self._lifeline], [], [], _SECONDS_TO_END)
+    os.close(self._lifeline)
+    shutil.rmtree(self._directory, ignore_errors=True)
     return status

@@ -38,7 +38,8 @@ def python(module: str, inherited: int, settings: dict) -> list[str]:
 
   inherited: a socket that `main` is given.
   settings: "directory" (for scratch directories), "packages" (what programs may import from besides
-    the standard library), "preload" (modules) and the numbers of Limits.
+    the standard library), "preload" (modules), "lifeline" (a descriptor that closes when the last
+    process is gone) and the numbers of Limits.
   """
   # -P -s -S: nothing comes from the working directory, the user's or the site's packages. Not -I,
   # which would ignore PYTHONHASHSEED too: verdicts must not depend on the order of sets.
@@ -65,8 +66,8 @@ def environment() -> dict[str, str]:
 
 def main(control: int, settings_json: str) -> None:
   settings = json.loads(settings_json)
-  if sys.platform == "linux" and not settings.get("reaper"):
-    _become_reaper(control, settings)
+  if sys.platform == "linux" and "namespace" not in settings:
+    _stand_apart(control, settings)
   for name in _PRELOADED:
     __import__(name)
   for name in settings["preload"]:
@@ -82,17 +83,37 @@ def main(control: int, settings_json: str) -> None:
   _Zygote(control, settings, child).serve()
 
 
-def _become_reaper(control, settings):
-  """Makes orphans of programs our children, which only we can then see to, and starts again.
+def _stand_apart(control, settings):
+  """Sees to it that all which programs start is ours to kill, and executes this module again.
 
-  Again, because the attribute survives exec while ctypes would stay in memory for every fork.
+  Where the kernel permits it, that is a process namespace of which the zygote is the first process:
+  programs can neither see nor signal anything outside of it, and none can leave it. Elsewhere the
+  zygote becomes the parent of orphans, which at least lets it find them. It is executed again
+  because both survive that, while ctypes would stay in memory and be copied by every fork.
   """
   import ctypes
 
-  pr_set_child_subreaper = 36
-  if ctypes.CDLL(None, use_errno=True).prctl(pr_set_child_subreaper, 1, 0, 0, 0) != 0:
-    raise OSError(ctypes.get_errno(), "prctl(PR_SET_CHILD_SUBREAPER)")
-  arguments = python("zygote", control, {**settings, "reaper": True})
+  new_user, new_pid = 0x10000000, 0x20000000
+  pr_set_pdeathsig, pr_set_child_subreaper = 1, 36
+  libc = ctypes.CDLL(None, use_errno=True)
+  user, group = os.geteuid(), os.getegid()
+  settings["namespace"] = libc.unshare(new_pid if user == 0 else new_pid | new_user) == 0
+  if settings["namespace"]:
+    if user != 0:
+      for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+        with open(f"/proc/self/{name}", "w") as file:
+          file.write(text)
+    first = os.fork()
+    if first:  # stays outside, as the process that the judge started and waits for
+      os.close(control)
+      os.waitpid(first, 0)
+      os._exit(0)
+    result = libc.prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
+  else:
+    result = libc.prctl(pr_set_child_subreaper, 1, 0, 0, 0)
+  if result != 0:
+    raise OSError(ctypes.get_errno(), "prctl")
+  arguments = python("zygote", control, settings)
   os.execve(arguments[0], arguments, environment())
 
 
@@ -216,10 +237,11 @@ class _Zygote:
         continue
       if time.monotonic() > deadline:
         return False
-      found = _descendants()
-      # All are stopped before any is killed, or one would fork while another dies.
+      # In a namespace -1 is all in it but ourselves, at once. Elsewhere all are stopped before any
+      # is killed, or one would fork while another dies.
+      targets = [-1] if self._settings.get("namespace") else _descendants()
       for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in found:
+        for pid in targets:
           try:
             os.kill(pid, number)
           except ProcessLookupError:
@@ -249,7 +271,8 @@ def _descendants():
   children = {}
   for pid, parent, _ in _stat_fields():
     children.setdefault(parent, []).append(pid)
-  found = list(children.get(os.getpid(), ()))
+  # Our number as /proc shows it, which is not getpid() in a namespace.
+  found = list(children.get(int(os.readlink("/proc/self")), ()))
   for pid in found:
     found.extend(children.get(pid, ()))
   return found
