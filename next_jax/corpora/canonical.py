@@ -27,21 +27,17 @@ def canonical(code: str) -> str:
 
 def canonical_tree(tree: ast.AST) -> str:
   """`canonical` of code that is parsed already."""
-  bound = _bound_names(tree)
-  numbers: dict[str, str] = {}
-  parts: list[str] = []
+  bound: set[str] = set()
+  parts: list[str | tuple[str]] = []  # a tuple is a name, renamed at the end, when all bound names are known
   write = parts.append
-
-  def rename(name: str) -> str:
-    if name not in bound:
-      return name
-    if name not in numbers:
-      numbers[name] = f"v{len(numbers)}"
-    return numbers[name]
 
   def emit(value) -> None:
     kind = type(value)
-    if kind is list:
+    if kind is ast.Name:
+      if type(value.ctx) is not ast.Load:
+        bound.add(value.id)
+      write((value.id,))
+    elif kind is list:
       write("[")
       for item in value:
         if type(item) is ast.Expr and type(item.value) is ast.Constant and type(item.value.value) is str:
@@ -49,8 +45,6 @@ def canonical_tree(tree: ast.AST) -> str:
         emit(item)
         write(",")
       write("]")
-    elif kind is ast.Name:
-      write(rename(value.id))
     elif kind is ast.Constant:
       write(f"{type(value.value).__name__}:{value.value!r}")
     elif isinstance(value, ast.AST):
@@ -65,16 +59,24 @@ def canonical_tree(tree: ast.AST) -> str:
           write("-")
         elif field not in names:
           emit(child)
-        elif type(child) is list:
-          write(",".join(rename(name) for name in child))
         else:
-          write(rename(child))
+          for name in child if type(child) is list else (child,):
+            bound.add(name)
+            write((name,))
+            write(",")
         write(";")
       write(")")
     else:
       write(repr(value))
 
   emit(tree)
+  numbers: dict[str, str] = {}
+  for index, part in enumerate(parts):
+    if type(part) is tuple:
+      name = part[0]
+      if name in bound:
+        name = numbers.setdefault(name, f"v{len(numbers)}")
+      parts[index] = name
   return "".join(parts)
 
 
@@ -98,18 +100,3 @@ _NAME_FIELDS: dict[type, tuple[str, ...]] = {
     ast.MatchStar: ("name",),
 }
 
-
-def _bound_names(tree: ast.AST) -> set[str]:
-  bound = set()
-  for node in ast.walk(tree):
-    kind = type(node)
-    if kind is ast.Name:
-      if type(node.ctx) is not ast.Load:
-        bound.add(node.id)
-    elif kind is ast.arg:
-      bound.add(node.arg)
-    elif kind in _NAME_FIELDS:
-      for field in _NAME_FIELDS[kind]:
-        value = getattr(node, field)
-        bound.update(value if type(value) is list else () if value is None else (value,))
-  return bound

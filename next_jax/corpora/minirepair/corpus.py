@@ -9,10 +9,10 @@ from typing import Any, ClassVar
 
 from etils import epath
 
-from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
+from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import generator as generator_lib
 from next_jax.corpora.minirepair import rationales
@@ -20,10 +20,6 @@ from next_jax.corpora.minirepair import splits as splits_lib
 
 _CHUNK = 250
 _PARTS = {"train": splits_lib.LOOP, "dev": splits_lib.LOOP, "unseen": splits_lib.UNSEEN}
-
-
-class CorpusError(errors.UserError):
-  """The settings ask for what the corpus cannot give."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -93,14 +89,13 @@ class MiniRepair:
       CorpusError: an unknown split, or more tasks wanted than can be found.
     """
     if split not in _PARTS:
-      raise CorpusError(f"unknown split {split!r} of minirepair; known: {', '.join(_PARTS)}")
+      raise corpus_lib.CorpusError(f"unknown split {split!r} of minirepair; known: {', '.join(_PARTS)}")
     num = {"train": self.num_train, "dev": self.num_dev, "unseen": self.num_unseen}[split]
-    held_out = split != "train"
     combinations = self.splits.combinations(_PARTS[split])
     seen: set[str] = set()
 
     def accepts(pair_key: str) -> bool:
-      return self.splits.held_out(pair_key) == held_out and pair_key not in seen
+      return self.splits.owner(pair_key) == split and pair_key not in seen
 
     for number in range(num):
       rng = random.Random(f"minirepair/{self.seed}/{split}/{number}")
@@ -135,7 +130,7 @@ class MiniRepair:
     faithful = rng.random() < self.faithful_share
     for _ in range(self.max_attempts):
       case = self._case(
-          rng, combinations, lambda key: not self.splits.held_out(key), split="pretraining", number=number
+          rng, combinations, self._for_training, split="pretraining", number=number
       )
       fix = case.task.reference_code if faithful else self._random_edit(rng, case)
       if fix is not None:
@@ -147,14 +142,16 @@ class MiniRepair:
             fix=fix,
             faithful=faithful,
         )
-    raise CorpusError(f"no random edit found in {self.max_attempts} programs; allow more pairs or combinations")
+    raise corpus_lib.CorpusError(f"no random edit found in {self.max_attempts} programs; allow more pairs or combinations")
+
+  def _for_training(self, pair_key: str) -> bool:
+    return self.splits.owner(pair_key) == "train"
 
   def _random_edit(self, rng: random.Random, case: generator_lib.Case) -> str | None:
-    """The buggy code with one more random change, which is neither the fix nor a held-out pair."""
-    bug = canonical.canonical(case.task.buggy_code)
+    """The buggy code with one more random change, which is neither the fix nor a pair of dev or unseen."""
     for mutant in mutations.mutants(case.task.buggy_code, rng):
-      edited = canonical.canonical(mutant.code)
-      if edited != case.canonical_fix and not self.splits.held_out(canonical.pair_key(bug, edited)):
+      pair_key = canonical.pair_key(case.canonical_bug, mutant.canonical)
+      if mutant.canonical != case.canonical_fix and self._for_training(pair_key):
         return mutant.code
     return None
 
@@ -174,7 +171,7 @@ class MiniRepair:
         return case
       if rejections is not None:
         rejections[case.reason] += 1
-    raise CorpusError(
+    raise corpus_lib.CorpusError(
         f"minirepair: no task number {number} for {split!r} found in {self.max_attempts} attempts;"
         " ask for fewer tasks or change the shares of the splits"
     )

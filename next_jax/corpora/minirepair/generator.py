@@ -1,7 +1,9 @@
 """Makes one repair task: a problem of a family, a bug proven by execution, tests, a trace."""
 
 import dataclasses
+import itertools
 import random
+import re
 from collections.abc import Callable
 
 from next_jax import schema
@@ -27,7 +29,7 @@ class Case:
 
   Attributes:
     pair_key: identity of (bug, fix).
-    canonical_fix: canonical form of the reference.
+    canonical_bug, canonical_fix: canonical forms of the buggy code and of the reference.
     shows: how the bug shows on the first public test: "value", "exception" or "endless".
     vague: whether the instruction leaves out constants and boundaries.
   """
@@ -35,6 +37,7 @@ class Case:
   task: schema.RepairTask
   family: str
   pair_key: str
+  canonical_bug: str
   canonical_fix: str
   shows: str
   vague: bool
@@ -52,17 +55,19 @@ class Generator:
       without a bound wrong variables would make a third of the corpus so.
     endless_share: the same for bugs that never end.
     max_value_length: characters of an argument list or a result in a test.
+    max_pieces: words and signs of program, public tests and trace together, which bounds the prompt.
     mutants_per_problem: bugs to try before another problem is drawn.
   """
 
   vague_share: float = 0.6
   num_public_tests: int = 3
   num_hidden_tests: int = 6
-  max_trace_steps: int = 40
+  max_trace_steps: int = 30
   exception_share: float = 0.35
   endless_share: float = 0.5
-  max_value_length: int = 44
-  mutants_per_problem: int = 6
+  max_value_length: int = 32
+  max_pieces: int = 230
+  mutants_per_problem: int = 3
 
   def make(
       self,
@@ -76,15 +81,20 @@ class Generator:
     """One task of the combination whose pair key `accepts`, or the reason why there is none this time."""
     family, kind = combination
     problem = families.FAMILIES[family](draw.Draw(rng))
+    candidates = list(itertools.islice(mutations.mutants(problem.code, rng, (kind,)), self.mutants_per_problem))
+    if not candidates:
+      return Rejected("mutation finds no place")
+    canonical_fix = canonical.canonical(problem.code)
+    keys = [canonical.pair_key(mutant.canonical, canonical_fix) for mutant in candidates]
+    if not any(map(accepts, keys)):
+      return Rejected("pair is taken or belongs to another split")
     calls = self._calls(rng, problem)
     if len(calls) < self.num_public_tests + 1:
       return Rejected("too few inputs")
     if len({repr(expected) for _, expected in calls}) < 2:
       return Rejected("one result for all inputs")
-    canonical_fix = canonical.canonical(problem.code)
-    reason = "mutation finds no place"
-    for _, mutant in zip(range(self.mutants_per_problem), mutations.mutants(problem.code, rng, (kind,))):
-      pair_key = canonical.pair_key(canonical.canonical(mutant.code), canonical_fix)
+    reason = ""
+    for mutant, pair_key in zip(candidates, keys):
       if not accepts(pair_key):
         reason = "pair is taken or belongs to another split"
         continue
@@ -110,6 +120,7 @@ class Generator:
           ),
           family=family,
           pair_key=pair_key,
+          canonical_bug=mutant.canonical,
           canonical_fix=canonical_fix,
           shows=shows,
           vague=vague,
@@ -165,7 +176,18 @@ class Generator:
       return Rejected("trace too long")
     order = [first] + [index for index in range(len(calls)) if index != first]
     tests = tuple(f"assert {texts[index]} == {calls[index][1]!r}" for index in order)
+    if _pieces(bug, *tests[: self.num_public_tests], *(text for step in trace.steps for text in _shown(step))) > self.max_pieces:
+      return Rejected("prompt too long")
     return tests, trace, {"returned": "value", "raised": "exception", "endless": "endless"}[how]
+
+
+def _shown(step: schema.Step) -> list[str]:
+  shown = [f"(0) {name}={value};" for name, value in step.changes]
+  return shown if step.value is None else [*shown, f"(0) return {step.value}"]
+
+
+def _pieces(*texts: str) -> int:
+  return sum(len(re.findall(r"\w+|\n|[^\w\s]", text)) for text in texts)
 
 
 def _call_text(entry_point: str, arguments: tuple) -> str:

@@ -17,7 +17,7 @@ def integer(rng: random.Random, low: int = 0, high: int = 20, near: tuple[int, .
 
 
 def integers(
-    rng: random.Random, low: int = 0, high: int = 20, near: tuple[int, ...] = (), shortest: int = 0, longest: int = 5
+    rng: random.Random, low: int = 0, high: int = 20, near: tuple[int, ...] = (), shortest: int = 0, longest: int = 4
 ) -> list[int]:
   return [integer(rng, low, high, near) for _ in range(rng.randint(shortest, longest))]
 
@@ -36,12 +36,12 @@ def word(rng: random.Random) -> str:
   return rng.choice(WORDS)
 
 
-def words(rng: random.Random, shortest: int = 0, longest: int = 4) -> list[str]:
+def words(rng: random.Random, shortest: int = 0, longest: int = 3) -> list[str]:
   chosen = [rng.choice(WORDS) for _ in range(rng.randint(shortest, longest))]
   if len(chosen) > 1 and rng.random() < 0.3:
     chosen[-1] = chosen[0]
   return chosen
 
 
-def mapping(rng: random.Random, low: int = 0, high: int = 20, near: tuple[int, ...] = (), longest: int = 4) -> dict:
+def mapping(rng: random.Random, low: int = 0, high: int = 20, near: tuple[int, ...] = (), longest: int = 3) -> dict:
   return {key: integer(rng, low, high, near) for key in rng.sample(WORDS, rng.randint(0, longest))}

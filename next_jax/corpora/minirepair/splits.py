@@ -19,27 +19,32 @@ class Splits:
   1. A combination of family and mutation kind is in pretraining only, in the loop only ("train" and
      "dev"), or in neither ("unseen"). The shares are taken within each family, so that each family
      appears in pretraining with some kinds.
-  2. A canonical (bug, fix) pair is held out or not, whatever its description and combination. "dev"
-     and "unseen" take only held-out pairs; "train" and the demonstrations take only the others.
-     So no development pair can be in training, even where two families make the same program.
+  2. A canonical (bug, fix) pair belongs to "dev", to "unseen" or to training ("train" and the
+     demonstrations), whatever its description and combination. So no development pair can be in
+     training, even where two families make the same program.
 
   Attributes:
     pretraining_share, loop_share: of a family's mutation kinds; the rest is unseen.
-    held_out_share: of all pairs.
+    dev_pair_share, unseen_pair_share: of all pairs; the rest is for training.
     salt: another one gives other splits.
   """
 
   pretraining_share: float = 0.5
   loop_share: float = 0.35
-  held_out_share: float = 0.25
+  dev_pair_share: float = 0.15
+  unseen_pair_share: float = 0.15
   salt: str = "minirepair-1"
 
   def combinations(self, part: str) -> tuple[Combination, ...]:
     """All (family, kind) of "pretraining", "loop" or "unseen", whether or not the kind finds a place in it."""
     return _combinations(self)[part]
 
-  def held_out(self, pair_key: str) -> bool:
-    return int(pair_key[:8], 16) < self.held_out_share * 2**32
+  def owner(self, pair_key: str) -> str:
+    """The one of "dev", "unseen" and "train" that may have the pair."""
+    place = int(pair_key[:8], 16) / 2**32
+    if place < self.dev_pair_share:
+      return "dev"
+    return "unseen" if place < self.dev_pair_share + self.unseen_pair_share else "train"
 
 
 @functools.lru_cache(maxsize=8)

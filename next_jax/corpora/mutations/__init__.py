@@ -33,6 +33,7 @@ class Mutant:
     line: of the (first) change, from 1; the same in the original and in the mutant.
     before_line, after_line: that line in the original and in the mutant, without indentation. For
       a forgotten step `after_line` is the line that took its place.
+    canonical: canonical form of `code`.
   """
 
   kind: str
@@ -40,6 +41,7 @@ class Mutant:
   line: int
   before_line: str
   after_line: str
+  canonical: str
 
 
 def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iterator[Mutant]:
@@ -58,26 +60,29 @@ def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iter
     source = source_lib.Source(code)
   except (SyntaxError, ValueError, RecursionError) as error:
     raise MutationError(f"expected Python code, found {code[:60]!r} ({error}); give code that parses") from None
-  original = canonical.canonical_tree(source.tree)
+  original = None
+  remaining = list(kinds)
   edits: dict[str, list[source_lib.Edit]] = {}
-  for kind in kinds:
-    # dict.fromkeys: one edit can be found twice.
-    found = list(dict.fromkeys(MUTATIONS[kind](source)))
-    rng.shuffle(found)
-    if found:
-      edits[kind] = found
   yielded = set()
-  while edits:
-    kind = rng.choice(list(edits))
-    edit = edits[kind].pop()
+  while remaining:
+    kind = rng.choice(remaining)
+    if kind not in edits:
+      edits[kind] = list(dict.fromkeys(MUTATIONS[kind](source)))  # one edit can be found twice
+      rng.shuffle(edits[kind])
     if not edits[kind]:
-      del edits[kind]
+      remaining.remove(kind)
+      continue
+    edit = edits[kind].pop()
     mutated = source.apply(edit)
     if mutated in yielded:
       continue
     yielded.add(mutated)
     tree = _compiled(mutated)
-    if tree is None or canonical.canonical_tree(tree) == original:
+    if tree is None:
+      continue
+    form = canonical.canonical_tree(tree)
+    original = original or canonical.canonical_tree(source.tree)
+    if form == original:
       continue
     line = source.line_of(edit)
     lines = mutated.split("\n")
@@ -87,6 +92,7 @@ def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iter
         line=line,
         before_line=source.line_text(line).strip(),
         after_line=lines[line - 1].strip() if line <= len(lines) else "",
+        canonical=form,
     )
 
 

@@ -5,6 +5,9 @@ import dataclasses
 import re
 
 
+_WITHOUT_POSITION = (ast.arguments, ast.comprehension, ast.withitem, ast.match_case)
+
+
 @dataclasses.dataclass(frozen=True)
 class Edit:
   """Pieces of the code, as byte offsets, and what to put there; pieces do not overlap."""
@@ -42,10 +45,12 @@ class Source:
       self.nodes.append(node)
       if type(node) is ast.JoinedStr:
         continue
-      for child in ast.iter_child_nodes(node):
-        if hasattr(child, "lineno") or type(child) in (ast.arguments, ast.comprehension):
-          self.parents[child] = node
-          waiting.append(child)
+      for field in type(node)._fields:  # as ast.iter_child_nodes, in half the time
+        value = getattr(node, field, None)
+        for child in value if type(value) is list else (value,):
+          if isinstance(child, ast.AST) and (hasattr(child, "lineno") or type(child) in _WITHOUT_POSITION):
+            self.parents[child] = node
+            waiting.append(child)
 
   def start(self, node: ast.AST) -> int:
     return self._line_starts[node.lineno - 1] + node.col_offset
