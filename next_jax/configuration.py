@@ -7,6 +7,8 @@ nothing refers to, and a binding of something that the program never constructs.
 
 import difflib
 import importlib
+import inspect
+import logging
 import os
 import pathlib
 import re
@@ -42,8 +44,13 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[.
   for root in (PROJECT_ROOT, pathlib.Path.cwd()):
     if os.fspath(root) not in gin_config._LOCATION_PREFIXES:
       gin.add_config_file_search_path(os.fspath(root))
-  for path in gin_files:
-    _parse_file(path)
+  # Gin logs an error for each place where it did not find a file, also when it finds it in the next.
+  logging.getLogger().addFilter(_is_no_search)
+  try:
+    for path in gin_files:
+      _parse_file(path)
+  finally:
+    logging.getLogger().removeFilter(_is_no_search)
   for binding in bindings:
     _parse_binding(binding)
   if not _bindings(program).get("program"):
@@ -80,6 +87,10 @@ def bound_arguments(function: Callable[..., Any]) -> dict[str, Any]:
     return {}
 
 
+def _is_no_search(record: logging.LogRecord) -> bool:
+  return not str(record.msg).startswith("Path not found")
+
+
 def _bindings(function: Callable[..., Any]) -> dict[str, Any]:
   """What is bound to a function that may not be registered, references left as they are."""
   try:
@@ -106,25 +117,24 @@ def _parse_binding(binding: str) -> None:
     raise ConfigError(f"--gin.{binding}: expected --gin.NAME=VALUE, found no {'value' if equals else 'equals sign'}")
   statement = f"{name} = {value}"
   try:
-    gin.parse_value(value)
-  except (SyntaxError, tokenize.TokenError):
-    raise ConfigError(
-        f"--gin.{binding}: {value} is no Python literal, @reference or %MACRO; text needs two pairs of quotes,"
-        f" one for the shell: --gin.{name}=\"'{value}'\""
-    ) from None
-  except _PARSE_ERRORS:
-    pass  # a reference that may yet be found through the imports of the files
-  try:
     gin.parse_config(statement)
     return
   except _PARSE_ERRORS as error:
     first = error
+  if isinstance(first, (SyntaxError, tokenize.TokenError)):
+    raise ConfigError(
+        f"--gin.{binding}: found {value}, expected a Python literal, @reference or %MACRO; text needs two pairs of"
+        f" quotes, one for the shell: --gin.{name}=\"'{value}'\""
+    ) from first
+  # What the config files import may be named too, even if they bind nothing of it.
   imports = sorted({s.format() for s in gin_config._IMPORTS if not s.module.startswith("__gin__")})
   lines = ["from __gin__ import dynamic_registration", *imports, statement]
   try:
     gin.parse_config("\n".join(lines))
-  except _PARSE_ERRORS:
+  except (NameError, AttributeError):
     raise ConfigError(f"--gin.{binding}: {_explain(first)}") from first
+  except _PARSE_ERRORS as error:
+    raise ConfigError(f"--gin.{binding}: {_explain(error)}") from error
 
 
 _PARSE_ERRORS = (
@@ -141,7 +151,8 @@ def _explain(error: BaseException) -> str:
       (r"Couldn't resolve selector (\S+?);", _configurables),
   ):
     if match := re.search(pattern, message):
-      return message + _suggest(match[1], known(), "known are")
+      hint = _suggest(match[1], known(), "known are")
+      return message + (hint or "; a config file must import the module that it is in")
   if match := re.search(r"Configurable '([^']*)' doesn't have a parameter named '([^']*)'", message):
     return message + _suggest(match[2], _parameters(match[1]), "its parameters are")
   if isinstance(error, (SyntaxError, tokenize.TokenError)):
@@ -188,9 +199,7 @@ def _parameters(selector: str) -> list[str]:
   match = gin_config._REGISTRY.get_match(selector)
   if match is None:
     return []
-  return [n for n in gin_config._get_all_positional_parameter_names(match.wrapped)] + list(
-      gin_config._get_kwarg_defaults(match.wrapped)
-  )
+  return [name for name in inspect.signature(match.wrapped).parameters if name != "self"]
 
 
 def _check_macros(bindings: Sequence[str]) -> None:
@@ -252,4 +261,7 @@ def _macro_name(reference: Any) -> str | None:
 
 def _one_line(error: BaseException) -> str:
   message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
-  return re.sub(r"\s*\n\s*\^?\s*", " ", message).strip()
+  message = re.sub(r"\s*\n\s*In bindings string line.*", "", message, flags=re.DOTALL)  # named by its argument
+  if message.startswith("not enough values to unpack"):  # gin on `filters.AtMost = 1`
+    return "expected a macro or CLASS.PARAMETER"
+  return re.sub(r"\s*\n\s*\^?\s*", " ", message).strip().removesuffix(".")

@@ -114,6 +114,7 @@ class Stage:
       self._check(files.read_json(claim_path), claim, CLAIM)
     else:
       files.write_json(claim_path, claim)
+    _sweep(self.directory)
     began = time.monotonic()
     outcome = work(self.directory)
     seconds = time.monotonic() - began
@@ -187,6 +188,15 @@ def batches(items: Iterable[R], size: int, group: Callable[[R], Any]) -> Iterato
     batch.append(item)
   if batch:
     yield batch
+
+
+def _sweep(directory: epath.Path) -> None:
+  """Removes what `files.write_text` had not finished when it was killed."""
+  for path in directory.iterdir():
+    if path.name.startswith(".") and path.name.endswith(".partial"):
+      path.unlink(missing_ok=True)
+    elif path.name.endswith(".parts"):
+      _sweep(path)
 
 
 def _short(value: Any) -> str:
