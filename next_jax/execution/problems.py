@@ -31,6 +31,7 @@ class Problem:
     canonical: a whole program that is right.
     buggy: a whole program that is wrong, where the benchmark is about repair; else None.
     instruction: what the program should do, in words.
+    bug_type: of `buggy`, in the benchmark's own words; "" where it does not say.
   """
 
   task_id: str
@@ -41,6 +42,7 @@ class Problem:
   canonical: str
   buggy: str | None = None
   instruction: str = ""
+  bug_type: str = ""
 
   def program(self, code: str, sample_index: int = 0) -> program_lib.Program:
     """The whole program `code`, with this problem's tests."""
@@ -180,6 +182,7 @@ def _human_eval(row, buggy):
       canonical=prompt + canonical,
       buggy=prompt + _text(row, "buggy_solution") if buggy else None,
       instruction=row.get("instruction") or row.get("text") or "",
+      bug_type=row.get("bug_type") or "",
   )
 
 
