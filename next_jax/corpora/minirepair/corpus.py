@@ -142,7 +142,9 @@ class MiniRepair:
             fix=fix,
             faithful=faithful,
         )
-    raise corpus_lib.CorpusError(f"no random edit found in {self.max_attempts} programs; allow more pairs or combinations")
+    raise corpus_lib.CorpusError(
+        f"minirepair: no random edit found in {self.max_attempts} programs; give training a larger share of the pairs"
+    )
 
   def _for_training(self, pair_key: str) -> bool:
     return self.splits.owner(pair_key) == "train"
@@ -165,6 +167,8 @@ class MiniRepair:
       number: int,
       rejections: collections.Counter[str] | None = None,
   ) -> generator_lib.Case:
+    if not combinations:
+      raise corpus_lib.CorpusError(f"minirepair: no combinations for {split!r}; change the shares of the splits")
     for _ in range(self.max_attempts):
       case = self.generator.make(rng, rng.choice(combinations), accepts, split=split, number=number)
       if isinstance(case, generator_lib.Case):

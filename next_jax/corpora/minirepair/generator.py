@@ -63,9 +63,9 @@ class Generator:
   num_public_tests: int = 3
   num_hidden_tests: int = 6
   max_trace_steps: int = 30
-  exception_share: float = 0.35
+  exception_share: float = 0.25
   endless_share: float = 0.5
-  max_value_length: int = 32
+  max_value_length: int = 42
   max_pieces: int = 230
   mutants_per_problem: int = 3
 
@@ -176,7 +176,8 @@ class Generator:
       return Rejected("trace too long")
     order = [first] + [index for index in range(len(calls)) if index != first]
     tests = tuple(f"assert {texts[index]} == {calls[index][1]!r}" for index in order)
-    if _pieces(bug, *tests[: self.num_public_tests], *(text for step in trace.steps for text in _shown(step))) > self.max_pieces:
+    shown = (text for step in trace.steps for text in _shown(step))
+    if _pieces(bug, *tests[: self.num_public_tests], *shown) > self.max_pieces:
       return Rejected("prompt too long")
     return tests, trace, {"returned": "value", "raised": "exception", "endless": "endless"}[how]
 

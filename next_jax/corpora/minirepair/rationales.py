@@ -69,7 +69,7 @@ def _fact(rng: random.Random, task: schema.RepairTask, fix: str, expected: str) 
   names = new_names | set(_identifiers(old_lines[line])) if line < len(old_lines) else new_names
   shown = _shown_states(task.trace)
   goals = [(step, name, value) for step, _, name, value in shown if name in new_names and value == expected]
-  if goals and len(expected) > 0 and fix != task.buggy_code:
+  if goals:
     step, name, value = goals[-1]
     if len(value) <= _MAX_VALUE_LENGTH:
       return rng.choice((f"At step ({step}) {name}={value}.", f"Step ({step}) has {name}={value}."))

@@ -166,7 +166,13 @@ def look_up(d: Draw) -> Problem:
         f"            {result}.append({default})",
     )  # fmt: skip
   return Problem(
-      code=program(f"def {f}({table}, {ws}):", f"    {result} = []", f"    for {w} in {ws}:", *lines, f"    return {result}"),
+      code=program(
+          f"def {f}({table}, {ws}):",
+          f"    {result} = []",
+          f"    for {w} in {ws}:",
+          *lines,
+          f"    return {result}",
+      ),
       entry_point=f,
       precise=f"List what {table} has for the {ws}, {default} where it has nothing.",
       vague=f"List what {table} has for the {ws}, else some default.",

@@ -195,7 +195,8 @@ def count_divisors(d: Draw) -> Problem:
     what, vague = f"Count the divisors of {n} from {low} to {n}.", f"Count the divisors of {n}."
   else:
     count = d.name("result")
-    lines = (f"    {count} = []", f"        if {n} % {i} == 0:", f"            {count}.append({i})", f"    return {count}")
+    found = f"            {count}.append({i})"
+    lines = (f"    {count} = []", f"        if {n} % {i} == 0:", found, f"    return {count}")
     what, vague = f"List the divisors of {n} from {low} to {n}.", f"List the divisors of {n}."
   return Problem(
       code=program(f"def {f}({n}):", lines[0], f"    for {i} in range({low}, {n} + 1):", *lines[1:]),
@@ -403,7 +404,7 @@ def save_until(d: Draw) -> Problem:
 
 
 FAMILIES = (
-    sum_digits, count_digit, halvings, clamp, three_levels, sum_multiples, power, sequence_of_sums, fizz, count_divisors,
-    no_divisor, reverse_digits, price_with_discount, sum_of_changed, largest_of_three, countdown, digits_in_base,
-    calendar_rule, common_divisor, save_until,
+    sum_digits, count_digit, halvings, clamp, three_levels, sum_multiples, power, sequence_of_sums, fizz,
+    count_divisors, no_divisor, reverse_digits, price_with_discount, sum_of_changed, largest_of_three, countdown,
+    digits_in_base, calendar_rule, common_divisor, save_until,
 )  # fmt: skip

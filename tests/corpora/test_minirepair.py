@@ -1,0 +1,229 @@
+"""MiniRepair: bugs are proven, splits are disjoint, everything is a function of the settings."""
+
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from next_jax import files
+from next_jax import schema
+from next_jax.corpora import canonical
+from next_jax.corpora import corpus as corpus_lib
+from next_jax.corpora import minirepair
+from next_jax.corpora import mutations
+from next_jax.corpora.minirepair import families
+from next_jax.corpora.minirepair import running
+
+
+@pytest.fixture(scope="module")
+def cases():
+  corpus = minirepair.MiniRepair(num_train=1500)
+  return {split: list(corpus.cases(split)) for split in ("train", "dev", "unseen")}
+
+
+@pytest.fixture(scope="module")
+def demonstrations():
+  return list(minirepair.MiniRepair().demonstrations(5000))
+
+
+def pair(bug, fix):
+  return canonical.pair_key(canonical.canonical(bug), canonical.canonical(fix))
+
+
+def passes(code, test):
+  namespace = {}
+  exec(code, namespace)
+  try:
+    exec(test, namespace)
+  except AssertionError:
+    return False
+  return True
+
+
+def test_there_are_sixty_families_or_more():
+  assert len(families.FAMILIES) >= 60
+
+
+def test_no_pair_is_in_two_splits_or_twice_in_one(cases):
+  keys = {split: [case.pair_key for case in made] for split, made in cases.items()}
+  assert {split: len(set(made)) for split, made in keys.items()} == {"train": 1500, "dev": 400, "unseen": 300}
+  assert not set(keys["train"]) & set(keys["dev"])
+  assert not set(keys["train"]) & set(keys["unseen"])
+  assert not set(keys["dev"]) & set(keys["unseen"])
+
+
+def test_no_pair_of_dev_or_unseen_is_in_a_demonstration(cases, demonstrations):
+  held_out = {case.pair_key for split in ("dev", "unseen") for case in cases[split]}
+  shown = {pair(d.task.buggy_code, fix) for d in demonstrations for fix in (d.fix, d.task.reference_code)}
+  assert not held_out & shown
+
+
+def test_pair_keys_are_those_of_the_programs(cases):
+  for case in cases["dev"]:
+    assert case.pair_key == pair(case.task.buggy_code, case.task.reference_code)
+
+
+def test_combinations_of_pretraining_loop_and_unseen_are_disjoint(cases, demonstrations):
+  def combinations(tasks):
+    return {tuple(task.task_id.split("/")[2].split("-")[1:]) for task in tasks}
+
+  pretraining = combinations(d.task for d in demonstrations)
+  loop = combinations(case.task for split in ("train", "dev") for case in cases[split])
+  unseen = combinations(case.task for case in cases["unseen"])
+  assert not pretraining & loop
+  assert not pretraining & unseen
+  assert not loop & unseen
+
+
+def test_every_family_is_in_pretraining(demonstrations):
+  shown = {d.task.task_id.split("/")[2].split("-")[1] for d in demonstrations}
+  assert shown == set(families.FAMILIES)
+
+
+def test_the_reference_passes_all_tests_and_the_bug_fails_the_first(cases):
+  for split in cases:
+    for case in cases[split][:150]:
+      task = case.task
+      assert all(passes(task.reference_code, test) for test in task.tests), task.task_id
+      assert len(set(task.tests)) == len(task.tests)
+      assert len(task.public_tests) == 3
+      arguments = eval(f"(lambda *a: a){task.trace.call.removeprefix(task.entry_point)}")
+      outcome = running.run(running.load(task.buggy_code, task.entry_point), arguments)
+      expected = eval(task.public_tests[0].rpartition(" == ")[2])
+      assert outcome.how != "returned" or outcome.value != expected, task.task_id
+
+
+def test_the_trace_is_of_the_first_public_test(cases):
+  for case in cases["dev"]:
+    task = case.task
+    assert task.public_tests[0].startswith(f"assert {task.trace.call} == ")
+    assert (case.shows == "endless") == (task.trace.outcome == "truncated")
+    assert (case.shows == "exception") == (task.trace.outcome == "raised")
+
+
+def test_about_sixty_percent_of_the_descriptions_are_vague(cases):
+  vague = [case.vague for made in cases.values() for case in made]
+  assert 0.55 < sum(vague) / len(vague) < 0.65
+
+
+def test_about_half_of_the_demonstrations_are_faithful_and_only_those_are_right(demonstrations):
+  faithful = [d for d in demonstrations if d.faithful]
+  assert 0.47 < len(faithful) / len(demonstrations) < 0.53
+  assert all(d.fix == d.task.reference_code for d in faithful)
+  edited = [d for d in demonstrations if not d.faithful and d.task.trace.outcome != "truncated"][:200]
+  assert all(canonical.canonical(d.fix) != canonical.canonical(d.task.reference_code) for d in edited)
+
+
+def test_rationales_state_only_what_the_trace_holds(demonstrations):
+  for demonstration in demonstrations[:1000]:
+    trace = demonstration.task.trace
+    states = {f"({n}) has {a}={v}." for n, step in enumerate(trace.steps) for a, v in step.changes}
+    for marker in ("Step (", "At step ("):
+      if marker in demonstration.rationale:
+        fact = "(" + demonstration.rationale.split(marker)[1]
+        assert any(fact.startswith(s) or fact.startswith(s.replace(" has ", " ")) for s in states), fact
+    assert "tep (" not in demonstration.rationale_without_trace
+    if "returns" in demonstration.rationale and "a wrong value" not in demonstration.rationale:
+      assert trace.outcome == "returned"
+      assert f"returns {trace.detail} " in demonstration.rationale
+
+
+def test_rationales_name_the_line_that_the_fix_changes(demonstrations):
+  for demonstration in demonstrations[:1000]:
+    old, new = demonstration.task.buggy_code.split("\n"), demonstration.fix.split("\n")
+    line = next(index for index, pair in enumerate(zip(old, new)) if pair[0] != pair[1])
+    for text in (demonstration.rationale, demonstration.rationale_without_trace):
+      if len(old) == len(new):
+        assert f"ine {line + 1} " in text or f"ines {line + 1} and " in text, text
+      else:
+        assert f"after line {line}." in text or f"Line {line + 1} " in text, text
+
+
+def test_the_first_demonstrations_do_not_depend_on_how_many_are_wanted(demonstrations):
+  corpus = minirepair.MiniRepair()
+  assert list(corpus.demonstrations(20)) == demonstrations[:20]
+  assert list(corpus.demonstrations(20, start=300)) == demonstrations[300:320]
+
+
+def test_processes_give_the_same_demonstrations_in_the_same_order(demonstrations):
+  assert list(minirepair.MiniRepair().demonstrations(600, num_workers=2)) == demonstrations[:600]
+
+
+def test_another_seed_gives_other_demonstrations(demonstrations):
+  other = list(minirepair.MiniRepair(seed=1).demonstrations(20))
+  assert not {d.task.buggy_code for d in other} & {d.task.buggy_code for d in demonstrations[:20]}
+
+
+def test_the_hash_seed_of_python_does_not_matter(demonstrations):
+  program = (
+      "from next_jax.corpora import minirepair\n"
+      "from next_jax import files\n"
+      "for d in minirepair.MiniRepair().demonstrations(30):\n"
+      "  print(files.dumps([d.task.to_json(), d.rationale, d.fix]))\n"
+  )
+  outputs = {
+      subprocess.run(
+          [sys.executable, "-c", program],
+          env={**os.environ, "PYTHONHASHSEED": seed},
+          capture_output=True,
+          text=True,
+          check=True,
+      ).stdout
+      for seed in ("1", "2")
+  }
+  (output,) = outputs
+  first = json.loads(output.splitlines()[0])
+  assert first[1:] == [demonstrations[0].rationale, demonstrations[0].fix]
+
+
+def test_importing_the_generator_does_not_import_jax_or_tensorflow():
+  program = (
+      "import sys\nfrom next_jax.corpora import minirepair\nminirepair.MiniRepair().demonstration(0)\n"
+      "print([name for name in ('jax', 'tensorflow', 'seqio', 'gin') if name in sys.modules])\n"
+  )
+  result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+  assert result.stdout.strip() == "[]"
+
+
+def test_build_writes_what_it_counts_and_the_same_bytes_again(tmp_path):
+  corpus = minirepair.MiniRepair(num_train=30, num_dev=20, num_unseen=10)
+  assert corpus.build(tmp_path / "a") == corpus.build(tmp_path / "b") == {"train": 30, "dev": 20, "unseen": 10}
+  for name in ("train.jsonl", "dev.jsonl", "unseen.jsonl", "statistics.json"):
+    assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes()
+  tasks = files.read_jsonl(tmp_path / "a" / "dev.jsonl", schema.RepairTask)
+  assert len(tasks) == 20
+  assert all(task.split == "dev" and task.bug_origin == "mutant" for task in tasks)
+  assert len({task.task_id for task in tasks}) == 20
+  statistics = files.read_json(tmp_path / "a" / "statistics.json")
+  assert statistics["splits"]["dev"]["tasks"] == 20
+  assert sum(statistics["splits"]["dev"]["bug_kinds"].values()) == 20
+
+
+def test_a_smaller_split_is_a_prefix_of_a_larger_one():
+  small, large = (minirepair.MiniRepair(num_dev=num) for num in (10, 20))
+  assert list(large.cases("dev"))[:10] == list(small.cases("dev"))
+
+
+def test_more_tasks_than_there_are_is_an_error_that_says_so():
+  splits = minirepair.Splits(pretraining_share=0.5, loop_share=0.5)
+  corpus = dataclasses.replace(minirepair.MiniRepair(), splits=splits, max_attempts=20)
+  with pytest.raises(corpus_lib.CorpusError, match="no combinations"):
+    list(corpus.cases("unseen"))
+  with pytest.raises(corpus_lib.CorpusError, match="known: train, dev, unseen"):
+    list(corpus.cases("test"))
+
+
+def test_all_bug_kinds_occur(cases, demonstrations):
+  kinds = {d.task.bug_kind for d in demonstrations} | {c.task.bug_kind for made in cases.values() for c in made}
+  assert kinds == set(mutations.KINDS)
+
+
+def test_endless_and_growing_programs_are_cut_off():
+  endless = running.load("def f(n):\n    while n > 0:\n        n += 0\n    return n\n", "f")
+  growing = running.load("def f(n):\n    while n > 0:\n        n = n * n\n    return n\n", "f")
+  assert running.run(endless, (3,)).how == "endless"
+  assert running.run(growing, (3,)).how == "oversized"
+  assert sys.gettrace() is None
