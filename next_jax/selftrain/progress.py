@@ -1,8 +1,7 @@
-"""What a run says while it works: a header for each stage, a bar with rate and time left."""
+"""What a run says while it works: a line for each stage, a bar with rate and time left."""
 
 import sys
 import time
-from collections.abc import Callable
 
 import tqdm
 
@@ -18,8 +17,9 @@ class Bar:
     self._began = time.monotonic()
     self._count = 0
     self._bar = tqdm.tqdm(
-        total=total, unit=unit, unit_scale=False, initial=done, mininterval=0.2 if in_terminal else 30.0,
-        ncols=None if in_terminal else 80, desc="  ", leave=False, file=sys.stderr, dynamic_ncols=in_terminal,
+        total=total, unit=f" {unit}", initial=done, mininterval=0.2 if in_terminal else 30.0, file=sys.stderr,
+        ncols=None if in_terminal else 100, dynamic_ncols=in_terminal, leave=not in_terminal,
+        bar_format="  {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left",
     )
 
   def __enter__(self):
@@ -41,9 +41,3 @@ def say(text: str) -> None:
   """One line for the user on stdout, at once."""
   tqdm.tqdm.write(text, file=sys.stdout)
   sys.stdout.flush()
-
-
-def header(name: str, what: str) -> Callable[[str], None]:
-  """Announces a stage; the returned function says what came out."""
-  say(f"[{name}] {what}")
-  return lambda result: say(f"[{name}] {result}")

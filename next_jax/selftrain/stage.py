@@ -200,5 +200,5 @@ def _sweep(directory: epath.Path) -> None:
 
 
 def _short(value: Any) -> str:
-  text = repr(value)
+  text = value if value == settings_lib.MISSING else repr(value)
   return text if len(text) <= 80 else text[:77] + "..."

@@ -12,6 +12,7 @@ from next_jax.execution import program as programs
 from next_jax.selftrain import progress
 from next_jax.selftrain import stage as stage_lib
 
+OUT_OF_TIME = "did not end in time"
 BATCH_SIZE = 512  # samples of a part; a killed run repeats at most this many
 
 
@@ -72,6 +73,14 @@ def _verdict_of(sample: schema.Sample, by_fix: dict[tuple[str, str], schema.Verd
         task_id=sample.task_id, sample_index=sample.sample_index, status="syntax",
         detail=sample.refusal or "the completion has no fix",
     )
-  verdict = by_fix[sample.task_id, sample.fix]
-  # CPU seconds differ from run to run; a work directory holds what does not.
-  return dataclasses.replace(verdict, sample_index=sample.sample_index, cpu_seconds=None)
+  return dataclasses.replace(reproducible(by_fix[sample.task_id, sample.fix]), sample_index=sample.sample_index)
+
+
+def reproducible(verdict: schema.Verdict) -> schema.Verdict:
+  """The verdict without what differs from run to run: CPU seconds, and which clock ended a program."""
+  if verdict.status == "timeout":
+    tests = tuple(
+        dataclasses.replace(test, detail=OUT_OF_TIME) if test.status == "timeout" else test for test in verdict.tests
+    )
+    verdict = dataclasses.replace(verdict, tests=tests, detail=OUT_OF_TIME)
+  return dataclasses.replace(verdict, cpu_seconds=None)

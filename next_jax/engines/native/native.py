@@ -33,6 +33,10 @@ class NativeEngine:
       none is kept.
   """
 
+  changes_no_result = (  # see selftrain/settings.py
+      "model_parallelism", "axis_rules", "keep_optimizer_state", "write_summaries", "compilation_cache",
+  )
+
   network: transformer.TransformerConfig
   model_parallelism: int = 1
   axis_rules: Sequence[Sequence[str | None]] = sharding.DEFAULT_RULES
