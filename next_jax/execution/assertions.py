@@ -4,12 +4,15 @@ import ast
 import builtins
 import dataclasses
 import functools
+import json
 import re
 import reprlib
 import symtable
 import types
 from collections.abc import Mapping
 from typing import Any
+
+from next_jax.execution import plain_data
 
 _GOT = "__next_jax_got"
 _EXPECTED = "__next_jax_expected"
@@ -27,6 +30,9 @@ class Test:
     comparisons: text of the left side of each `assert left == right`, by its line.
     free_names: global names that it reads and does not bind itself.
     bound_names: global names that it binds, for the tests after it.
+    calls: arguments and keywords, as JSON, of the calls of the entry point that it is sure to begin
+      with, unless it fails in between; so they can be asked for before they are needed.
+    calls_are_all: whether it makes no others.
   """
 
   __test__ = False
@@ -35,13 +41,16 @@ class Test:
   comparisons: Mapping[int, str]
   free_names: frozenset[str]
   bound_names: frozenset[str]
+  calls: tuple[str, ...]
+  calls_are_all: bool
 
 
 @functools.lru_cache(maxsize=4096)
-def compile_test(source: str) -> Test:
+def compile_test(source: str, entry_point: str = "") -> Test:
   """Raises SyntaxError and ValueError (null bytes) as `compile` does."""
   tree = ast.parse(source)
   free, bound = _global_names(source)
+  calls, calls_are_all = _foreseeable_calls(tree.body, entry_point)
   rewriter = _KeepSides(source)
   tree = ast.fix_missing_locations(rewriter.visit(tree))
   return Test(
@@ -50,6 +59,8 @@ def compile_test(source: str) -> Test:
       comparisons=rewriter.comparisons,
       free_names=free,
       bound_names=bound,
+      calls=tuple(calls),
+      calls_are_all=calls_are_all,
   )
 
 
@@ -141,3 +152,65 @@ def _global_names(source):
   if "import *" in source:
     bound.add("*")
   return frozenset(free - bound), frozenset(bound)
+
+
+def call_text(arguments: list, keywords: dict[str, Any]) -> str:
+  """How a call with these encoded arguments is written; the same arguments give the same text."""
+  return json.dumps([arguments, keywords], separators=(",", ":"))
+
+
+def _foreseeable_calls(body, name):
+  """(texts of the calls of `name` that these statements begin with, whether they are all of them)."""
+  calls = []
+  for index, statement in enumerate(body):
+    if isinstance(statement, ast.FunctionDef) and index == len(body) - 2 and _is_check(statement, body[-1], name):
+      # def check(candidate): ... and then check(name)
+      inner, complete = _foreseeable_calls(statement.body, statement.args.args[0].arg)
+      return calls + inner, complete
+    uses = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id == name]
+    if isinstance(statement, ast.Assert):
+      found = _literal_calls(statement, name)
+      if len(found) != len(uses):
+        return calls, False
+      calls += found
+    elif uses or not isinstance(statement, (ast.Expr, ast.Assign, ast.Import, ast.ImportFrom)):
+      return calls, False
+  return calls, True
+
+
+def _is_check(function, last, name):
+  arguments = function.args
+  return (
+      isinstance(last, ast.Expr)
+      and isinstance(last.value, ast.Call)
+      and isinstance(last.value.func, ast.Name)
+      and last.value.func.id == function.name
+      and [node.id for node in last.value.args if isinstance(node, ast.Name)] == [name]
+      and len(last.value.args) == len(arguments.args) == 1
+      and not (last.value.keywords or arguments.vararg or arguments.kwonlyargs or arguments.kwarg)
+  )
+
+
+def _literal_calls(statement, name):
+  """In order of evaluation, where nothing is evaluated conditionally; else the order will not fit."""
+  calls = []
+  for node in _in_order(statement):
+    if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
+      try:
+        arguments = [plain_data.encode(ast.literal_eval(argument), _refuse) for argument in node.args]
+        keywords = {word.arg: plain_data.encode(ast.literal_eval(word.value), _refuse) for word in node.keywords}
+      except (ValueError, TypeError):  # not a literal; None, as a name, is `**keywords`
+        continue
+      if None not in keywords:
+        calls.append(call_text(arguments, keywords))
+  return calls
+
+
+def _in_order(node):
+  for child in ast.iter_child_nodes(node):
+    yield from _in_order(child)
+  yield node
+
+
+def _refuse(value):
+  raise plain_data.NotPlain(type(value).__name__)

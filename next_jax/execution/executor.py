@@ -63,17 +63,25 @@ class Executor:
   Args:
     num_workers: programs that run at the same time; None for one a CPU core.
     limits: of each program.
+    namespaces: put the programs of a worker into a process namespace, where the kernel permits it.
   """
 
-  changes_no_result = ("num_workers",)  # see selftrain/settings.py
+  changes_no_result = ("num_workers", "namespaces")  # see selftrain/settings.py
 
-  def __init__(self, *, num_workers: int | None = None, limits: limits_lib.Limits = limits_lib.Limits()):
+  def __init__(
+      self,
+      *,
+      num_workers: int | None = None,
+      limits: limits_lib.Limits = limits_lib.Limits(),
+      namespaces: bool = True,
+  ):
     if num_workers is None:
       num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if num_workers < 1:
       raise limits_lib.LimitError(f"Executor.num_workers: found {num_workers}, expected at least 1")
     self._num_workers = num_workers
     self._limits = limits
+    self._namespaces = namespaces
     self._directory: str | None = None
     self._pools: dict[str, _Pool] = {}
 
@@ -97,6 +105,10 @@ class Executor:
     if self._directory is not None:
       shutil.rmtree(self._directory, ignore_errors=True)
       self._directory = None
+
+  def has_namespaces(self) -> bool:
+    """Whether all workers run their programs in process namespaces; waits until that is known."""
+    return self._pool("verify").has_namespaces()
 
   def verify(self, programs: Iterable[program_lib.Program]) -> Iterator[schema.Verdict]:
     """Verdicts in the order of the programs, as they become known.
@@ -143,7 +155,7 @@ class Executor:
     if self._directory is None:
       raise RuntimeError("the executor is not open; use it as `with Executor() as executor: ...`")
     if name not in self._pools:
-      settings = {**dataclasses.asdict(self._limits), "preload": []}
+      settings = {**dataclasses.asdict(self._limits), "preload": [], "namespaces": self._namespaces}
       if name == "trace":
         settings["preload"] = ["next_jax.tracing.recorder"]
       self._pools[name] = _Pool(self._num_workers, settings, self._directory)
@@ -194,8 +206,8 @@ class _Pool:
     self._starting: dict[worker_lib.Worker, int] = {}  # canaries that are still to be answered
     self._failed_starts = 0
     self._busy = False
-    wall = settings["cpu_seconds"] + settings["wall_slack"] + settings["judge_cpu_seconds"]
-    self._watchdog_seconds = 2 * wall + _WATCHDOG_SECONDS
+    self._wall_seconds = settings["cpu_seconds"] + settings["wall_slack"]
+    self._watchdog_seconds = 2 * (self._wall_seconds + settings["judge_cpu_seconds"]) + _WATCHDOG_SECONDS
 
   def fill(self):
     """Starts workers up to the number; each is first given programs of known verdict."""
@@ -212,6 +224,13 @@ class _Pool:
     while self._workers:
       self._workers.pop().close()
     self._starting.clear()
+
+  def has_namespaces(self):
+    self.fill()
+    while self._starting:
+      self._wait(collections.deque(), {}, None)
+      self.fill()
+    return all(worker.is_namespace for worker in self._workers)
 
   def map(self, items: Iterable, job: Callable, result: Callable) -> Iterator:
     if self._busy:
@@ -287,6 +306,8 @@ class _Pool:
           done[task.index] = result(task.item, answer)
     now = time.monotonic()
     for worker in list(self._workers):
+      if worker.jobs and now - worker.since > self._wall_seconds:
+        worker.go_on()
       if worker.jobs and now - worker.since > self._watchdog_seconds:
         self._fail(worker, "the worker stopped answering", waiting, done, result)
 

@@ -6,7 +6,9 @@ hostile (keys that collide, numbers of a million digits).
 """
 
 import json
+import os
 import resource
+import shutil
 import signal
 import socket
 import sys
@@ -41,10 +43,16 @@ def main(job_socket: int, settings_json: str) -> None:
     _serve(jobs, Judge(forker, settings), forker)
   finally:
     forker.close()
+    # Also when whoever started this was killed and cannot clean up any more.
+    shutil.rmtree(settings["directory"], ignore_errors=True)
+    try:
+      os.rmdir(os.path.dirname(settings["directory"]))
+    except OSError:
+      pass  # the last worker's judge can
 
 
 def _serve(jobs, judge, forker):
-  jobs.sendall(wire.frame(json.dumps({"zygote": forker.pid}).encode()))
+  jobs.sendall(wire.frame(json.dumps({"zygote": forker.pid, "namespace": forker.is_namespace}).encode()))
   reader = wire.Reader(_LONGEST_JOB)
   while True:
     while (payload := reader.take()) is None:
@@ -77,7 +85,7 @@ class Judge:
 
   def _verify(self, *, code, entry_point, setup_code, tests):
     try:
-      compiled = [assertions.compile_test(test) for test in tests]
+      compiled = [assertions.compile_test(test, entry_point) for test in tests]
     except (SyntaxError, ValueError) as error:
       return _verdict("error", detail=f"a test does not compile: {type(error).__name__}: {error}")
     namespace = {"__name__": "tests", "__builtins__": __builtins__}
@@ -89,18 +97,27 @@ class Judge:
       except Exception as error:
         return _verdict("error", detail=f"the setup code fails: {type(error).__name__}: {error}")
       inside = bool(assertions.names_missing(compiled, namespace.keys() | {entry_point}))
-    verdict = None
     if not inside:
-      verdict = self._run(code, entry_point, setup_code, compiled, namespace)
-    # None: a test passes something to the program that cannot leave this process.
-    return verdict or self._run(code, entry_point, setup_code, compiled, None)
+      foreseen = []
+      for test in compiled:
+        foreseen += test.calls
+        if not test.calls_are_all:
+          break
+      for calls in (foreseen, []):
+        try:
+          return self._run(code, entry_point, setup_code, compiled, dict(namespace), calls)
+        except session_lib.Unforeseen:
+          continue
+        except plain_data.NotPlain:  # a test passes something to the program that cannot leave this process
+          break
+    return self._run(code, entry_point, setup_code, compiled, None, [])
 
-  def _run(self, code, entry_point, setup_code, tests, namespace):
-    """The verdict; None when the tests must run inside. `namespace` None: they do."""
+  def _run(self, code, entry_point, setup_code, tests, namespace, foreseen):
+    """The verdict. `namespace` None: the tests run inside. Raises Unforeseen and NotPlain."""
     session = session_lib.Session(self._forker, self._settings)
     results = []
     try:
-      session.load(setup_code, code, entry_point if namespace is not None else "")
+      session.load(setup_code, code, entry_point if namespace is not None else "", foreseen)
       if namespace is None:
         judge_test = lambda test: session.inside(test.source)
       else:
@@ -109,10 +126,7 @@ class Judge:
         namespace[entry_point] = lambda *arguments, **keywords: session.call(arguments, keywords)
         judge_test = lambda test: exec(test.code, namespace)
       for test in tests:
-        result = self._judge(session, judge_test, test)
-        if result is None:
-          return None
-        results.append(result)
+        results.append(result := self._judge(session, judge_test, test))
         if result[0] != "passed":
           break
     finally:
@@ -126,7 +140,7 @@ class Judge:
     trust = "judged" if namespace is not None else "inside"
     return _verdict(status, results, detail, trust, cpu_seconds)
 
-  def _judge(self, session, judge_test: Callable, test: assertions.Test) -> tuple[str, str] | None:
+  def _judge(self, session, judge_test: Callable, test: assertions.Test) -> tuple[str, str]:
     """(status, detail) of one test."""
     try:
       self._start_timer()
@@ -141,12 +155,12 @@ class Judge:
       return "timeout", f"judging took more than {self._settings['judge_cpu_seconds']:g} s of CPU time"
     except session_lib.ZygoteLost:
       raise
-    except plain_data.NotPlain:
-      return None
     except BaseException as error:
-      if session.lost is None:
+      if session.lost is None and session.abandoned is None:
         return _why(session, test, error)
-    if session.lost is not None:  # a test with a bare `except` does not change that
+    if session.abandoned is not None:
+      raise session.abandoned
+    if session.lost is not None:
       return session.lost.status, session.lost.detail
     return "passed", ""
 

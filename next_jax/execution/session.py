@@ -1,5 +1,6 @@
 """The judge's end of one program: calls go out, plain data comes back, time runs out."""
 
+import collections
 import json
 import os
 import signal
@@ -8,14 +9,18 @@ import subprocess
 import time
 from typing import Any
 
+from next_jax.execution import assertions
 from next_jax.execution import plain_data
 from next_jax.execution import wire
 from next_jax.execution import zygote
 
 # How long to wait for a reply before looking whether the program's process still lives.
 _PATIENCE_SECONDS = 0.05
+# Characters of calls made ahead; well below what a socket holds.
+_MOST_FORESEEN = 1 << 15
 # A zygote does nothing that takes longer, except on a machine that is out of memory.
 _ZYGOTE_SECONDS = 30.0
+_ZYGOTE_TRIES = 30
 
 
 class Lost(BaseException):
@@ -29,6 +34,10 @@ class Lost(BaseException):
 
 class ZygoteLost(Exception):
   """The process that forks for us does not; nothing is known about the program."""
+
+
+class Unforeseen(BaseException):
+  """A test makes another call than was foreseen and made already; the program must be run again."""
 
 
 class CandidateError(Exception):
@@ -51,7 +60,7 @@ class Zygote:
 
   def __init__(self, settings: dict):
     self._control, theirs = socket.socketpair()
-    self._control.settimeout(_ZYGOTE_SECONDS)
+    self._control.settimeout(_ZYGOTE_SECONDS / _ZYGOTE_TRIES)
     self._process = subprocess.Popen(
         zygote.python("zygote", theirs.fileno(), settings),
         stdin=subprocess.DEVNULL,
@@ -61,6 +70,7 @@ class Zygote:
         pass_fds=(theirs.fileno(), settings["lifeline"]),
     )
     theirs.close()
+    self.is_namespace = self._read(1) == zygote.IN_NAMESPACE
 
   @property
   def pid(self) -> int:
@@ -93,15 +103,25 @@ class Zygote:
   def _ask(self, request):
     try:
       self._control.sendall(request)
-      reply = b""
-      while len(reply) < zygote.REPLY.size:
-        data = self._control.recv(zygote.REPLY.size - len(reply))
-        if not data:
-          raise ZygoteLost("the forking process has ended")
-        reply += data
     except OSError as error:
-      raise ZygoteLost(f"the forking process does not answer: {error}") from None
-    return zygote.REPLY.unpack(reply)
+      raise ZygoteLost(f"the forking process is gone: {error}") from None
+    return zygote.REPLY.unpack(self._read(zygote.REPLY.size))
+
+  def _read(self, size):
+    reply = b""
+    for _ in range(_ZYGOTE_TRIES):
+      try:
+        while len(reply) < size:
+          data = self._control.recv(size - len(reply))
+          if not data:
+            raise ZygoteLost("the forking process has ended")
+          reply += data
+        return reply
+      except TimeoutError:
+        self._process.send_signal(signal.SIGCONT)  # a program may have stopped it
+      except OSError as error:
+        raise ZygoteLost(f"the forking process is gone: {error}") from None
+    raise ZygoteLost(f"the forking process has not answered for {_ZYGOTE_SECONDS:g} s")
 
 
 class Session:
@@ -116,15 +136,27 @@ class Session:
     self._deadline = time.monotonic() + limits["cpu_seconds"] + limits["wall_slack"]
     self._reader = wire.Reader(limits["reply_bytes"])
     self.is_loaded = False
+    self._foreseen: collections.deque[str] = collections.deque()  # calls that were sent and not asked for yet
     self._channel = forker.fork()
     self._channel.settimeout(_PATIENCE_SECONDS)
+    # What ended the session; a test may catch the exception, but cannot undo that it was raised.
     self.lost: Lost | None = None
+    self.abandoned: Unforeseen | plain_data.NotPlain | None = None
     self.raised: BaseException | None = None  # the last exception of the program that a call raised again
     self.raised_status = self.raised_detail = ""
 
-  def load(self, setup_code: str, code: str, entry_point: str) -> None:
-    """Sends the program; the reply is read before that of the first call."""
-    self._send(["load", setup_code, code, entry_point])
+  def load(self, setup_code: str, code: str, entry_point: str, foreseen: list[str] = ()) -> None:
+    """Sends the program; the reply is read before that of the first call.
+
+    foreseen: calls of the entry point (`assertions.call_text`) to make at once, without waiting for
+      each to be asked for.
+    """
+    if sum(map(len, foreseen)) > _MOST_FORESEEN:
+      foreseen = ()  # both sides could be waiting for the other to read
+    self._foreseen = collections.deque(foreseen)
+    requests = [json.dumps(["load", setup_code, code, entry_point])]
+    requests += [f'["call",0,{text[1:]}' for text in foreseen]
+    self._send_all(b"".join(wire.frame(request.encode()) for request in requests))
 
   def loaded(self) -> None:
     """Waits until the program is loaded; raises Lost when it cannot be."""
@@ -137,9 +169,17 @@ class Session:
 
     Raises plain_data.NotPlain, before anything is sent, for arguments that are not plain data.
     """
-    encoded = [plain_data.encode(value, _encode_ours) for value in arguments]
-    named = {name: plain_data.encode(value, _encode_ours) for name, value in keywords.items()}
-    self._send(["call", target, encoded, named])
+    try:
+      encoded = [plain_data.encode(value, _encode_ours) for value in arguments]
+      named = {name: plain_data.encode(value, _encode_ours) for name, value in keywords.items()}
+    except plain_data.NotPlain as error:
+      self._abandon(error)
+    text = assertions.call_text(encoded, named)
+    if self._foreseen and target == 0:
+      if self._foreseen.popleft() != text:
+        self._abandon(Unforeseen())
+    else:
+      self._send(f'["call",{target},{text[1:]}')
     self.loaded()
     reply = self._receive()
     if len(reply) > 1 and reply[-1] is not None:
@@ -154,7 +194,7 @@ class Session:
 
   def next_items(self, target: int, count: int) -> tuple[list, Any]:
     """Up to `count` items of an iterator in the program, and how it ended: None, or an exception."""
-    self._send(["next", target, count])
+    self._send(json.dumps(["next", target, count]))
     reply = self._receive()
     if reply[0] != "items" or len(reply) != 3 or type(reply[1]) is not list:
       self._malformed("no items")
@@ -167,12 +207,12 @@ class Session:
 
   def inside(self, test: str) -> None:
     """Runs a test in the program's own process. Raises Lost unless that says it passed."""
-    self._send(["inside", test])
+    self._send(json.dumps(["inside", test]))
     self.loaded()
     self._expect_ok(self._receive())
 
   def trace(self, source: str, call: str, setup_code: str, budget: dict | None) -> list:
-    self._send(["trace", source, call, setup_code, budget])
+    self._send(json.dumps(["trace", source, call, setup_code, budget]))
     reply = self._receive()
     if len(reply) != 2 or reply[0] not in ("trace", "refused"):
       self._expect_ok(reply)
@@ -203,8 +243,13 @@ class Session:
       return "error", f"its process was killed by {name}"
     return "error", f"its process ended with exit status {os.WEXITSTATUS(status)} without an answer"
 
-  def _send(self, message):
-    data = memoryview(wire.frame(json.dumps(message, separators=(",", ":")).encode()))
+  def _send(self, request):
+    if self._foreseen:
+      self._abandon(Unforeseen())
+    self._send_all(wire.frame(request.encode()))
+
+  def _send_all(self, data):
+    data = memoryview(data)
     while data:
       try:
         data = data[self._channel.send(data) :]
@@ -308,6 +353,10 @@ class Session:
 
   def _malformed(self, what):
     self._lose("error", f"its process wrote something else than an answer ({what[:200]})")
+
+  def _abandon(self, error):
+    self.abandoned = error
+    raise error
 
   def _lose(self, status, detail):
     self.lost = Lost(status, detail)

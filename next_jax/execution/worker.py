@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sysconfig
 import tempfile
+import time
 
 from next_jax.execution import wire
 from next_jax.execution import zygote
@@ -22,11 +23,13 @@ class Worker:
 
   Attributes:
     jobs: what was sent and not answered yet, oldest first; the caller's own objects.
+    is_namespace: whether programs run in a process namespace; None until that is known.
     since: on the monotonic clock, when the oldest of them became the oldest.
   """
 
   def __init__(self, settings: dict, directory: str):
     """directory: where this worker makes its own, for programs to scratch in."""
+    os.makedirs(directory, exist_ok=True)  # the judge of an earlier worker may have tidied it away
     self._directory = tempfile.mkdtemp(dir=directory)
     packages = list(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
     self._lifeline, their_lifeline = os.pipe()
@@ -52,6 +55,7 @@ class Worker:
     self._reader = wire.Reader(_LONGEST_ANSWER)
     self._outgoing = b""
     self._zygote_pid: int | None = None
+    self.is_namespace: bool | None = None
     self.jobs: list = []
     self.since = 0.0
 
@@ -89,23 +93,39 @@ class Worker:
       answer = json.loads(payload)
       if "zygote" in answer:
         self._zygote_pid = answer["zygote"]
+        self.is_namespace = answer["namespace"]
       else:
         answers.append(answer)
     return answers
+
+  def go_on(self) -> None:
+    """Undoes what a program does that stops its judges with a signal."""
+    pids = [] if self._zygote_pid is None else [self._zygote_pid]
+    if self._process.returncode is None:
+      pids.append(self._process.pid)
+    for pid in pids:
+      try:
+        os.kill(pid, signal.SIGCONT)
+      except (ProcessLookupError, PermissionError):
+        pass
 
   def close(self) -> int:
     """Ends the worker at once, with the program that it runs; returns the judge's exit status."""
     self._socket.close()
     self._process.kill()
     status = self._process.wait()
-    if self._zygote_pid is not None:
-      try:
-        # It ends by itself when the judge is gone; unless a program has stopped it.
-        os.kill(self._zygote_pid, signal.SIGCONT)
-      except ProcessLookupError:
-        pass
-    # All processes of the worker hold the other end, and none of them writes to it.
-    select.select([self._lifeline], [], [], _SECONDS_TO_END)
+    # The zygote ends by itself when the judge is gone; unless a program has stopped it.
+    self.go_on()
+    self._wait_for_all()
     os.close(self._lifeline)
     shutil.rmtree(self._directory, ignore_errors=True)
     return status
+
+  def _wait_for_all(self):
+    """Until no process of the worker, nor of its program, holds the other end of the lifeline."""
+    deadline = time.monotonic() + _SECONDS_TO_END
+    while (seconds := deadline - time.monotonic()) > 0:
+      readable, _, _ = select.select([self._lifeline], [], [], seconds)
+      # Only programs that write to whatever is open put anything in.
+      if not readable or not os.read(self._lifeline, 1 << 16):
+        return

@@ -21,6 +21,7 @@ REPLY = struct.Struct("<iid")
 RUNNING = -1
 FORK_FAILED = -2
 NOT_CLEAN = -3
+IN_NAMESPACE, IN_NO_NAMESPACE = b"N", b"P"  # sent once, when programs can be forked
 
 PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 
@@ -39,7 +40,7 @@ def python(module: str, inherited: int, settings: dict) -> list[str]:
   inherited: a socket that `main` is given.
   settings: "directory" (for scratch directories), "packages" (what programs may import from besides
     the standard library), "preload" (modules), "lifeline" (a descriptor that closes when the last
-    process is gone) and the numbers of Limits.
+    process is gone), "namespaces" (whether to try for one) and the numbers of Limits.
   """
   # -P -s -S: nothing comes from the working directory, the user's or the site's packages. Not -I,
   # which would ignore PYTHONHASHSEED too: verdicts must not depend on the order of sets.
@@ -97,7 +98,7 @@ def _stand_apart(control, settings):
   pr_set_pdeathsig, pr_set_child_subreaper = 1, 36
   libc = ctypes.CDLL(None, use_errno=True)
   user, group = os.geteuid(), os.getegid()
-  settings["namespace"] = libc.unshare(new_pid if user == 0 else new_pid | new_user) == 0
+  settings["namespace"] = settings["namespaces"] and libc.unshare(new_pid if user == 0 else new_pid | new_user) == 0
   if settings["namespace"]:
     if user != 0:
       for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
@@ -158,6 +159,7 @@ class _Zygote:
     self._directory = os.path.join(settings["directory"], "program")
 
   def serve(self):
+    self._control.sendall(IN_NAMESPACE if self._settings.get("namespace") else IN_NO_NAMESPACE)
     try:
       while True:
         request, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)

@@ -13,7 +13,7 @@ from next_jax.execution import program as program_lib
 import hostile_programs
 
 LIMITS = limits_lib.Limits(
-    cpu_seconds=0.5, wall_slack=1.0, judge_cpu_seconds=1.0, memory_bytes=512 << 20, max_processes=32
+    cpu_seconds=0.5, wall_slack=4.0, judge_cpu_seconds=1.0, memory_bytes=512 << 20, max_processes=32
 )
 
 
@@ -34,14 +34,18 @@ def processes_in(directory):
   return found
 
 
-@pytest.fixture(scope="module")
-def executor(tmp_path_factory):
+@pytest.fixture(scope="module", params=["namespaces", "processes"])
+def executor(request, tmp_path_factory):
+  """With all that the kernel here permits, and as on one that permits nothing."""
   directory = str(tmp_path_factory.mktemp("executor"))
   tempfile.tempdir = directory
   try:
-    executor = executor_lib.Executor(num_workers=2, limits=LIMITS).__enter__()
+    executor = executor_lib.Executor(num_workers=2, limits=LIMITS, namespaces=request.param == "namespaces").__enter__()
   finally:
     tempfile.tempdir = None
+  if request.param == "namespaces" and not executor.has_namespaces():
+    executor.close()
+    pytest.skip("this kernel does not permit process namespaces")
   yield executor
   if sys.platform == "linux":
     assert processes_in(directory)
@@ -100,6 +104,19 @@ def test_an_honest_program_passes(executor, verdicts, name):
   program = program_lib.Program(task_id=name, code=code, entry_point="f", tests=("assert f([3, 1, 2]) == [1, 2, 3]",))
   (verdict,) = executor.verify([program])
   assert verdict.passed, verdict
+
+
+def test_killing_every_process_reaches_none_but_its_own(executor):
+  if not executor.has_namespaces():
+    pytest.skip("without a namespace this would reach the tests themselves")
+  program = program_lib.Program(
+      task_id="kill",
+      code="import os, signal\ndef f():\n  for n in (signal.SIGSTOP, signal.SIGTERM, signal.SIGKILL): os.kill(-1, n)\n  return 1",
+      entry_point="f",
+      tests=("assert f() == 2",),
+  )
+  (verdict,) = executor.verify([program])
+  assert verdict.status in ("error", "failed"), verdict
 
 
 def test_a_million_elements_come_back(executor):
