@@ -87,13 +87,14 @@ class Trainer:
     )
     start, params, opt_state, progress = self._start(done, directory, initial_params, optimizer)
     step_function = self._step_function(optimizer, params, opt_state)
-    dropout_key = jax.random.key(seed)
+    dropout_key = jax.device_put(jax.random.key(seed), self.layout.replicated())
     writer = None
     if self.write_summaries and jax.process_index() == 0:
       writer = metric_writers.SummaryWriter(str(directory))
 
     tokens = int(progress["tokens"])
-    average = jnp.asarray(progress["loss_average"], jnp.float32)
+    # What goes in lies as what comes out: else the second step would compile again.
+    average = jax.device_put(np.float32(progress["loss_average"]), self.layout.replicated())
     previous = None  # The step before: reading its loss does not hold up the step under way.
     bar = tqdm.tqdm(
         total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
@@ -103,7 +104,7 @@ class Trainer:
       for step in range(start, num_steps):
         batch, batch_tokens = self._batch(examples, plan, step, tuning)
         params, opt_state, average, scalars = step_function(
-            params, opt_state, average, jnp.asarray(step, jnp.int32), dropout_key, batch
+            params, opt_state, average, np.int32(step), dropout_key, batch
         )
         tokens += batch_tokens
         if previous is not None:
@@ -210,7 +211,6 @@ class Trainer:
       average = average + rate * (loss - average)
       return params, opt_state, average, {"loss": loss, "gradient_norm": optax.global_norm(gradients)}
 
-    # What goes in lies as what comes out, so that one compilation serves the first step as well.
     out_shardings = (
         jax.tree.map(lambda x: x.sharding, params), jax.tree.map(lambda x: x.sharding, opt_state),
         self.layout.replicated(), self.layout.replicated(),
