@@ -17,9 +17,9 @@ The rules, by which the example of METHOD (Ni et al., NExT, arXiv 2404.14662, se
 - The names that `def`, `class` and `import` bind are not written; a deleted name is, as `<deleted>`, for `del` only.
 - All physical lines of a statement count as its first line.
 
-Time, steps and size of values are bounded (`Budget`). The program may catch the exception that ends it, so it is
-thrown again, from a second thread, until the program gives up. What no exception can end (a single endless call into
-C) only a process limit can: `next_jax.execution` runs the recorder in a process that can be killed.
+Time, steps and size of values are bounded (`Budget`). The program may catch the exception that ends it; then it is
+thrown again on the next line, until the program gives up (`_Thrower`). What no exception can end (a single endless
+call into C) only a process limit can: `next_jax.execution` runs the recorder in a process that can be killed.
 """
 
 import ctypes
@@ -28,6 +28,7 @@ import dis
 import gc
 import inspect
 import io
+import signal
 import sys
 import threading
 import time
@@ -35,7 +36,6 @@ import types
 from collections.abc import Callable
 from typing import Any
 
-from next_jax import errors
 from next_jax import schema
 from next_jax.tracing import statements
 from next_jax.tracing import values
@@ -50,11 +50,12 @@ _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
 _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 _RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
 _YIELDS = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})  # 3.13 stands on the instruction after
+# Where the end of an iterator is raised and caught by Python itself: `for`, `yield from`, `await`.
+_ITERATIONS = frozenset({dis.opmap["FOR_ITER"], dis.opmap["SEND"]})
+_TOO_DEEP = "maximum recursion depth exceeded"
 _MISSING = object()
 
-
-class TraceError(errors.UserError):
-  """Something that cannot be traced, such as a source that does not compile."""
+TraceError = statements.TraceError
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -64,7 +65,8 @@ class Budget:
   Attributes:
     max_steps: lines that run, whether or not anything changes.
     max_seconds: wall time, import of the module included.
-    max_value_size: bytes of a variable's int or text, items of a container, bytes of its marshalled form.
+    max_value_size: of a variable: bits of an int, characters of a text, items of a container, and 8 times as many bytes
+      of the whole value.
     max_value_chars: of the text of one value. This one only shortens the text.
   """
 
@@ -80,12 +82,10 @@ def record(source: str, call: str, *, setup_code: str = "", budget: Budget = Bud
   What the program does wrong is the trace's outcome. Its output is dropped, its standard input is empty.
 
   Raises:
-    TraceError: the source or the setup code does not compile, or `call` is not an expression.
+    TraceError: the source (then it is a statements.SourceError) or the setup code does not compile, or `call` is
+      not an expression.
   """
-  try:
-    layout = statements.analyse(source)
-  except statements.SourceError as error:
-    raise TraceError(str(error)) from None
+  layout = statements.analyse(source)
   setup = _compile(setup_code, SETUP_FILE_NAME, "exec", "the setup code does not compile")
   expression = _compile(call.strip(), CALL_FILE_NAME, "eval", f"the call {call!r} is not a Python expression")
   return _Recording(layout, budget).run(call, setup, expression)
@@ -106,29 +106,39 @@ class _Stop(BaseException):
   """Thrown into the program when a budget is spent."""
 
 
-class _Insistence(threading.Thread):
-  """Throws _Stop into the recording thread again and again: the program may have caught the first one."""
+class _Enough(Exception):
+  """Ends our own callback when a budget is spent."""
 
-  def __init__(self, delay: float):
-    super().__init__(name="next_jax-trace-stop", daemon=True)
-    self._delay = delay
-    self._target = ctypes.c_ulong(threading.get_ident())
-    self._done = threading.Event()
-    self._lock = threading.Lock()
 
-  def run(self):
-    wait = max(self._delay, 0.002)
-    while not self._done.wait(wait):
-      with self._lock:
-        if not self._done.is_set():
-          ctypes.pythonapi.PyThreadState_SetAsyncExc(self._target, ctypes.py_object(_Stop))
-      wait = 0.002
+class _Thrower:
+  """A trace function that throws into the program at its next event.
 
-  def end(self):
-    """Call it until it gets through: a _Stop may be on its way."""
-    self._done.set()
-    with self._lock:
-      ctypes.pythonapi.PyThreadState_SetAsyncExc(self._target, None)
+  Python takes a trace function away when it raises, and the program may catch what it raised and run on unwatched.
+  A trace function of the C API may raise again and again (`PyEval_SetTrace`: -1 raises, the function stays). This is
+  `PyObject_DelItem`, a C function whose parameters begin like those of a trace function: it calls `__delitem__` of
+  the object it was installed with. So the next line, call or return of the program raises, in a handler as well, and
+  each throw leaves at least one `try` behind.
+  """
+
+  def __init__(self, make: Callable[[], BaseException], ours: types.CodeType, then: Callable | None = None):
+    """Throws `make()`, at every event or, when `then` is given, once before `then` is the trace function again.
+
+    ours: code of the frame that started the program, which gets no exception.
+    """
+    self._make, self._ours, self._then = make, ours, then
+
+  def install(self) -> None:
+    ctypes.pythonapi.PyEval_SetTrace(
+        ctypes.cast(ctypes.pythonapi.PyObject_DelItem, ctypes.c_void_p), ctypes.py_object(self)
+    )
+
+  def __delitem__(self, frame: types.FrameType) -> None:
+    if frame.f_code is self._ours:
+      sys.settrace(None)
+      return
+    if self._then is not None:
+      sys.settrace(self._then)
+    raise self._make()
 
 
 class _Sink(io.TextIOBase):
@@ -152,10 +162,10 @@ class _Recording:
     self._events_left = budget.max_steps
     self._deadline = time.monotonic() + budget.max_seconds
     self._stopped: str | None = None
-    self._insistence: _Insistence | None = None
     self._depth = 0
     self._max_depth = 0
-    self._overflow = False
+    self._interrupted = False
+    self._trace_function: Callable | None = None
     self._plans: dict[types.CodeType, tuple | None] = {}
 
   def run(self, call: str, setup: types.CodeType | None, expression: types.CodeType) -> schema.Trace:
@@ -166,9 +176,15 @@ class _Recording:
     collecting = gc.isenabled()
     result = error = None
     lost = False
-    trace = self._trace
+    trace = self._trace_function = self._trace
+    catches_interrupts = (
+        threading.current_thread() is threading.main_thread()
+        and signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    )
     try:
       gc.disable()
+      if catches_interrupts:
+        signal.signal(signal.SIGINT, self._interrupt)
       sys.setrecursionlimit(limit + _RECURSION_MARGIN)
       sys.stdin, sys.stdout, sys.stderr = io.StringIO(), _Sink(), _Sink()
       sys.settrace(trace)
@@ -181,36 +197,31 @@ class _Recording:
       finally:
         lost = sys.gettrace() is not trace
         sys.settrace(old_trace)
-    except KeyboardInterrupt:
-      raise
     except BaseException as raised:  # whatever the program raises is its outcome
       error = raised
     finally:
-      self._settle()
       sys.settrace(old_trace)
       sys.stdin, sys.stdout, sys.stderr = old_streams
       sys.setrecursionlimit(limit)
       if collecting:
         gc.enable()
+      if catches_interrupts:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    if self._interrupted:
+      raise KeyboardInterrupt
     outcome, detail = self._outcome(result, error, lost)
     return schema.Trace(call=call, steps=_make_steps(self._steps), outcome=outcome, detail=detail)
 
-  def _settle(self) -> None:
-    while self._insistence is not None:
-      try:
-        self._insistence.end()
-        self._insistence = None
-      except _Stop:
-        continue
+  def _interrupt(self, number: int, frame: types.FrameType | None) -> None:
+    """Tells a person's Ctrl-C from a program that raises KeyboardInterrupt, which is an outcome like others."""
+    self._interrupted = True
+    raise KeyboardInterrupt
 
   def _outcome(self, result: Any, error: BaseException | None, lost: bool) -> tuple[str, str]:
     if self._stopped is not None:
       return "truncated", self._stopped
-    if isinstance(error, _Stop):
-      return "truncated", f"time: more than {self._budget.max_seconds:g} seconds"
     if lost and not isinstance(error, RecursionError):
-      why = "recursion: the program went on after a RecursionError" if self._overflow else "the program ended the trace"
-      return "truncated", why
+      return "truncated", "the program ended the trace"
     width = self._budget.max_value_chars
     if error is not None:
       return "raised", values.write_exception(error, width)
@@ -219,32 +230,39 @@ class _Recording:
   # -- budgets --
 
   def _stop(self, reason: str) -> None:
-    if self._stopped is None:
-      self._stopped = reason
-    if self._insistence is None:
-      self._insistence = _Insistence(0)
-      self._insistence.start()
-    raise _Stop
+    """Ends the callback that calls it, and the program at its next event."""
+    self._stopped = reason
+    _Thrower(_Stop, _Recording.run.__code__).install()
+    raise _Enough
 
   def _tick(self) -> None:
-    """Called for every line; raises _Stop when steps or time are spent."""
+    """Called for every line; stops when steps or time are spent."""
     self._events_left -= 1
     left = self._events_left
     if left < 0:
       self._stop(f"steps: more than {self._budget.max_steps}")
-    if not left % _EVENTS_BETWEEN_CLOCKS and time.monotonic() > self._deadline:
+    if not left % _EVENTS_BETWEEN_CLOCKS:
+      self._check_time()
+
+  def _check_time(self) -> None:
+    if time.monotonic() > self._deadline:
       self._stop(f"time: more than {self._budget.max_seconds:g} seconds")
 
   # -- trace functions --
 
   def _trace(self, frame: types.FrameType, event: str, arg: Any) -> Callable | None:
     """The global trace function: a frame starts or a generator's goes on."""
+    try:
+      return self._enter(frame)
+    except _Enough:
+      return None
+
+  def _enter(self, frame: types.FrameType) -> Callable | None:
     code = frame.f_code
     file_name = code.co_filename
     if file_name != statements.FILE_NAME:
       if file_name != SETUP_FILE_NAME:
-        if time.monotonic() > self._deadline:
-          self._stop(f"time: more than {self._budget.max_seconds:g} seconds")
+        self._check_time()
         return None
       return self._watch
     if not self._recording:
@@ -256,26 +274,30 @@ class _Recording:
     if plan is None:
       return self._watch
     self._tick()
+    if self._depth >= self._max_depth:
+      self._overflow(frame)
+      return None
     self._depth += 1
-    if self._depth > self._max_depth:
-      self._overflow = True
-      caller = frame.f_back
-      if caller is not None and caller.f_code.co_filename == statements.FILE_NAME:
-        line = self._layout.first[caller.f_lineno]
-        self._steps.append((line, "exception", (), "RecursionError: maximum recursion depth exceeded"))
-      # Raising here ends the tracing; the program may go on for the time that is left.
-      self._insistence = _Insistence(self._deadline - time.monotonic())
-      self._insistence.start()
-      raise RecursionError("maximum recursion depth exceeded")
     known = frame.f_trace
     if known is not None and plan[2]:
       return known
     return self._follow(frame, code, plan)
 
+  def _overflow(self, frame: types.FrameType) -> None:
+    """The RecursionError that Python would raise here, had we not moved its limit for our own callbacks."""
+    caller = frame.f_back
+    if caller is not None and caller.f_code.co_filename == statements.FILE_NAME:
+      line = self._layout.first[caller.f_lineno]
+      self._steps.append((line, "exception", (), f"RecursionError: {_TOO_DEEP}"))
+    _Thrower(lambda: RecursionError(_TOO_DEEP), _Recording.run.__code__, self._trace_function).install()
+
   def _watch(self, frame: types.FrameType, event: str, arg: Any) -> Callable:
     """Local trace function of what is not recorded but must end too."""
     if event == "line":
-      self._tick()
+      try:
+        self._tick()
+      except _Enough:
+        pass
     return self._watch
 
   def _plan(self, code: types.CodeType) -> tuple[int, tuple[str, ...], bool, bool] | None:
@@ -319,7 +341,7 @@ class _Recording:
           if type(old) is kind and old == value:
             continue
           if (kind is int or kind is str) and values.is_larger(value, max_size):
-            self._stop(f"value size: {name!r} has more than {max_size} bytes")
+            self._stop(f"value size: {name!r} has more than {max_size} {'bits' if kind is int else 'characters'}")
           seen[name] = value
         else:
           if values.is_larger(value, max_size):
@@ -364,7 +386,7 @@ class _Recording:
       resumed = False
       steps.append((line, "line", tuple(found), None))
 
-    def local(here: types.FrameType, event: str, arg: Any) -> Callable | None:
+    def on_event(here: types.FrameType, event: str, arg: Any) -> Callable | None:
       nonlocal current, start, previous, raised, resumed
       if event == "line":
         line = first[here.f_lineno]
@@ -406,6 +428,12 @@ class _Recording:
         raised = self._raised(arg, here)
       return local
 
+    def local(here: types.FrameType, event: str, arg: Any) -> Callable | None:
+      try:
+        return on_event(here, event, arg)
+      except _Enough:
+        return None
+
     if arguments:
       variables = frame.f_locals
       found = []
@@ -440,6 +468,8 @@ class _Recording:
         return "", False
       below = below.tb_next
     if isinstance(error, GeneratorExit):  # a generator is closed: the program raised nothing
+      return "", False
+    if isinstance(error, StopIteration) and frame.f_code.co_code[frame.f_lasti] in _ITERATIONS:
       return "", False
     return values.write_exception(error, self._budget.max_value_chars), True
 

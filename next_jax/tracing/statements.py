@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import functools
 import types
+import warnings
 
 from next_jax import errors
 
@@ -18,8 +19,17 @@ DELETES = 16  # `del`
 RETURN = 32  # an explicit `return`
 
 
-class SourceError(errors.UserError):
-  """Source that does not compile; the message gives the line."""
+class TraceError(errors.UserError):
+  """Something that cannot be traced."""
+
+
+class SourceError(TraceError):
+  """Source that does not compile; `line` is where, None where Python does not say."""
+
+  def __init__(self, message: str, line: int | None = None):
+    super().__init__(f"line {line}: {message}" if line else message)
+    self.message = message
+    self.line = line
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,15 +63,17 @@ class Statements:
 def analyse(source: str) -> Statements:
   """Raises SourceError for a source that does not compile."""
   try:
-    tree = ast.parse(source, FILE_NAME)
-    code = compile(tree, FILE_NAME, "exec", dont_inherit=True)
+    with warnings.catch_warnings():
+      warnings.simplefilter("ignore")  # what Python would say of its style is not for our standard error
+      tree = ast.parse(source, FILE_NAME)
+      num_lines = source.count("\n") + source.count("\r") + 2  # at least as many as there are
+      walk = _Walk(num_lines)
+      walk.block(tree.body, loop=0, function=0)
+      code = compile(tree, FILE_NAME, "exec", dont_inherit=True)
   except SyntaxError as error:
-    raise SourceError(f"line {error.lineno}: the source does not compile: {error.msg}; correct it") from None
+    raise SourceError(f"the source does not compile: {error.msg}; correct it", error.lineno) from None
   except (ValueError, RecursionError, MemoryError, OverflowError) as error:
     raise SourceError(f"the source does not compile: {error}; correct it") from None
-  num_lines = source.count("\n") + source.count("\r") + 2  # at least as many as there are
-  walk = _Walk(num_lines)
-  walk.block(tree.body, loop=0, function=0)
   return Statements(
       code=code, first=walk.first, several=walk.several, end=walk.end, flags=walk.flags, loop=walk.loop,
       function=walk.function, defined=walk.defined,
@@ -122,6 +134,10 @@ class _Walk:
     self._header(node.lineno, node.body, node.end_lineno, RETURNS_HERE, node.lineno, function)
     self.block(node.body, node.lineno, function)
     self.block(node.orelse, loop, function)
+    if node.body[0].lineno == node.lineno:
+      # `while 1: pass` is one instruction that jumps to itself: no line event, no end. An empty list, made and dropped,
+      # makes it two.
+      node.body.insert(0, ast.copy_location(ast.Expr(ast.copy_location(ast.List([], ast.Load()), node)), node))
 
   def _with(self, node, loop, function):
     self._header(node.lineno, node.body, node.end_lineno, RETURNS_HERE, loop, function)

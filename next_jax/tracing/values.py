@@ -101,13 +101,13 @@ def _count_plain(items: Any, budget: int, depth: int) -> int:
 
 
 def is_larger(value: Any, size: int) -> bool:
-  """Whether an int has more than `size` bytes, or a built-in text or container more than `size` items.
+  """Whether an int has more than `size` bits, or a built-in text or container more than `size` items.
 
   Only the outermost level is measured; nested growth is bounded by the fingerprint's length.
   """
   kind = type(value)
   if kind is int:
-    return value.bit_length() > 8 * size
+    return value.bit_length() > size
   if kind is str or kind is bytes or kind in _CONTAINERS:
     return len(value) > size
   return False
@@ -164,7 +164,7 @@ def write_exception(error: BaseException, max_chars: int) -> str:
     if not any(type(item) is int and item.bit_length() > _MAX_INT_BITS for item in arguments):
       message = own_text(error)
   if message is None:
-    message = ", ".join(write(item, max_chars) for item in arguments)
+    message = write(arguments[0] if len(arguments) == 1 else arguments, max_chars) if arguments else ""
   message = cut(message, max_chars)
   if not message.isprintable():
     message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
@@ -200,23 +200,43 @@ def _type_name(kind: type) -> str:
   return name if name.isprintable() else ascii(name)
 
 
+_LAYOUTS: dict[int, tuple[type, list, Any]] = {}  # by id: hashing a class may run code of its metaclass
+_MAX_LAYOUTS = 256
+
+
 def _attributes(value: Any) -> list[tuple[str, Any]]:
-  """(name, value) of the instance dictionary and the slots, in the order of definition."""
+  """(name, value) of the slots and the instance dictionary, in the order of definition."""
+  kind = type(value)
+  known = _LAYOUTS.get(id(kind))
+  if known is None or known[0] is not kind:
+    if len(_LAYOUTS) >= _MAX_LAYOUTS:
+      _LAYOUTS.clear()
+    known = _LAYOUTS[id(kind)] = (kind, *_instance_layout(kind))
+  _, slots, dictionary = known
   attributes = []
-  dictionary = None
-  for ancestor in reversed(_mro(type(value))):
+  for name, descriptor in slots:
+    try:
+      attributes.append((name, descriptor.__get__(value)))
+    except AttributeError:  # the slot is empty
+      pass
+  if dictionary is not None:
+    items = dictionary.__get__(value)
+    if type(items) is dict:
+      attributes.extend((name, item) for name, item in list(items.items()) if type(name) is str)
+  return attributes
+
+
+def _instance_layout(kind: type) -> tuple[list[tuple[str, Any]], Any]:
+  """The descriptors that Python made for the slots and for the dictionary of a class's instances."""
+  slots, dictionary = [], None
+  for ancestor in reversed(_mro(kind)):
     namespace = _namespace(ancestor)
     for name, descriptor in list(namespace.items()):
       if type(descriptor) is types.MemberDescriptorType and _is_from_class_statement(ancestor):
-        try:
-          attributes.append((name, descriptor.__get__(value)))
-        except AttributeError:  # the slot is empty
-          pass
+        slots.append((name, descriptor))
       elif name == "__dict__" and type(descriptor) is types.GetSetDescriptorType:
-        dictionary = descriptor.__get__(value)
-  if type(dictionary) is dict:
-    attributes.extend((name, item) for name, item in list(dictionary.items()) if type(name) is str)
-  return attributes
+        dictionary = descriptor
+  return slots, dictionary
 
 
 def _is_from_class_statement(kind: type) -> bool:
@@ -243,8 +263,11 @@ def _items(value: Any, base: type) -> list:
   return list(base.__iter__(value))
 
 
-def _scan(value: Any, tokens: list, path: dict[int, int], depth: int) -> None:
-  """Appends to `tokens` what makes up the value; `path` has the objects that are being scanned."""
+def _scan(value: Any, tokens: list, met: dict[int, int], depth: int) -> None:
+  """Appends to `tokens` what makes up the value; an object that was met before is the number it has in `met`.
+
+  So what is shared, also with itself, is scanned once.
+  """
   kind = type(value)
   tokens.append(id(kind))
   if kind in ATOMS:
@@ -253,23 +276,22 @@ def _scan(value: Any, tokens: list, path: dict[int, int], depth: int) -> None:
     tokens.append(repr(value))
   elif kind is bytes:
     tokens.append(value)
-  elif id(value) in path:
-    tokens.append(path[id(value)])
+  elif id(value) in met:
+    tokens.append(met[id(value)])
   elif depth > _MAX_DEPTH or len(tokens) > _MAX_NODES:
     tokens.append(ELLIPSIS)
   else:
-    path[id(value)] = depth
-    _scan_parts(value, kind, tokens, path, depth + 1)
-    del path[id(value)]
+    met[id(value)] = len(met)
+    _scan_parts(value, kind, tokens, met, depth + 1)
 
 
-def _scan_parts(value: Any, kind: type, tokens: list, path: dict[int, int], depth: int) -> None:
+def _scan_parts(value: Any, kind: type, tokens: list, met: dict[int, int], depth: int) -> None:
   if kind in _NAMED or isinstance_exactly(value, type):
     tokens.append(id(value))
     return
   if kind in _VIEWS:
     for item in list(value):
-      _scan(item, tokens, path, depth)
+      _scan(item, tokens, met, depth)
     return
   if kind is array.array:
     tokens.append(value.tobytes())
@@ -279,14 +301,14 @@ def _scan_parts(value: Any, kind: type, tokens: list, path: dict[int, int], dept
     items = _items(value, dict)
     tokens.append(len(items))
     for key, item in items:
-      _scan(key, tokens, path, depth)
-      _scan(item, tokens, path, depth)
+      _scan(key, tokens, met, depth)
+      _scan(item, tokens, met, depth)
   elif base in (set, frozenset):
     # A set has no order: scan elements apart and sort them by their text.
     parts = []
     for item in _items(value, base):
       own: list = []
-      _scan(item, own, path, depth)
+      _scan(item, own, dict(met), depth)
       parts.append(tuple(own))
     parts.sort(key=repr)
     tokens.append(tuple(parts))
@@ -294,7 +316,7 @@ def _scan_parts(value: Any, kind: type, tokens: list, path: dict[int, int], dept
     items = _items(value, base)
     tokens.append(len(items))
     for item in items:
-      _scan(item, tokens, path, depth)
+      _scan(item, tokens, met, depth)
   elif base is int:
     tokens.append(int.__index__(value))
   elif base in (float, complex):
@@ -305,10 +327,10 @@ def _scan_parts(value: Any, kind: type, tokens: list, path: dict[int, int], dept
     tokens.append(bytes(memoryview(value)))
   if kind not in _CONTAINERS:
     if any(ancestor is BaseException for ancestor in _mro(kind)):
-      _scan(_get(value, BaseException, "args"), tokens, path, depth)
+      _scan(_get(value, BaseException, "args"), tokens, met, depth)
     for name, item in _attributes(value):
       tokens.append(name)
-      _scan(item, tokens, path, depth)
+      _scan(item, tokens, met, depth)
 
 
 def isinstance_exactly(value: Any, base: type) -> bool:
@@ -322,6 +344,7 @@ class _Writer:
   def __init__(self, max_chars: int):
     self._max_chars = max_chars
     self._inside: set[int] = set()
+    self._left = max_chars // 2 + 50  # values to write: nested ones that do not fit are not written to their end
 
   def write(self, value: Any, room: int, depth: int) -> str:
     kind = type(value)
@@ -333,7 +356,8 @@ class _Writer:
       return repr(value)
     if kind is bytes or kind is bytearray:
       return _write_bytes(value, room)
-    if id(value) in self._inside or depth > _MAX_TEXT_DEPTH:
+    self._left -= 1
+    if id(value) in self._inside or depth > _MAX_TEXT_DEPTH or self._left < 0:
       return ELLIPSIS
     self._inside.add(id(value))
     try:
@@ -428,14 +452,9 @@ class _Writer:
 
 
 def _has_instance_state(kind: type) -> bool:
-  """Whether instances have a dictionary or slots: an empty `Node()` differs from an opaque `<lock>`."""
-  return any(
-      type(item) in (types.MemberDescriptorType, types.GetSetDescriptorType)
-      for ancestor in _mro(kind)
-      if _is_from_class_statement(ancestor)
-      for name, item in list(_namespace(ancestor).items())
-      if name == "__dict__" or type(item) is types.MemberDescriptorType
-  )
+  """Whether instances have attributes of their own: an empty `Node()` differs from an opaque `<lock>`."""
+  slots, dictionary = _instance_layout(kind)
+  return bool(slots) or dictionary is not None
 
 
 def _abridge(count: int, write_item: Any, room: int) -> str:
