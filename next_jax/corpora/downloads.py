@@ -45,7 +45,9 @@ class DownloadError(corpus_lib.CorpusError):
   """A file could not be had from its source; the message says how to give a local one."""
 
 
-def fetch(source: Source, directory: epath.PathLike | None = None, *, attempts: int = 3, timeout: float = 30.0) -> epath.Path:
+def fetch(
+    source: Source, directory: epath.PathLike | None = None, *, attempts: int = 3, timeout: float = 30.0
+) -> epath.Path:
   """The path of the file, downloaded unless it is there already.
 
   The file gets its name when it is complete and has passed the checks; a partial or wrong one is never kept.
@@ -95,7 +97,7 @@ def _download_once(source: Source, partial: epath.Path, timeout: float) -> str:
   sha = hashlib.sha256()
   request = urllib.request.Request(source.url, headers={"User-Agent": "next-jax"})
   with contextlib.ExitStack() as stack:
-    response = stack.enter_context(urllib.request.urlopen(request, timeout=timeout))  # pylint: disable=consider-using-with
+    response = stack.enter_context(urllib.request.urlopen(request, timeout=timeout))
     length = response.headers.get("Content-Length")
     expected = int(length) if length and length.isdigit() else None
     file = stack.enter_context(partial.open("wb"))

@@ -87,7 +87,8 @@ class MbppR:
     directory = epath.Path(directory)
     path = epath.Path(self.file) if self.file is not None else downloads.fetch(SOURCE)
     problems = _problems(path)
-    report: dict[str, Any] = {"file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "seed": self.seed, "splits": {}}
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    report: dict[str, Any] = {"file_sha256": digest, "seed": self.seed, "splits": {}}
     seen: set[str] = set()  # dev comes first, so no pair of dev can be in train
     counts = {}
     for split, limit in (("dev", self.num_dev), ("train", self.num_train)):
@@ -123,16 +124,16 @@ class _Search:
 
   def run(self) -> list[proving.Proven]:
     """The tasks that were proven, by problem."""
-    with tqdm.tqdm(total=self._goal, unit=" tasks", desc=f"  {self._settings.name}/{self._split}", leave=False) as bar:
+    with tqdm.tqdm(total=self._goal, unit=" tasks", desc=f"  mbpp_r/{self._split}", leave=False) as bar:
       while self._num_found < self._goal and (batch := self._next_round()):
-        for one in proving.prove(batch, self._executor, num_public_tests=self._settings.num_public_tests):
+        for one in proving.prove(batch, self._executor):
           if isinstance(one, proving.Dropped):
             self.dropped.append(one.reason)
           elif self._num_found < self._goal:
             self._found[_problem_id(one.task)].append(one)
             bar.update()
     return [
-        dataclasses.replace(one, task=dataclasses.replace(one.task, task_id=f"{self._settings.name}/{problem}/{number:02d}"))
+        dataclasses.replace(one, task=dataclasses.replace(one.task, task_id=f"mbpp_r/{problem}/{number:02d}"))
         for problem, found in self._found.items()
         for number, one in enumerate(found)
     ]
@@ -166,6 +167,7 @@ class _Search:
   def _candidates_of(self, problem: problems_lib.Problem) -> Iterator[schema.RepairTask]:
     rng = random.Random(f"mbpp_r/{self._settings.seed}/{problem.task_id}")
     fix = canonical.canonical(problem.canonical)
+    num_public = self._settings.num_public_tests
     for mutant in mutations.mutants(problem.canonical, rng, self._settings.kinds):
       key = canonical.pair_key(canonical.canonical(mutant.code), fix)
       if key in self._seen:
@@ -173,10 +175,10 @@ class _Search:
         continue
       self._seen.add(key)
       yield schema.RepairTask(
-          task_id=f"{self._settings.name}/{problem.task_id}/candidate", split=self._split,
+          task_id=f"mbpp_r/{problem.task_id}/candidate", split=self._split,
           instruction=problem.instruction, entry_point=problem.entry_point, buggy_code=mutant.code,
-          reference_code=problem.canonical, setup_code=problem.setup_code, public_tests=problem.tests, hidden_tests=(),
-          bug_kind=mutant.kind, bug_origin="mutant",
+          reference_code=problem.canonical, setup_code=problem.setup_code, public_tests=problem.tests[:num_public],
+          hidden_tests=problem.tests[num_public:], bug_kind=mutant.kind, bug_origin="mutant",
       )
 
 

@@ -34,24 +34,23 @@ class Dropped:
 
 
 def prove(
-    tasks: Sequence[schema.RepairTask], executor: executor_lib.Executor, *, num_public_tests: int
+    tasks: Sequence[schema.RepairTask], executor: executor_lib.Executor
 ) -> Iterator[Proven | Dropped]:
-  """Runs every bug and every reference on all tests, and puts a test that the bug fails first.
+  """Runs every bug and every reference on all tests, and moves the first test that the bug fails to the front.
 
-  The tests of a program run in one namespace, so a test may pass or fail because of an earlier one. What is proven
-  is proven for the order that the task is given out with.
+  There are as many public tests afterwards as before. The tests of a program run in one namespace, so a test may
+  pass or fail because of an earlier one: what is proven is proven for the order that the task is given out with.
 
   Args:
-    tasks: their tests in order of preference for the prompt; which are public is decided here.
+    tasks: their tests, public and hidden, in order of preference for the prompt.
     executor: an open one.
-    num_public_tests: the first failing test and the ones preferred most; the others become hidden.
 
   Yields:
     A result for each task, in order.
   """
   tasks = list(tasks)
   bugs = list(executor.verify(_program(task, task.buggy_code) for task in tasks))
-  ordered = [_failing_first(task, verdict, num_public_tests) for task, verdict in zip(tasks, bugs)]
+  ordered = [_failing_first(task, verdict) for task, verdict in zip(tasks, bugs)]
   # Once more those whose order has changed, for the failure must not need the tests that were before it.
   changed = [task for task, before in zip(ordered, tasks) if task is not None and task.tests != before.tests]
   again = iter(list(executor.verify(_program(task, task.buggy_code) for task in changed)))
@@ -64,9 +63,10 @@ def prove(
     if proven.tests != task.tests:
       verdict = next(again)
     reference = passes[_program(proven, proven.reference_code, "")]
-    if verdict.status not in SHOWS or len(verdict.tests) > 1:
-      yield Dropped(task=task, reason="the bug fails only after other tests" if verdict.passed or len(verdict.tests) > 1
-                    else _reason(verdict))
+    if verdict.passed or len(verdict.tests) > 1:
+      yield Dropped(task=task, reason="the bug fails a test only after other tests")
+    elif verdict.status not in SHOWS:
+      yield Dropped(task=task, reason=_reason(verdict))
     elif not reference.passed:
       yield Dropped(task=task, reason=f"the reference does not pass ({reference.status})")
     else:
@@ -92,15 +92,14 @@ def _program(task: schema.RepairTask, code: str, task_id: str | None = None) -> 
   )
 
 
-def _failing_first(task: schema.RepairTask, verdict: schema.Verdict, num_public_tests: int) -> schema.RepairTask | None:
+def _failing_first(task: schema.RepairTask, verdict: schema.Verdict) -> schema.RepairTask | None:
   if verdict.status not in SHOWS:
     return None
   # A verdict has results up to the first failure, and none when the program did not even load.
   failing = max(0, len(verdict.tests) - 1)
   tests = [task.tests[failing], *task.tests[:failing], *task.tests[failing + 1 :]]
-  return dataclasses.replace(
-      task, public_tests=tuple(tests[:num_public_tests]), hidden_tests=tuple(tests[num_public_tests:])
-  )
+  num_public = len(task.public_tests)
+  return dataclasses.replace(task, public_tests=tuple(tests[:num_public]), hidden_tests=tuple(tests[num_public:]))
 
 
 def _reason(verdict: schema.Verdict) -> str:

@@ -6,8 +6,11 @@ A task stands in it once, whatever the number of models that were tried on it.
 import collections
 import dataclasses
 import difflib
+import hashlib
 from collections.abc import Sequence
 from typing import Any
+
+from etils import epath
 
 from next_jax import files
 from next_jax import schema
@@ -34,27 +37,47 @@ def data(
     evaluations: Sequence[workdir_lib.Evaluation], bounds: Bounds, default: workdir_lib.Evaluation | None = None
 ) -> dict[str, Any]:
   """{"tasks": [...], "evaluations": [...]} as `page.js` reads it; `default` is the one it opens with."""
-  tasks: dict[schema.RepairTask, int] = {}
-  shown = [_evaluation(evaluation, tasks, bounds) | {"is_default": evaluation is default} for evaluation in evaluations]
-  return {"tasks": [_task(task, bounds) for task in tasks], "evaluations": shown}
+  tasks = _Tasks()
+  shown = [_evaluation(one, tasks, bounds) | {"is_default": one is default} for one in evaluations]
+  return {"tasks": [_task(task, bounds) for task in tasks.numbered], "evaluations": shown}
 
 
-def _evaluation(
-    evaluation: workdir_lib.Evaluation, tasks: dict[schema.RepairTask, int], bounds: Bounds
-) -> dict[str, Any]:
+class _Tasks:
+  """The tasks of all evaluations. Models are measured on the same ones: each file is read once, each task kept once."""
+
+  def __init__(self):
+    self.numbered: list[schema.RepairTask] = []
+    self._numbers: dict[tuple[str, str, str], int] = {}
+    self._files: dict[bytes, list[schema.RepairTask]] = {}
+
+  def read(self, path: epath.Path) -> list[schema.RepairTask]:
+    content = hashlib.sha256(path.read_bytes()).digest()
+    if content not in self._files:
+      self._files[content] = files.read_jsonl(path, schema.RepairTask)
+    return self._files[content]
+
+  def number(self, task: schema.RepairTask) -> int:
+    key = (task.task_id, task.buggy_code, task.instruction)  # a trace is long, and follows from the rest
+    if key not in self._numbers:
+      self._numbers[key] = len(self.numbered)
+      self.numbered.append(task)
+    return self._numbers[key]
+
+
+def _evaluation(evaluation: workdir_lib.Evaluation, tasks: _Tasks, bounds: Bounds) -> dict[str, Any]:
   directory = evaluation.directory  # its metrics.json is written when the files below are whole
   samples = collections.defaultdict(list)
   for sample in files.read_jsonl(directory / "samples.jsonl", schema.Sample):
     samples[sample.task_id].append(sample)
   verdicts = {(v.task_id, v.sample_index): v for v in files.read_jsonl(directory / "verdicts.jsonl", schema.Verdict)}
   groups, counts = [], {}
-  for task in files.read_jsonl(directory / "tasks.jsonl", schema.RepairTask):
+  for task in tasks.read(directory / "tasks.jsonl"):
     mine = [(sample, verdicts[task.task_id, sample.sample_index]) for sample in samples[task.task_id]]
     mine.sort(key=lambda pair: pair[0].sample_index)
     counts[task.task_id] = [sum(verdict.passed for _, verdict in mine), len(mine)]
     if len(groups) < bounds.tasks:
       shown = [_sample(task, sample, verdict, bounds) for sample, verdict in mine[: bounds.samples]]
-      groups.append({"key": task.task_id, "task": tasks.setdefault(task, len(tasks)), "samples": shown})
+      groups.append({"key": task.task_id, "task": tasks.number(task), "samples": shown})
   return {
       "id": f"{evaluation.model}/{evaluation.name}",
       "set": f"{evaluation.corpus}/{evaluation.split}",

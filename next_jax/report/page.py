@@ -11,8 +11,9 @@ from etils import epath
 
 from next_jax import files
 from next_jax.report import browser
+from next_jax.report import outcome
 from next_jax.report import plots
-from next_jax.report import sections
+from next_jax.report import process
 from next_jax.report import workdir as workdir_lib
 
 FILE_NAME = "index.html"
@@ -35,12 +36,13 @@ def write(
   out = epath.Path(workdir) / "report" if out is None else epath.Path(out)
   out.mkdir(parents=True, exist_ok=True)
   figures = []
-  for k in sections.plotted_ks(run.evaluations):
+  for k in outcome.plotted_ks(run.evaluations):
     figure = plots.pass_at(run.evaluations, k)
     plots.save_png(figure, out / f"pass_at_{k}.png")
     figures.append(plots.svg(figure, f"pass@{k} of every model, with 95 % intervals"))
   path = out / FILE_NAME
-  files.write_text(path, _page(run, figures, browser.data(run.evaluations, bounds, default=run.best_evaluation)))
+  samples = browser.data(run.evaluations, bounds, default=run.best_evaluation)
+  files.write_text(path, _page(run, figures, samples))
   return path
 
 
@@ -53,15 +55,15 @@ def embed_json(value: Any) -> str:
 def _page(run: workdir_lib.Run, figures: Sequence[str], data: dict[str, Any]) -> str:
   title = f"NExT report: {os.path.basename(os.path.abspath(os.fspath(run.directory)))}"
   body = "\n".join(section for section in (
-      sections.headline(run, title),
-      sections.figures(figures),
-      sections.results(run),
-      sections.controls(run),
-      sections.kinds(run),
-      sections.training(run),
+      outcome.headline(run, title),
+      outcome.figures(figures),
+      outcome.results(run),
+      outcome.controls(run),
+      outcome.kinds(run),
+      process.training(run),
       _samples(data),
-      sections.minutes(run),
-      sections.facts(run),
+      process.minutes(run),
+      process.facts(run),
   ) if section)
   return f"""<!DOCTYPE html>
 <html lang="en">
@@ -89,9 +91,9 @@ def _samples(data: dict[str, Any]) -> str:
   if not data["evaluations"]:
     return ""
   return (
-      '<h2 id="samples">Samples</h2>\n<p class="soft">What the models wrote for the evaluation tasks. Keys j and k go to the'
-      ' next and the previous sample.</p>\n<div id="browser"><noscript>The browser of samples needs JavaScript.'
-      "</noscript></div>"
+      '<h2 id="samples">Samples</h2>\n<p class="soft">What the models wrote for the evaluation tasks. Keys j and k go to'
+      ' the next and the previous sample.</p>\n<div id="browser"><noscript>The browser of samples needs'
+      " JavaScript.</noscript></div>"
   )
 
 

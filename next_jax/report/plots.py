@@ -63,7 +63,7 @@ def pass_at(evaluations: Sequence[workdir_lib.Evaluation], k: int) -> figure_lib
       axes.axvline(len(models) - num_controls - 0.5, color=_INK, alpha=0.35, linewidth=1, linestyle=(0, (2, 3)))
     axes.set_xticks(range(len(models)), [workdir_lib.label(model).replace(": ", ":\n") for model in models])
     axes.set_xlim(-0.5, len(models) - 0.5)
-    axes.set_ylim(0, min(1.0, max(0.1, 1.12 * max(e.pass_at[k].high for e in evaluations))))
+    axes.set_ylim(0, min(1.03, max(0.1, 1.12 * max(e.pass_at[k].high for e in evaluations))))
     axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
     axes.grid(axis="y", color=_GRID, linewidth=0.8)
     axes.set_axisbelow(True)

@@ -20,17 +20,21 @@ class Row:
   pass_at: dict[int, workdir_lib.Estimate]
 
 
-def rows(evaluations: Iterable[workdir_lib.Evaluation]) -> list[Row]:
-  """One row for each evaluation, grouped by set of tasks, in the order of the loop."""
+def ordered(evaluations: Iterable[workdir_lib.Evaluation]) -> list[workdir_lib.Evaluation]:
+  """Grouped by set of tasks, within it in the order of the loop."""
   evaluations = list(evaluations)
   sets = list(dict.fromkeys((e.corpus, e.split) for e in evaluations))
-  evaluations.sort(key=lambda e: sets.index((e.corpus, e.split)))  # stable: the models stay in order
+  return sorted(evaluations, key=lambda e: sets.index((e.corpus, e.split)))  # stable: the models stay in order
+
+
+def rows(evaluations: Iterable[workdir_lib.Evaluation]) -> list[Row]:
+  """One row for each evaluation, `ordered`."""
   return [
       Row(
           model=workdir_lib.label(e.model), corpus=e.corpus, split=e.split, input=e.input, num_tasks=e.num_tasks,
           num_samples=e.num_samples, seed=e.seed, pass_at=e.pass_at,
       )
-      for e in evaluations
+      for e in ordered(evaluations)
   ]
 
 
@@ -46,10 +50,9 @@ def text(some: Sequence[Row]) -> str:
   columns = ["model", "corpus", "split", "input", "tasks", "samples", "seed"] + [f"pass@{k}" for k in ks(some)]
   cells = [columns]
   for row in some:
-    estimates = [str(row.pass_at[k]) if k in row.pass_at else "" for k in ks(some)]
-    cells.append(
-        [row.model, row.corpus, row.split, row.input, str(row.num_tasks), str(row.num_samples), str(row.seed), *estimates]
-    )
+    estimates = [str(row.pass_at.get(k, "")) for k in ks(some)]
+    numbers = [str(value) for value in (row.num_tasks, row.num_samples, row.seed)]
+    cells.append([row.model, row.corpus, row.split, row.input, *numbers, *estimates])
   widths = [max(len(line[i]) for line in cells) for i in range(len(columns))]
   right = {"tasks", "samples", "seed"}
   lines = []

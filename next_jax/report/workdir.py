@@ -178,7 +178,9 @@ def read(directory: epath.PathLike) -> Run:
       best=_optional_json(directory / "best.json"),
       finished=bool(settings.get("finished")),
       evaluations=tuple(
-          _evaluation(path.parent) for model in models for path in sorted((directory / model).glob("evaluate/*/metrics.json"))
+          _evaluation(path.parent)
+          for model in models
+          for path in sorted((directory / model).glob("evaluate/*/metrics.json"))
       ),
       stages=tuple(_stage(path.parent, directory) for path in _manifests(directory, models)),
       rounds=tuple(found for model in models if (found := _round(directory / model)) is not None),
@@ -197,11 +199,12 @@ def _manifests(directory: epath.Path, models: list[str]) -> list[epath.Path]:
   found = []
   for model in ["corpus", *models]:
     for pattern in ("*/stage.json", "evaluate/*/stage.json"):
-      found += sorted((directory / model).glob(pattern), key=lambda path: (_ORDER.get(path.parent.name, 99), path.parent.name))
+      paths = (directory / model).glob(pattern)
+      found += sorted(paths, key=lambda path: (_ORDER.get(path.parent.name, 99), path.parent.name))
   return found
 
 
-_ORDER = {name: place for place, name in enumerate(("sample", "verify", "hard", "filter", "finetune"))}
+_ORDER = {name: place for place, name in enumerate(("tasks", "sample", "verify", "hard", "filter", "finetune"))}
 
 
 def _stage(stage: epath.Path, directory: epath.Path) -> Stage:
@@ -216,6 +219,9 @@ def _stage(stage: epath.Path, directory: epath.Path) -> Stage:
   )
 
 
+_METRICS = ("corpus", "split", "input", "num_tasks", "num_samples", "seed", "statuses")
+
+
 def _evaluation(directory: epath.Path) -> Evaluation:
   path = directory / "metrics.json"
   metrics = files.read_json(path)
@@ -224,7 +230,7 @@ def _evaluation(directory: epath.Path) -> Evaluation:
         directory=directory,
         model=directory.parent.parent.name,
         name=directory.name,
-        **{name: metrics[name] for name in ("corpus", "split", "input", "num_tasks", "num_samples", "seed", "statuses")},
+        **{name: metrics[name] for name in _METRICS},
         pass_at={int(k): Estimate(**estimate) for k, estimate in metrics["pass_at"].items()},
         by_bug_kind={kind: (one["passed"], one["samples"]) for kind, one in metrics.get("by_bug_kind", {}).items()},
     )
@@ -239,7 +245,8 @@ def _round(directory: epath.Path) -> Round | None:
   """Read from the records themselves, so that no number here can differ from what was learnt from."""
   statuses: collections.Counter[str] = collections.Counter()
   if (directory / "verify" / "stage.json").exists():
-    statuses.update(verdict.status for verdict in files.read_jsonl(directory / "verify" / "verdicts.jsonl", schema.Verdict))
+    verdicts = files.read_jsonl(directory / "verify" / "verdicts.jsonl", schema.Verdict)
+    statuses.update(verdict.status for verdict in verdicts)
   hard, kept = _num_lines(directory / "hard" / "tasks.jsonl"), _num_lines(directory / "filter" / "kept.jsonl")
   finetune = directory / "finetune" / "stage.json"
   tuning = files.read_json(finetune)["metrics"] if finetune.exists() else {}

@@ -7,6 +7,7 @@ import pytest
 from next_jax import files
 from next_jax import schema
 from next_jax.evaluation import repair
+from next_jax.tracing import calls
 from next_jax.tracing import recorder
 
 _PROGRAMS = (
@@ -31,7 +32,7 @@ def make_tasks(num: int) -> list[schema.RepairTask]:
   tasks = []
   for number in range(num):
     name, instruction, buggy, wrong, right, tests, kind = _PROGRAMS[number % len(_PROGRAMS)]
-    trace = recorder.record(buggy, tests[0].removeprefix("assert ").split(" == ")[0])
+    trace = recorder.record(buggy, calls.traced_call(tests[0], name), budget=recorder.Budget(max_steps=200))
     tasks.append(schema.RepairTask(
         task_id=f"minirepair/dev/{number:04d}-{name}", split="dev", instruction=instruction, entry_point=name,
         buggy_code=buggy, reference_code=buggy.replace(wrong, right), public_tests=tests[:1], hidden_tests=tests[1:],
