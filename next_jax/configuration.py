@@ -5,6 +5,7 @@ library itself never imports gin. What gin would accept in silence is refused he
 nothing refers to, and a binding of something that the program never constructs.
 """
 
+import dataclasses
 import difflib
 import importlib
 import inspect
@@ -13,6 +14,7 @@ import os
 import pathlib
 import re
 import tokenize
+import typing
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
@@ -65,11 +67,32 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[.
 def construct(program: Callable[..., Any]) -> Any:
   """Constructs what is bound to `program.program`, and everything below it."""
   try:
-    return gin.get_bindings(program)["program"]
+    constructed = gin.get_bindings(program)["program"]
+    _check_types(constructed)
+    return constructed
   except errors.UserError as error:
     raise ConfigError(_GIN_TRAIL.sub("", str(error))) from error
   except (TypeError, ValueError, AttributeError) as error:
     raise ConfigError(f"the configuration cannot be constructed: {_one_line(error)}") from error
+
+
+def _check_types(value: Any) -> None:
+  """Refuses `SelfTraining.num_samples = "many"` here, where the field has a name, not an hour later."""
+  if isinstance(value, (tuple, list)):
+    for item in value:
+      _check_types(item)
+  if not dataclasses.is_dataclass(value) or isinstance(value, type):
+    return
+  for field in dataclasses.fields(value):
+    found = getattr(value, field.name, None)
+    options = typing.get_args(field.type) or (field.type,)
+    if all(option in (bool, int, float, str, type(None)) for option in options):
+      kinds = (*options, int) if float in options else options
+      if type(found) not in kinds:
+        expected = " or ".join("None" if option is type(None) else option.__name__ for option in options)
+        raise ConfigError(f"{type(value).__name__}.{field.name}: found {found!r}, expected {expected}")
+    else:
+      _check_types(found)
 
 
 def text() -> str:

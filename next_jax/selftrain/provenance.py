@@ -36,7 +36,10 @@ def recorded(program: Any, config_text: Callable[[], str]) -> Iterator[None]:
   files.write_text(workdir / "config.gin", config_text())
   files.write_json(
       workdir / "run.json",
-      {**machine(), **program.run_facts(), "finished": True, "seconds_of_last_call": round(time.time() - began, 1)},
+      {
+          **machine(), "devices": devices(), **program.run_facts(), "finished": True,
+          "seconds_of_last_call": round(time.time() - began, 1),
+      },
   )
 
 

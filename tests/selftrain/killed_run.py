@@ -1,12 +1,13 @@
 """Run by test_sigkill.py: runs the small loop in forks of itself, and kills them.
 
-`python killed_run.py WORKDIR SECONDS...` runs WORKDIR once for each number of seconds after which
-it is killed, and a last time to the end; prints how many of them were killed before their end, and
-the seconds of the last. Forks, because importing TensorFlow for each would take most of the test.
+`python killed_run.py WORKDIR SEED KILLS` starts a run on WORKDIR and kills it a few new files and
+milliseconds later, KILLS times, and then lets one run to the end; prints how many were killed before
+their end. Forks, because importing TensorFlow for each would take most of the test.
 """
 
 import os
 import pathlib
+import random
 import signal
 import sys
 import time
@@ -15,20 +16,35 @@ import traceback
 import conftest
 
 
-def main(workdir: pathlib.Path, seconds: list[float]) -> None:
-  conftest.make_small_loop(workdir)  # writes the base; whatever is slow the first time happens here, before the forks
-  killed = 0
-  for limit in seconds:
-    child = _start(workdir)
-    time.sleep(limit)
-    if os.waitpid(child, os.WNOHANG) == (0, 0):
-      os.kill(child, signal.SIGKILL)
-      os.waitpid(child, 0)
-      killed += 1
-  began = time.monotonic()
+def main(workdir: pathlib.Path, seed: int, kills: int) -> None:
+  conftest.make_small_loop(workdir)  # writes the base; whatever is slow the first time happens before the forks
+  dice = random.Random(seed)
+  killed = sum(_start_and_kill(workdir, dice.randint(1, 5), dice.uniform(0.0, 0.03)) for _ in range(kills))
   _, status = os.waitpid(_start(workdir), 0)
-  print(killed, time.monotonic() - began, flush=True)
+  print(killed, flush=True)
   sys.exit(os.waitstatus_to_exitcode(status))
+
+
+def _start_and_kill(workdir: pathlib.Path, new_files: int, seconds: float) -> bool:
+  before = set(workdir.rglob("*"))
+  seen = set()
+  child = _start(workdir)
+  while len(seen) < new_files:
+    if os.waitpid(child, os.WNOHANG) != (0, 0):
+      return False
+    seen.update(path for path in _files(workdir) if path not in before)
+    time.sleep(0.002)
+  time.sleep(seconds)
+  if os.waitpid(child, os.WNOHANG) != (0, 0):
+    return False
+  os.kill(child, signal.SIGKILL)
+  os.waitpid(child, 0)
+  return True
+
+
+def _files(directory: pathlib.Path):
+  for folder, _, names in os.walk(directory):  # unlike rglob, does not mind a folder that goes away meanwhile
+    yield from (pathlib.Path(folder, name) for name in names)
 
 
 def _start(workdir: pathlib.Path) -> int:
@@ -44,4 +60,4 @@ def _start(workdir: pathlib.Path) -> int:
 
 
 if __name__ == "__main__":
-  main(pathlib.Path(sys.argv[1]), [float(argument) for argument in sys.argv[2:]])
+  main(pathlib.Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]))
