@@ -34,7 +34,9 @@ def write_text(path: epath.PathLike, text: str) -> None:
         file.flush()
         os.fsync(file.fileno())
     partial.replace(path)
-  except BaseException:
+  except BaseException as error:
+    if isinstance(error, OSError) and error.filename is None:  # a full disk does not say where
+      error.filename = os.fspath(path)
     partial.unlink(missing_ok=True)
     raise
 
