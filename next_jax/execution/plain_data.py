@@ -67,37 +67,37 @@ def decode(value: Any, foreign: Callable[[str, Any], Any]) -> Any:
     raise Malformed(f"{type(error).__name__}: {error}") from None
 
 
-def update(old: Any, new: Any) -> None:
-  """Makes the mutable containers in `old` equal to those in `new`, keeping their identities."""
+def update(old: Any, new: Any) -> Any:
+  """Makes the mutable containers in `old` equal to those in `new`, keeping their identities.
+
+  Returns what stands for `new` then: `old` itself where it could be changed into it.
+  """
   kind = type(old)
   if kind is not type(new):
-    return
+    return new
   if kind is list:
-    for index in range(min(len(old), len(new))):
-      if type(old[index]) is type(new[index]) and type(old[index]) in _MUTABLE:
-        update(old[index], new[index])
-      else:
-        old[index] = new[index]
-    old[len(new) :] = new[len(old) :]
-  elif kind in (dict, collections.OrderedDict, collections.defaultdict, collections.Counter):
-    kept = {key: item for key, item in old.items() if type(item) in _MUTABLE}
+    both = min(len(old), len(new))
+    old[:both] = map(update, old[:both], new)
+    old[both:] = new[both:]
+  elif kind in _MAPPINGS:
+    items = [(key, update(old[key], item) if key in old else item) for key, item in new.items()]
     old.clear()
-    for key, item in new.items():
-      if key in kept and type(kept[key]) is type(item):
-        update(kept[key], item)
-        item = kept[key]
+    for key, item in items:
       old[key] = item
   elif kind is set:
     old.clear()
     old |= new
   elif kind is collections.deque:
+    items = [*map(update, old, new), *list(new)[len(old) :]]
     old.clear()
-    old.extend(new)
+    old.extend(items)
   elif kind is bytearray:
     old[:] = new
-  elif kind is tuple:
-    for old_item, new_item in zip(old, new):
-      update(old_item, new_item)
+  elif kind is tuple and len(old) == len(new):
+    return tuple(map(update, old, new))
+  else:
+    return new
+  return old
 
 
 def may_change(value: Any) -> bool:
@@ -108,10 +108,8 @@ def may_change(value: Any) -> bool:
   return kind in _MUTABLE
 
 
-_MUTABLE = frozenset(
-    (list, dict, set, bytearray, collections.deque, collections.OrderedDict, collections.defaultdict,
-     collections.Counter)
-)
+_MAPPINGS = (dict, collections.OrderedDict, collections.defaultdict, collections.Counter)
+_MUTABLE = frozenset((list, set, bytearray, collections.deque, *_MAPPINGS))
 
 
 def _encode_all(values, foreign):
