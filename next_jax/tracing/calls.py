@@ -59,15 +59,35 @@ def test_call(test: str, entry_point: str) -> TestCall:
 test_call.__test__ = False
 
 
-def _first_call(node: ast.AST, entry_point: str) -> ast.Call | None:
-  """Depth first: arguments are evaluated before the call that takes them."""
+_SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
+
+
+def _first_call(statement: ast.stmt, entry_point: str) -> ast.expr | None:
+  """The call or, where a comprehension or a lambda binds its arguments, the outermost call around that."""
+  path = _path(statement, entry_point)
+  if path is None:
+    return None
+  for i, node in enumerate(path):
+    if isinstance(node, _SCOPES) and not _is_outside(node, path[i + 1 :]):
+      calls = [outer for outer in path[:i] if isinstance(outer, ast.Call)]
+      return calls[0] if calls else node
+  return path[-1]
+
+
+def _path(node: ast.AST, entry_point: str) -> list[ast.AST] | None:
+  """From a node down to the first call, depth first: arguments are evaluated before the call that takes them."""
   for child in ast.iter_child_nodes(node):
-    found = _first_call(child, entry_point)
-    if found is not None:
-      return found
+    path = _path(child, entry_point)
+    if path is not None:
+      return [node, *path]
   if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == entry_point:
-    return node
+    return [node]
   return None
+
+
+def _is_outside(scope: ast.expr, path: list[ast.AST]) -> bool:
+  """Whether a path leads to the first iterable of a comprehension, which is evaluated outside of it."""
+  return not isinstance(scope, ast.Lambda) and path[0] is scope.generators[0] and path[1] is scope.generators[0].iter
 
 
 def _shown(test: str) -> str:

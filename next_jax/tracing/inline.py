@@ -91,7 +91,7 @@ class _LineEnds:
   def __init__(self, lines: list[str]):
     self._open: list[int] = []
     self._ours: dict[int, int] = {}
-    text = "\n".join(lines)
+    text = "\n".join(lines) + "\n"  # without it the tokenizer overlooks a last line that begins with #
     depth = 0  # of f-strings, in which line ends belong to the text
     starts = _tokens("FSTRING_START", "TSTRING_START")
     stops = _tokens("FSTRING_END", "TSTRING_END")

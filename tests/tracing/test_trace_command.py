@@ -1,0 +1,102 @@
+"""`next-jax trace`, as it is used."""
+
+import os
+import subprocess
+import sys
+import time
+
+import pytest
+
+from next_jax import main
+
+SEPARATE = """\
+def separate(lst):             # (0) lst=[1, 2, 3, 4]
+    even, odd = [], []         # (1) even=[]; odd=[]
+    for n in lst:              # (2) n=1; (4) n=2; ...; (8) n=4
+        if n % 2:
+            even.append(n)     # (3) even=[1]; ...; (7) even=[1, 3]
+    return even, odd           # (10) return ([1, 3], [])
+"""
+
+
+@pytest.fixture(name="program")
+def _program(tmp_path):
+  path = tmp_path / "separate.py"
+  path.write_text("".join(line.split("#")[0].rstrip() + "\n" for line in SEPARATE.splitlines()))
+  return path
+
+
+def test_it_prints_the_annotated_source_and_the_outcome(program, capsys):
+  assert main.main(["trace", str(program), "--call", "separate([1, 2, 3, 4])"]) == 0
+  output = capsys.readouterr()
+  assert output.out == SEPARATE
+  assert output.err == "separate([1, 2, 3, 4]) returned: ([1, 3], [])\n"
+
+
+def test_a_program_that_raises_was_traced(program, capsys):
+  assert main.main(["trace", str(program), "--call", "separate(['a', None])"]) == 0
+  output = capsys.readouterr()
+  assert "if n % 2:          # (3) raise TypeError: not all arguments converted" in output.out
+  assert output.err.startswith("separate(['a', None]) raised: TypeError")
+
+
+def test_settings_are_options(program, capsys):
+  main.main(["trace", str(program), "--call", "separate([1, 2, 3, 4])", "--first_visits", "1", "--value_width", "6"])
+  assert "(2) n=1; ...; (8) n=4" in capsys.readouterr().out
+
+
+def test_it_answers_in_under_a_second_without_jax(program):
+  code = (
+      "import sys\nfrom next_jax import main\n"
+      f"code = main.main(['trace', {str(program)!r}, '--call', 'separate([1, 2])'])\n"
+      "assert not {'jax', 'tensorflow', 'numpy', 'gin', 'flax'} & set(sys.modules)\nsys.exit(code)\n"
+  )
+  start = time.monotonic()
+  subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+  assert time.monotonic() - start < 5  # 0.13 s on an idle machine
+
+
+@pytest.mark.parametrize("content, call, message", [
+    (None, "f()", "program.py: no such file"),
+    ("def f(:\n    pass\n", "f()", "program.py:1: the source does not compile: invalid syntax"),
+    ("def f():\n    return 1\n x = 2\n", "f()", "program.py:3: the source does not compile: unindent"),
+    (b"x = 1\0", "f()", "program.py"),
+    (b"\xff\xfe\x00", "f()", "expected Python source"),
+    ("def f(): pass\n", "x = f()", "'x = f()' is not a Python expression"),
+    ("def f(): pass\n", "f(", "is not a Python expression"),
+    ("def f(): pass\n", "g()", "name 'g' is not defined; it defines f"),
+    ("def f(): pass\n", "f(1)", "takes 0 positional arguments but 1 was given"),
+    ("def f(): pass\n", "len('a')", "calls no function of the file"),
+    ("", "f()", "it defines no function"),
+    ("import nowhere_to_be_found\ndef f(): pass\n", "f()", "No module named 'nowhere_to_be_found'"),
+])  # fmt: skip
+def test_bad_input_stops_with_a_message(content, call, message, tmp_path, capsys):
+  path = tmp_path / "program.py"
+  if isinstance(content, bytes):
+    path.write_bytes(content)
+  elif content is not None:
+    path.write_text(content)
+  assert main.main(["trace", str(path), "--call", call]) != 0
+  output = capsys.readouterr()
+  assert output.out == ""
+  assert message in output.err
+  assert len(output.err.splitlines()) == 1
+
+
+def test_a_directory_and_a_file_without_permission_are_named(tmp_path, capsys):
+  assert main.main(["trace", str(tmp_path), "--call", "f()"]) != 0
+  assert f"{tmp_path}: expected a Python file, found a directory" in capsys.readouterr().err
+  if os.geteuid() != 0:
+    path = tmp_path / "secret.py"
+    path.write_text("")
+    path.chmod(0)
+    assert main.main(["trace", str(path), "--call", "f()"]) != 0
+    assert "Permission denied" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("option", ["--max_steps=0", "--max_seconds=-1", "--first_visits=-1", "--value_width=x"])
+def test_options_out_of_range_are_wrong_usage(option, program, capsys):
+  with pytest.raises(SystemExit) as caught:
+    main.main(["trace", str(program), "--call", "separate([])", option])
+  assert caught.value.code == 2
+  assert option.split("=")[0] in capsys.readouterr().err
