@@ -5,7 +5,9 @@
   const root = document.getElementById("browser");
   if (!root || data.evaluations.length === 0) return;
 
-  const SIGNS = {passed: "✓", failed: "✗", error: "!", timeout: "∞", memory: "M", syntax: "S", infrastructure: "?", refused: "–"};
+  const SIGNS = {
+    passed: "✓", failed: "✗", error: "!", timeout: "∞", memory: "M", syntax: "S", infrastructure: "?", refused: "–",
+  };
   const last = data.evaluations.reduce((best, one, index) => (one.is_default ? index : best), 0);
   const state = {evaluation: last, verdict: "all", kind: "all", query: "", task: null, sample: null};
 
@@ -35,15 +37,16 @@
 
   function textOf(task) {
     if (!task.text) {
-      task.text = [task.task_id, task.bug_kind, task.instruction, ...task.program.flat(), ...task.tests.map((t) => t.code)]
-        .join("\n").toLowerCase();
+      const parts = [task.task_id, task.bug_kind, task.instruction, ...task.program.flat()];
+      task.text = [...parts, ...task.tests.map((test) => test.code)].join("\n").toLowerCase();
     }
     return task.text;
   }
 
   function matchesQuery(task, sample, query) {
     if (!query || textOf(task).includes(query)) return true;
-    return [sample.rationale, sample.diff, sample.completion, sample.detail].some((s) => s && s.toLowerCase().includes(query));
+    const texts = [sample.rationale, sample.diff, sample.completion, sample.detail];
+    return texts.some((text) => text && text.toLowerCase().includes(query));
   }
 
   // [{task: index, samples: [{sample, shown}]}], the tasks of which at least one sample is shown.
@@ -53,18 +56,22 @@
     for (const group of evaluation().tasks) {
       const task = data.tasks[group.task];
       if (!matchesTask(task)) continue;
-      const samples = group.samples.map((sample) => ({sample, shown: matchesVerdict(sample) && matchesQuery(task, sample, query)}));
+      const samples = group.samples.map(
+        (sample) => ({sample, shown: matchesVerdict(sample) && matchesQuery(task, sample, query)}));
       if (samples.some((entry) => entry.shown)) found.push({group, task, samples});
     }
     return found;
   }
 
-  // ---- Code ---------------------------------------------------------------------------------------------------
+  // ---- Code -------------------------------------------------------------------------------------------------
 
-  const KEYWORDS = "and|as|assert|async|await|break|class|continue|def|del|elif|else|except|False|finally|for|from|global|if|import|in|is|" +
-    "lambda|None|nonlocal|not|or|pass|raise|return|True|try|while|with|yield";
-  const TOKEN = new RegExp(
-    `("""[\\s\\S]*?(?:"""|$)|'''[\\s\\S]*?(?:'''|$)|"(?:\\\\.|[^"\\\\\\n])*"?|'(?:\\\\.|[^'\\\\\\n])*'?)|(#[^\\n]*)|\\b(${KEYWORDS})\\b|(\\b\\d[\\w.]*)`, "g");
+  const STRINGS = [/"""[^]*?(?:"""|$)/, /'''[^]*?(?:'''|$)/, /"(?:\\.|[^"\\\n])*"?/, /'(?:\\.|[^'\\\n])*'?/];
+  const KEYWORDS = "and as assert async await break class continue def del elif else except False finally for from global if " +
+    "import in is lambda None nonlocal not or pass raise return True try while with yield";
+  const TOKEN = new RegExp([
+    `(${STRINGS.map((one) => one.source).join("|")})`, "(#[^\\n]*)", `\\b(${KEYWORDS.replaceAll(" ", "|")})\\b`,
+    "(\\b\\d[\\w.]*)",
+  ].join("|"), "g");
   const CLASSES = ["string", "remark", "keyword", "number-literal"];
 
   // Lines of coloured Python: a list of nodes for each line.
@@ -91,8 +98,8 @@
   // `program` is a list of [line of code, comment with the states].
   function annotated(program) {
     const code = python(program.map(([line]) => line).join("\n"));
-    return codeBlock(program.map(([, comment], index) => el("span", {class: "line"}, ...(code[index] || []),
-      comment ? el("span", {class: "state"}, comment) : null)));
+    return codeBlock(program.map(([, comment], index) =>
+      el("span", {class: "line"}, ...(code[index] || []), comment ? el("span", {class: "state"}, comment) : null)));
   }
 
   // A removed line followed by an added one: what lies between their common start and end is marked.
@@ -100,7 +107,8 @@
     let start = 0;
     while (start < text.length && start < other.length && text[start] === other[start]) start++;
     let end = 0;
-    while (end < text.length - start && end < other.length - start && text[text.length - 1 - end] === other[other.length - 1 - end]) end++;
+    const most = Math.min(text.length, other.length) - start;
+    while (end < most && text[text.length - 1 - end] === other[other.length - 1 - end]) end++;
     const middle = text.slice(start, text.length - end);
     return [text.slice(0, start), middle ? el("mark", {}, middle) : null, text.slice(text.length - end)];
   }
@@ -121,20 +129,22 @@
     return codeBlock(lines.map((line, index) => {
       const kind = {"+": "added", "-": "removed", "@": "hunk"}[line[0]] || "";
       const body = pair[index] === null ? [line.slice(1)] : marked(line.slice(1), pair[index].slice(1));
-      return el("span", {class: `line ${kind}`}, kind === "hunk" ? line : line[0] || " ", " ", ...(kind === "hunk" ? [] : body));
+      if (kind === "hunk") return el("span", {class: "line hunk"}, line);
+      return el("span", {class: `line ${kind}`}, line[0] || " ", " ", ...body);
     }));
   }
 
-  // ---- One sample ---------------------------------------------------------------------------------------------
+  // ---- One sample -------------------------------------------------------------------------------------------
 
   function tests(task, sample) {
     const results = sample.tests || [];
     return codeBlock(task.tests.map((test, index) => {
       const status = results[index];
-      const mark = el("span", {class: `test-mark status-${status || ""}`, style: "color: var(--status)", title: status || "not run"},
+      const mark = el("span", {class: `test-mark status-${status || ""}`, title: status || "not run"},
         status ? SIGNS[status] || "✗" : "·");
       const code = python(test.code).flatMap((nodes, line) => (line ? ["\n    ", ...nodes] : nodes));
-      return el("span", {class: "line"}, mark, ...code, el("span", {class: "tag"}, test.is_public ? "public" : "hidden"));
+      const tag = el("span", {class: "tag"}, test.is_public ? "public" : "hidden");
+      return el("span", {class: "line"}, mark, ...code, tag);
     }));
   }
 
@@ -169,7 +179,8 @@
       el("h3", {}, "Instruction"), el("div", {class: "prose"}, task.instruction || "(none)"),
       el("h3", {}, "Tests"), tests(task, sample),
       el("h3", {}, "Program to repair, with its trace"),
-      evaluation().input === "no trace" ? el("p", {class: "soft"}, "The states are for you: this model's prompts did not hold them.") : null,
+      evaluation().input === "no trace"
+        ? el("p", {class: "soft"}, "The states are for you: this model's prompts did not hold them.") : null,
       task.call ? el("p", {class: "soft mono"}, `${task.call} → ${task.outcome}`) : null,
       annotated(task.program),
     ];
@@ -181,8 +192,9 @@
       parts.push(sample.diff ? coloured(sample.diff) : el("p", {}, "The program unchanged."));
     }
     if (sample.completion !== undefined) {
-      parts.push(el("h3", {}, "Completion"), el("p", {class: "soft"}, `Could not be parsed: ${sample.refusal || "no fix in it"}`),
-        codeBlock([el("span", {class: "text"}, sample.completion || "(empty)")]));
+      const why = `Could not be parsed: ${sample.refusal || "no fix in it"}`;
+      const block = codeBlock([el("span", {class: "text"}, sample.completion || "(empty)")]);
+      parts.push(el("h3", {}, "Completion"), el("p", {class: "soft"}, why), block);
     }
     return parts.filter((part) => part !== null);
   }
@@ -209,7 +221,8 @@
   }
 
   function drawList() {
-    list.replaceChildren(...current.map((row) => el("div", {class: "row" + (row.group.key === state.task ? " selected" : "")},
+    const row_class = (row) => (row.group.key === state.task ? "row selected" : "row");
+    list.replaceChildren(...current.map((row) => el("div", {class: row_class(row)},
       el("button", {type: "button", class: "name", title: row.task.task_id,
         onclick: () => select(row.group.key, row.samples.findIndex((entry) => entry.shown), true)}, row.task.task_id),
       el("span", {class: "kind"}, row.task.bug_kind),
@@ -217,7 +230,8 @@
         const here = row.group.key === state.task && index === state.sample;
         return el("button", {
           type: "button", class: `dot status-${sample.status}${shown ? "" : " dim"}${here ? " selected" : ""}`,
-          title: `sample ${sample.sample_index}: ${sample.status}`, "aria-label": `sample ${sample.sample_index}: ${sample.status}`,
+          title: `sample ${sample.sample_index}: ${sample.status}`,
+          "aria-label": `sample ${sample.sample_index}: ${sample.status}`,
           onclick: () => select(row.group.key, index, true),
         }, SIGNS[sample.status] || "?");
       })))));
@@ -238,9 +252,9 @@
     const shown = current.reduce((sum, one) => sum + one.samples.filter((entry) => entry.shown).length, 0);
     const one = evaluation();
     const embedded = one.tasks.reduce((sum, group) => sum + group.samples.length, 0);
-    summary.textContent = `${shown} samples of ${current.length} tasks match.` + (embedded < one.num_samples
-      ? ` Abridged: this page holds ${embedded} of the ${one.num_samples} samples of this evaluation (the first tasks, and the first samples of each); all of them are in ${one.directory}.`
-      : "");
+    const abridged = ` Abridged: this page holds ${embedded} of the ${one.num_samples} samples of this evaluation (the` +
+      ` first tasks, and the first samples of each); all are in ${one.directory}.`;
+    summary.textContent = `${shown} samples of ${current.length} tasks match.` + (embedded < one.num_samples ? abridged : "");
     tools.evaluation.value = String(state.evaluation);
     tools.verdict.value = state.verdict;
     tools.kind.value = state.kind;
@@ -254,29 +268,33 @@
     return [node, el("label", {class: name === "Model and tasks" ? "wide" : ""}, name, node)];
   }
 
-  const statuses = [...new Set(data.evaluations.flatMap((one) => one.tasks.flatMap((g) => g.samples.map((s) => s.status))))];
+  const samples = data.evaluations.flatMap((one) => one.tasks.flatMap((group) => group.samples));
+  const statuses = [...new Set(samples.map((sample) => sample.status))].filter((status) => status !== "passed");
   const kinds = [...new Set(data.tasks.map((task) => task.bug_kind))].sort();
   const tools = {};
   const labels = [];
-  [tools.evaluation, labels[0]] = choice("Model and tasks", data.evaluations.map((one, i) => [String(i), one.label]), (value) => {
-    state.evaluation = Number(value);
+  const same = (names) => names.map((name) => [name, name]);
+  const evaluations = data.evaluations.map((one, number) => [String(number), one.label]);
+  [tools.evaluation, labels[0]] = choice("Model and tasks", evaluations, (value) => { state.evaluation = Number(value); });
+  [tools.verdict, labels[1]] = choice("Verdict", same(["all", "passed", "not passed", ...statuses]), (value) => {
+    Object.assign(state, {verdict: value, sample: null});
   });
-  [tools.verdict, labels[1]] = choice("Verdict", ["all", "passed", "not passed", ...statuses.filter((s) => s !== "passed")].map((s) => [s, s]),
-    (value) => { state.verdict = value; state.sample = null; });
-  [tools.kind, labels[2]] = choice("Kind of bug", ["all", ...kinds].map((s) => [s, s]), (value) => { state.kind = value; });
+  [tools.kind, labels[2]] = choice("Kind of bug", same(["all", ...kinds]), (value) => { state.kind = value; });
   const search = el("input", {type: "search", placeholder: "code, rationale, task…", autocomplete: "off"});
   search.addEventListener("input", () => { state.query = search.value; state.sample = null; draw(); });
   labels.push(el("label", {}, "Search", search));
 
   document.addEventListener("keydown", (event) => {
-    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT|TEXTAREA)$/.test(event.target.tagName)) return;
+    if (event.ctrlKey || event.metaKey || event.altKey || /^(INPUT|SELECT)$/.test(event.target.tagName)) return;
     if (event.key === "j") move(1);
     if (event.key === "k") move(-1);
   });
 
   const wanted = new URLSearchParams(location.hash.slice(1));
   const index = data.evaluations.findIndex((one) => one.id === wanted.get("evaluation"));
-  if (index >= 0) Object.assign(state, {evaluation: index, task: wanted.get("task"), sample: Number(wanted.get("sample")) || 0});
+  if (index >= 0) {
+    Object.assign(state, {evaluation: index, task: wanted.get("task"), sample: Number(wanted.get("sample")) || 0});
+  }
   root.replaceChildren(el("div", {class: "tools"}, ...labels), summary, el("div", {class: "browser"}, list, pane));
   draw();
 })();

@@ -26,14 +26,13 @@ _STYLE = {
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 11,
+    "text.parse_math": False,  # a "$" in the name of a split is a dollar sign
     "text.color": _INK,
     "axes.labelcolor": _INK,
     "axes.edgecolor": _INK,
     "xtick.color": _INK,
     "ytick.color": _INK,
 }
-
-
 
 
 def pass_at(evaluations: Sequence[workdir_lib.Evaluation], k: int) -> figure_lib.Figure | None:
@@ -45,19 +44,22 @@ def pass_at(evaluations: Sequence[workdir_lib.Evaluation], k: int) -> figure_lib
   if not evaluations:
     return None
   models = list(dict.fromkeys(evaluation.model for evaluation in evaluations))
-  series = list(dict.fromkeys(evaluation.series for evaluation in evaluations))
+  several = len({evaluation.corpus for evaluation in evaluations}) > 1
+  names = [f"{e.corpus} {e.series}" if several else e.series for e in evaluations]
+  series = list(dict.fromkeys(names))
   with matplotlib.rc_context(_STYLE):
-    figure = figure_lib.Figure(figsize=(6.2, 4.1), layout="constrained")
+    figure = figure_lib.Figure(figsize=(5.5, 4.0), layout="constrained")
     axes = figure.add_subplot()
     for number, name in enumerate(series):
       # Side by side, so that intervals of several series at one model can be told apart.
       offset = 0.09 * (number - (len(series) - 1) / 2)
       colour, marker = SERIES[number % len(SERIES)], _MARKERS[number % len(_MARKERS)]
-      mine = [evaluation for evaluation in evaluations if evaluation.series == name]
+      mine = [evaluation for evaluation, its_name in zip(evaluations, names) if its_name == name]
       main = [(models.index(e.model) + offset, e.pass_at[k]) for e in mine if not e.is_control]
       control = [(models.index(e.model) + offset, e.pass_at[k]) for e in mine if e.is_control]
-      _draw(axes, main, colour=colour, marker=marker, line="-", face=colour, label=name)
-      _draw(axes, control, colour=colour, marker=marker, line="", face="none", label="" if main else name)
+      shown = name if len(name) <= 40 else name[:39] + "…"
+      _draw(axes, main, colour=colour, marker=marker, line="-", face=colour, label=shown)
+      _draw(axes, control, colour=colour, marker=marker, line="", face="none", label="" if main else shown)
     num_controls = sum(workdir_lib.is_control(model) for model in models)
     if 0 < num_controls < len(models):
       axes.axvline(len(models) - num_controls - 0.5, color=_INK, alpha=0.35, linewidth=1, linestyle=(0, (2, 3)))
