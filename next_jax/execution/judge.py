@@ -15,6 +15,7 @@ import sys
 from collections.abc import Callable
 
 from next_jax.execution import assertions
+from next_jax.execution import forker as forker_lib
 from next_jax.execution import plain_data
 from next_jax.execution import session as session_lib
 from next_jax.execution import wire
@@ -35,7 +36,7 @@ def main(job_socket: int, settings_json: str) -> None:
   sys.path.remove(zygote.PACKAGE_ROOT)
   sys.path += settings["packages"]  # tests import what programs may import
   resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-  forker = session_lib.Zygote(settings)
+  forker = forker_lib.Forker(settings)
   if sys.platform == "linux":
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
   jobs = socket.socket(fileno=job_socket)
@@ -69,7 +70,7 @@ def _serve(jobs, judge, forker):
 class Judge:
   """Gives verdicts on programs that run in children of `forker`."""
 
-  def __init__(self, forker: session_lib.Zygote, settings: dict):
+  def __init__(self, forker: forker_lib.Forker, settings: dict):
     self._forker = forker
     self._settings = settings
     self._timing = False
@@ -80,7 +81,7 @@ class Judge:
       if "trace" in job:
         return self._trace(**job["trace"])
       return self._verify(**job["program"])
-    except session_lib.ZygoteLost as error:
+    except forker_lib.ZygoteLost as error:
       return {"infrastructure": str(error)}
 
   def _verify(self, *, code, entry_point, setup_code, tests):
@@ -153,7 +154,7 @@ class Judge:
       return lost.status, lost.detail
     except _OutOfTime:
       return "timeout", f"judging took more than {self._settings['judge_cpu_seconds']:g} s of CPU time"
-    except session_lib.ZygoteLost:
+    except forker_lib.ZygoteLost:
       raise
     except BaseException as error:
       if session.lost is None and session.abandoned is None:

@@ -1,7 +1,7 @@
 """What the executor is asked to run: programs to verify, calls to trace."""
 
 import dataclasses
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from next_jax import schema
 
@@ -32,6 +32,11 @@ class Program(schema.Record):
     if not self.tests:
       raise schema.RecordError(f"key 'tests': program for task {self.task_id!r} has none; a verdict needs a test")
 
+  def job(self) -> dict[str, Any]:
+    """What a judge needs of it."""
+    fields = {"code": self.code, "entry_point": self.entry_point, "setup_code": self.setup_code, "tests": self.tests}
+    return {"program": fields}
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TraceRequest(schema.Record):
@@ -42,3 +47,7 @@ class TraceRequest(schema.Record):
   source: str
   call: str
   setup_code: str = ""
+
+  def job(self, budget: dict[str, Any] | None) -> dict[str, Any]:
+    """What a judge needs of it."""
+    return {"trace": {"source": self.source, "call": self.call, "setup_code": self.setup_code, "budget": budget}}

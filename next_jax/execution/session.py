@@ -5,12 +5,13 @@ import json
 import os
 import signal
 import socket
-import subprocess
 import time
 from typing import Any
 
 from next_jax.execution import assertions
+from next_jax.execution import forker as forker_lib
 from next_jax.execution import plain_data
+from next_jax.execution import remote
 from next_jax.execution import wire
 from next_jax.execution import zygote
 
@@ -18,9 +19,6 @@ from next_jax.execution import zygote
 _PATIENCE_SECONDS = 0.05
 # Characters of calls made ahead; well below what a socket holds.
 _MOST_FORESEEN = 1 << 15
-# A zygote does nothing that takes longer, except on a machine that is out of memory.
-_ZYGOTE_SECONDS = 30.0
-_ZYGOTE_TRIES = 30
 
 
 class Lost(BaseException):
@@ -32,10 +30,6 @@ class Lost(BaseException):
     self.detail = detail
 
 
-class ZygoteLost(Exception):
-  """The process that forks for us does not; nothing is known about the program."""
-
-
 class Unforeseen(BaseException):
   """A test makes another call than was foreseen and made already; the program must be run again."""
 
@@ -44,93 +38,13 @@ class CandidateError(Exception):
   """An exception of the program's own class, when it is raised again in a test."""
 
 
-class Opaque:
-  """A result that is no plain data; equal to itself only."""
-
-  def __init__(self, number: int, kind: str):
-    self.number = number
-    self._kind = kind
-
-  def __repr__(self):
-    return f"<{self._kind} object, not plain data>"
-
-
-class Zygote:
-  """The judge's handle of a zygote process."""
-
-  def __init__(self, settings: dict):
-    self._control, theirs = socket.socketpair()
-    self._control.settimeout(_ZYGOTE_SECONDS / _ZYGOTE_TRIES)
-    self._process = subprocess.Popen(
-        zygote.python("zygote", theirs.fileno(), settings),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        env=zygote.environment(),
-        pass_fds=(theirs.fileno(), settings["lifeline"]),
-    )
-    theirs.close()
-    self.is_namespace = self._read(1) == zygote.IN_NAMESPACE
-
-  @property
-  def pid(self) -> int:
-    return self._process.pid
-
-  def fork(self) -> socket.socket:
-    """The channel to a new child."""
-    ours, theirs = socket.socketpair()
-    try:
-      socket.send_fds(self._control, [b"F"], [theirs.fileno()])
-    except OSError as error:
-      raise ZygoteLost(f"the forking process is gone: {error}") from None
-    theirs.close()
-    return ours
-
-  def look(self) -> tuple[int, int]:
-    """(wait status of the child or zygote.RUNNING, number of processes below the zygote)."""
-    status, processes, _ = self._ask(b"L")
-    return status, processes
-
-  def end(self) -> tuple[int, float]:
-    """Kills the child and all that it started; returns (wait status, CPU seconds)."""
-    status, _, cpu_seconds = self._ask(b"E")
-    return status, cpu_seconds
-
-  def close(self) -> None:
-    self._control.close()
-    self._process.wait()
-
-  def _ask(self, request):
-    try:
-      self._control.sendall(request)
-    except OSError as error:
-      raise ZygoteLost(f"the forking process is gone: {error}") from None
-    return zygote.REPLY.unpack(self._read(zygote.REPLY.size))
-
-  def _read(self, size):
-    reply = b""
-    for _ in range(_ZYGOTE_TRIES):
-      try:
-        while len(reply) < size:
-          data = self._control.recv(size - len(reply))
-          if not data:
-            raise ZygoteLost("the forking process has ended")
-          reply += data
-        return reply
-      except TimeoutError:
-        self._process.send_signal(signal.SIGCONT)  # a program may have stopped it
-      except OSError as error:
-        raise ZygoteLost(f"the forking process is gone: {error}") from None
-    raise ZygoteLost(f"the forking process has not answered for {_ZYGOTE_SECONDS:g} s")
-
-
 class Session:
   """One program in its process, from fork to kill.
 
   All methods raise Lost when the process ends, or has to be ended, instead of answering.
   """
 
-  def __init__(self, forker: Zygote, limits: dict):
+  def __init__(self, forker: forker_lib.Forker, limits: dict):
     self._forker = forker
     self._limits = limits
     self._deadline = time.monotonic() + limits["cpu_seconds"] + limits["wall_slack"]
@@ -223,9 +137,9 @@ class Session:
     self._channel.close()
     status, cpu_seconds = self._forker.end()
     if status == zygote.FORK_FAILED:
-      raise ZygoteLost("no process could be forked: too many processes, or too little memory")
+      raise forker_lib.ZygoteLost("no process could be forked: too many processes, or too little memory")
     if status == zygote.NOT_CLEAN:
-      raise ZygoteLost("processes that the program left could not be killed")
+      raise forker_lib.ZygoteLost("processes that the program left could not be killed")
     if self.lost is not None and self.lost.status == "ended":
       self.lost.status, self.lost.detail = self._why(status, cpu_seconds)
     return cpu_seconds
@@ -344,11 +258,11 @@ class Session:
     if type(number) is not int or type(kind) is not str:
       raise ValueError(f"tag {tag!r}")
     if tag == "iterator":
-      return RemoteIterator(self, number)
+      return remote.RemoteIterator(self, number)
     if tag == "callable":
-      return RemoteFunction(self, number)
+      return remote.RemoteFunction(self, number)
     if tag == "object":
-      return Opaque(number, kind[:100])
+      return remote.Opaque(number, kind[:100])
     raise ValueError(f"unknown tag {tag!r}")
 
   def _malformed(self, what):
@@ -363,43 +277,8 @@ class Session:
     raise self.lost
 
 
-class RemoteIterator:
-  """An iterator in the program, read in chunks that double, so that endless ones work as well."""
-
-  def __init__(self, session: Session, number: int):
-    self.number = number
-    self._session = session
-    self._chunk = 1
-    self._items: list = []
-    self._end = None
-
-  def __iter__(self):
-    return self
-
-  def __next__(self):
-    if not self._items and self._end is None:
-      items, self._end = self._session.next_items(self.number, self._chunk)
-      self._items = items[::-1]
-      self._chunk = min(2 * self._chunk, 4096)
-    if self._items:
-      return self._items.pop()
-    end, self._end = self._end, StopIteration()
-    raise end
-
-
-class RemoteFunction:
-  """A function that the program returned."""
-
-  def __init__(self, session: Session, number: int):
-    self.number = number
-    self._session = session
-
-  def __call__(self, *arguments, **keywords):
-    return self._session.call(arguments, keywords, self.number)
-
-
 def _encode_ours(value):
-  if isinstance(value, (RemoteIterator, RemoteFunction, Opaque)):
+  if isinstance(value, (remote.RemoteIterator, remote.RemoteFunction, remote.Opaque)):
     return {"kept": value.number}
   kind = type(value)
   raise plain_data.NotPlain(f"an argument of type {kind.__module__}.{kind.__qualname__} is not plain data")

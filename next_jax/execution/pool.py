@@ -1,0 +1,268 @@
+"""Workers of one kind, and the loop that feeds them and keeps their answers in order."""
+
+import collections
+import dataclasses
+import selectors
+import signal
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+
+from next_jax import errors
+from next_jax.execution import program as program_lib
+from next_jax.execution import worker as worker_lib
+
+# Jobs that a worker holds: one to run and one to go on with when it is done.
+_JOBS_A_WORKER = 2
+# Programs taken from the input ahead of the verdict that is next in order, per worker.
+_WINDOW_A_WORKER = 64
+# How often a program is tried when the failure is ours, each time on a worker started afresh.
+_MAX_ATTEMPTS = 3
+# How often in a row a worker may fail to judge the known-good programs.
+_MAX_STARTS = 3
+# On top of every limit that the judge keeps by itself, for each of the at most three runs of a program.
+_WATCHDOG_SECONDS = 20.0
+_MOST_RUNS = 3
+
+_CANARIES = (
+    (
+        program_lib.Program(
+            task_id="canary/good",
+            code="def double(values):\n  return [2 * value for value in values]\n",
+            entry_point="double",
+            tests=("assert double([1, 2]) == [2, 4]",),
+        ),
+        "passed",
+    ),
+    (
+        program_lib.Program(
+            task_id="canary/bad",
+            code="def double(values):\n  return list(values)\n",
+            entry_point="double",
+            tests=("assert double([1, 2]) == [2, 4]",),
+        ),
+        "failed",
+    ),
+)
+
+
+class ExecutionError(errors.UserError):
+  """Programs cannot be run on this machine, not even one that is known to be good."""
+
+
+@dataclasses.dataclass
+class _Task:
+  """An item of the input on its way through a pool."""
+
+  item: Any
+  job: dict
+  index: int
+  attempts: int = 0
+
+
+class _Stream:
+  """The input of one `Pool.map`, what is to be sent again of it, and what is done."""
+
+  def __init__(self, items: Iterable, job: Callable[[Any], dict], result: Callable[[Any, dict], Any], window: int):
+    self._tasks = (_Task(item, job(item), index) for index, item in enumerate(items))
+    self._result = result
+    self._window = window
+    self._exhausted = False
+    self._again: collections.deque[_Task] = collections.deque()
+    self._done: dict[int, Any] = {}
+    self._taken = self._given = 0
+
+  def take(self) -> _Task | None:
+    """The next task, unless there is none or the workers are too far ahead of the consumer."""
+    if self._again:
+      return self._again.popleft()
+    if self._exhausted or self._taken - self._given >= self._window:
+      return None
+    task = next(self._tasks, None)
+    if task is None:
+      self._exhausted = True
+    else:
+      self._taken += 1
+    return task
+
+  def put_back(self, tasks: list[_Task]) -> None:
+    self._again.extendleft(reversed(tasks))
+
+  def finish(self, task: _Task, answer: dict) -> None:
+    self._done[task.index] = self._result(task.item, answer)
+
+  def results_in_order(self) -> Iterator:
+    while self._given in self._done:
+      # Counted before it is given: the consumer may take its time, or never come back.
+      self._given += 1
+      yield self._done.pop(self._given - 1)
+
+  @property
+  def is_over(self) -> bool:
+    return self._exhausted and self._given == self._taken
+
+
+class Pool:
+  """Workers of one kind.
+
+  Args:
+    num_workers: how many.
+    settings: of each; see zygote.python.
+    directory: where they scratch.
+  """
+
+  def __init__(self, num_workers: int, settings: dict, directory: str):
+    self._num_workers = num_workers
+    self._settings = settings
+    self._directory = directory
+    self._workers: list[worker_lib.Worker] = []
+    self._starting: dict[worker_lib.Worker, int] = {}  # canaries that are still to be answered
+    self._failed_starts = 0
+    self._busy = False
+    self._closed = False
+    self._wall_seconds = settings["cpu_seconds"] + settings["wall_slack"]
+    self._watchdog_seconds = _MOST_RUNS * (self._wall_seconds + settings["judge_cpu_seconds"] + _WATCHDOG_SECONDS)
+
+  def fill(self) -> None:
+    """Starts workers up to the number; each is first given programs of known verdict."""
+    if self._closed:
+      raise RuntimeError("the executor was closed")
+    while len(self._workers) < self._num_workers:
+      worker = worker_lib.Worker(self._settings, self._directory)
+      self._workers.append(worker)
+      self._starting[worker] = len(_CANARIES)
+      try:
+        for program, _ in _CANARIES:
+          worker.send(program.job())
+      except OSError as error:
+        self._fail(worker, error, None)
+
+  def close(self) -> None:
+    self._closed = True
+    while self._workers:
+      self._workers.pop().close()
+    self._starting.clear()
+
+  def has_namespaces(self) -> bool:
+    self.fill()
+    while self._starting:
+      self._wait(None)
+      self.fill()
+    return all(worker.is_namespace for worker in self._workers)
+
+  def map(
+      self, items: Iterable, job: Callable[[Any], dict], result: Callable[[Any, dict], Any]
+  ) -> Iterator:
+    """`result(item, answer)` for each item, in order; `job(item)` is what a judge gets."""
+    if self._busy:
+      raise RuntimeError("the executor is still at an earlier stream; finish or close that one first")
+    self._busy = True
+    try:
+      stream = _Stream(items, job, result, _WINDOW_A_WORKER * self._num_workers)
+      while True:
+        yield from stream.results_in_order()
+        self.fill()
+        self._feed(stream)
+        if stream.is_over:
+          return
+        self._wait(stream)
+    finally:
+      self._busy = False
+      for worker in [worker for worker in self._workers if worker.jobs]:
+        self._discard(worker)
+
+  def _feed(self, stream):
+    for worker in [worker for worker in self._workers if worker not in self._starting]:
+      try:
+        while len(worker.jobs) < _JOBS_A_WORKER and (task := stream.take()) is not None:
+          if not worker.jobs:
+            worker.since = time.monotonic()
+          worker.jobs.append(task)
+          worker.send(task.job)
+      except OSError as error:
+        self._fail(worker, error, stream)
+
+  def _wait(self, stream):
+    """Waits for some worker to answer, and takes what has come."""
+    with selectors.PollSelector() as selector:
+      for worker in self._workers:
+        events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.has_outgoing else 0)
+        selector.register(worker, events)
+      ready = selector.select(1.0)
+    for key, events in ready:
+      self._attend(key.fileobj, events, stream)
+    now = time.monotonic()
+    for worker in [worker for worker in self._workers if worker.jobs]:
+      if now - worker.since > self._watchdog_seconds:
+        self._fail(worker, "the worker stopped answering", stream)
+      elif now - worker.since > self._wall_seconds:
+        worker.go_on()
+
+  def _attend(self, worker, events, stream):
+    try:
+      if events & selectors.EVENT_WRITE:
+        worker.flush()
+      answers = worker.receive() if events & selectors.EVENT_READ else []
+    except OSError as error:
+      self._fail(worker, error, stream)
+      return
+    for answer in answers:
+      if worker in self._starting:
+        self._check_canary(worker, answer)
+      elif "infrastructure" in answer:
+        self._fail(worker, answer["infrastructure"], stream)
+      else:
+        task = worker.jobs.pop(0)
+        worker.since = time.monotonic()
+        stream.finish(task, answer)
+      if worker not in self._workers:
+        return
+
+  def _check_canary(self, worker, answer):
+    program, expected = _CANARIES[len(_CANARIES) - self._starting[worker]]
+    found = answer.get("status", "infrastructure")
+    if found != expected:
+      self._discard(worker)
+      why = answer.get("infrastructure") or answer["detail"]
+      self._count_failed_start(f"{program.task_id} has status {found!r} ({why}), expected {expected!r}")
+      return
+    self._starting[worker] -= 1
+    if not self._starting[worker]:
+      del self._starting[worker]
+      self._failed_starts = 0
+
+  def _count_failed_start(self, why):
+    self._failed_starts += 1
+    if self._failed_starts >= _MAX_STARTS:
+      raise ExecutionError(
+          f"programs cannot be executed on this machine: {why}. Check that there is memory and room for processes, and"
+          " that the executor's Limits leave enough for a Python interpreter"
+      )
+
+  def _fail(self, worker, why, stream):
+    """Takes a worker out whose answer did not come, and sees to what it was given."""
+    was_starting = worker in self._starting
+    jobs, worker.jobs = worker.jobs, []
+    status = self._discard(worker)
+    if was_starting:
+      self._count_failed_start(f"a worker ended with exit status {status} before it judged anything ({why})")
+    if not jobs:
+      return
+    suspect, *others = jobs
+    if status == -signal.SIGPROF:
+      # The judge's hard timer: comparing what this program returned is what does not end.
+      seconds = self._settings["judge_cpu_seconds"]
+      detail = f"judging took more than {seconds:g} s of CPU time"
+      stream.finish(suspect, {"status": "timeout", "detail": detail})
+    else:
+      suspect.attempts += 1
+      if suspect.attempts < _MAX_ATTEMPTS:
+        others.insert(0, suspect)
+      else:
+        stream.finish(suspect, {"infrastructure": f"{why} ({_MAX_ATTEMPTS} attempts)"})
+    stream.put_back(others)
+
+  def _discard(self, worker):
+    self._workers.remove(worker)
+    self._starting.pop(worker, None)
+    return worker.close()
