@@ -173,6 +173,16 @@ def test_a_damaged_corpus_is_named_by_file_line_and_key(tmp_path, config, finish
   assert f"{path}{expected}" in one_line(capsys)
 
 
+@pytest.mark.parametrize("text, expected", [(None, "no such file"), ('{"task_id": 601, "tex', ":1: expected one JSON")])
+def test_a_bad_benchmark_file_is_named_and_leaves_nothing(tmp_path, config, capsys, text, expected):
+  if text is not None:
+    (tmp_path / "mbpp.jsonl").write_text(text)
+  config[0] = "--gin_file=gin_configs/runs/mbpp_r.gin"
+  assert run(*config, f"--gin.MBPP_FILE='{tmp_path}/mbpp.jsonl'", "--gin.NUM_WORKERS=1") == 1
+  assert f"{tmp_path}/mbpp.jsonl{expected if text else ': ' + expected}" in one_line(capsys)
+  assert not (tmp_path / "run").exists()
+
+
 def test_errors_of_the_system_say_where_and_what_to_do():
   full = main.message(OSError(errno.ENOSPC, "No space left on device", "/data/run/samples.jsonl"))
   assert full.startswith("/data/run/samples.jsonl: No space left on device; free some space")

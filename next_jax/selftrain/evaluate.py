@@ -125,7 +125,7 @@ def evaluate(
     metrics = {
         "name": evaluation.name, "model": model.name, "task": evaluation.task,
         "corpus": build.corpus_of(evaluation.task), "split": evaluation.split,
-        "input": "trace" if prompt.with_trace else "no trace", "seed": sampling_seed,
+        "input": "trace" if prompt.with_trace else "no trace", "seed": seed, "sampling_seed": sampling_seed,
         **repair.fix_rate(chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed),
     }
     files.write_json(directory / "metrics.json", metrics)

@@ -13,6 +13,7 @@ from typing import Any
 from etils import epath
 import jax
 
+from next_jax import errors
 from next_jax import files
 
 _PACKAGES = (
@@ -24,23 +25,36 @@ _PACKAGES = (
 def recorded(program: Any, config_text: Callable[[], str]) -> Iterator[None]:
   """Writes both files when the run begins, unless they are there, and again when it has ended well.
 
-  Until then a run may still be refused for its settings, and a refused run changes nothing.
+  Until then a run may still be refused for its settings, and a refused run changes nothing; one that
+  is refused before it has made anything leaves nothing.
   """
   workdir = epath.Path(program.workdir)
-  if not (workdir / "config.gin").exists():
-    files.write_text(workdir / "config.gin", config_text())
-  if not (workdir / "run.json").exists():
-    files.write_json(workdir / "run.json", {**machine(), **program.run_facts()})
+  config, facts = workdir / "config.gin", workdir / "run.json"
+  if not config.exists():
+    files.write_text(config, config_text())
+  if not facts.exists():
+    files.write_json(facts, {**machine(), **program.run_facts()})
   began = time.time()
-  yield
-  files.write_text(workdir / "config.gin", config_text())
-  files.write_json(
-      workdir / "run.json",
-      {
-          **machine(), "devices": devices(), **program.run_facts(), "finished": True,
-          "seconds_of_last_call": round(time.time() - began, 1),
-      },
-  )
+  try:
+    yield
+  except errors.UserError:
+    _remove_if_empty(workdir, (config, facts))
+    raise
+  seconds = round(time.time() - began, 1)
+  files.write_text(config, config_text())
+  files.write_json(facts, {
+      **machine(), "devices": devices(), **program.run_facts(), "finished": True, "seconds_of_last_call": seconds,
+  })
+
+
+def _remove_if_empty(directory: epath.Path, ours: tuple[epath.Path, ...]) -> None:
+  """Removes a work directory that holds nothing but empty directories and `ours`."""
+
+  def has_files(folder: epath.Path) -> bool:
+    return any(has_files(path) if path.is_dir() else path not in ours for path in folder.iterdir())
+
+  if not has_files(directory):
+    directory.rmtree()
 
 
 def machine() -> dict[str, Any]:

@@ -116,7 +116,12 @@ class Stage:
       files.write_json(claim_path, claim)
     _sweep(self.directory)
     began = time.monotonic()
-    outcome = work(self.directory)
+    try:
+      outcome = work(self.directory)
+    except errors.UserError:
+      if [path.name for path in self.directory.iterdir()] == [CLAIM]:
+        claim_path.unlink()  # nothing was made with these settings yet: others may come
+      raise
     seconds = time.monotonic() - began
     manifest = Manifest(**claim, metrics=dict(outcome.metrics), counts=dict(outcome.counts))
     rates = {name: round(value, 3) for name, value in outcome.timing.items()}
