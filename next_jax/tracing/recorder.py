@@ -51,7 +51,7 @@ _COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>
 _RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
 _YIELDS = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})  # 3.13 stands on the instruction after
 # Where the end of an iterator is raised and caught by Python itself: `for`, `yield from`, `await`.
-_ITERATIONS = frozenset({dis.opmap["FOR_ITER"], dis.opmap["SEND"]})
+_ITERATIONS = frozenset(dis.opmap[name] for name in ("FOR_ITER", "SEND", "END_SEND") if name in dis.opmap)
 _TOO_DEEP = "maximum recursion depth exceeded"
 _MISSING = object()
 
@@ -316,15 +316,15 @@ class _Recording:
     """Writes the call's step and returns the frame's own trace function."""
     def_line, arguments, suspends, is_coroutine = plan
     layout, steps, budget = self._layout, self._steps, self._budget
-    first, several, flags, end = layout.first, layout.several, layout.flags, layout.end
+    first, flags, end = layout.first, layout.flags, layout.end
     max_size, width = budget.max_value_size, budget.max_value_chars
     atoms, fingerprint, write = values.ATOMS, values.fingerprint, values.write
     is_lambda = code.co_name == "<lambda>"
     seen: dict[str, Any] = {}  # variable -> fingerprint
     current = 0  # line of the statement that is running
-    start = 0  # its first instruction, for statements on several lines
+    start = 0  # its first instruction
     previous = 0  # line of the statement before it
-    raised: tuple[str, bool] | None = None  # exception in flight: text, whether it started here
+    raised: tuple[str | None, bool] | None = None  # exception in flight: text, whether it started here
     resumed = False
 
     def changes(here: types.FrameType, line: int) -> list[tuple[str, str]]:
@@ -359,6 +359,9 @@ class _Recording:
           del seen[name]
           if flag & statements.DELETES:
             found.append((name, DELETED))
+      if len(found) > 1:  # in order of first assignment: that of f_locals depends on the version of Python
+        order = {name: i for i, name in enumerate(seen)}
+        found.sort(key=lambda change: order.get(change[0], -1))
       return found
 
     def finish(here: types.FrameType, following: int) -> None:
@@ -390,17 +393,15 @@ class _Recording:
       nonlocal current, start, previous, raised, resumed
       if event == "line":
         line = first[here.f_lineno]
-        if several[line]:
-          if line == current and here.f_lasti > start and raised is None:
-            return local  # another line of the same statement
-          start_here = here.f_lasti
-        else:
-          start_here = 0
+        at = here.f_lasti
+        if line == current and at > start and raised is None and not flags[line] & statements.ONE_LINE_LOOP:
+          self._tick()
+          return local  # another line, or a round of a comprehension, of the same statement
         self._tick()
         if current:
           finish(here, line)
           previous = current
-        current, start = line, start_here
+        current, start = line, at
       elif event == "return":
         self._depth -= 1
         line = current or def_line
@@ -409,7 +410,7 @@ class _Recording:
           found = tuple(changes(here, line))
           if is_ours:
             steps.append((line, "exception", found, text))
-          elif found:
+          elif found and text is not None:
             steps.append((line, "line", found, None))
           return None
         raised = None
@@ -454,8 +455,11 @@ class _Recording:
         seen[name] = fingerprint(variables[name])
     return local
 
-  def _raised(self, arg: tuple, frame: types.FrameType) -> tuple[str, bool]:
-    """Text of an exception, and whether no followed frame below this one has shown it."""
+  def _raised(self, arg: tuple, frame: types.FrameType) -> tuple[str | None, bool]:
+    """Text of an exception, and whether it is to be written here: no followed frame below this one has shown it.
+
+    The text is None for the end of a generator that is thrown away.
+    """
     _, error, below = arg
     if not isinstance(error, BaseException):  # 3.11 may give the bare message
       error = arg[0](error) if error is not None else arg[0]()
@@ -468,7 +472,7 @@ class _Recording:
         return "", False
       below = below.tb_next
     if isinstance(error, GeneratorExit):  # a generator is closed: the program raised nothing
-      return "", False
+      return None, False
     if isinstance(error, StopIteration) and frame.f_code.co_code[frame.f_lasti] in _ITERATIONS:
       return "", False
     return values.write_exception(error, self._budget.max_value_chars), True

@@ -17,6 +17,7 @@ BINDS = 4  # a `for`: each visit that enters the block is a step
 DEFINES = 8  # `def`, `class`, `import`: the names that it binds are not states worth writing
 DELETES = 16  # `del`
 RETURN = 32  # an explicit `return`
+ONE_LINE_LOOP = 64  # a loop with its body on the same line
 
 
 class TraceError(errors.UserError):
@@ -40,7 +41,6 @@ class Statements:
     code: of the module.
     first: the line on which the statement (or the header of a compound one) starts. For decorators the line
       of their `def`, which is later.
-    several: whether that statement or header covers several lines.
     end: for a HEADER the last line of the whole statement, else 0.
     flags: the constants above.
     loop: the first line of the innermost loop of the same function around the statement (a loop's own header is
@@ -51,7 +51,6 @@ class Statements:
 
   code: types.CodeType
   first: list[int]
-  several: list[bool]
   end: list[int]
   flags: list[int]
   loop: list[int]
@@ -75,7 +74,7 @@ def analyse(source: str) -> Statements:
   except (ValueError, RecursionError, MemoryError, OverflowError) as error:
     raise SourceError(f"the source does not compile: {error}; correct it") from None
   return Statements(
-      code=code, first=walk.first, several=walk.several, end=walk.end, flags=walk.flags, loop=walk.loop,
+      code=code, first=walk.first, end=walk.end, flags=walk.flags, loop=walk.loop,
       function=walk.function, defined=walk.defined,
   )
 
@@ -85,7 +84,6 @@ class _Walk:
 
   def __init__(self, num_lines: int):
     self.first = list(range(num_lines + 1))
-    self.several = [False] * (num_lines + 1)
     self.end = [0] * (num_lines + 1)
     self.flags = [0] * (num_lines + 1)
     self.loop = [0] * (num_lines + 1)
@@ -109,7 +107,6 @@ class _Walk:
         self.function[covered] = function
       if self.first[covered] == covered:
         self.first[covered] = line
-        self.several[covered] = stop > start
 
   def _header(self, line: int, body: list, end: int, flags: int, loop: int, function: int, start: int = 0) -> None:
     first_of_body = body[0].lineno if body else end + 1
@@ -119,6 +116,8 @@ class _Walk:
     if first_of_body > line:
       self.flags[line] |= HEADER | flags
       self.end[line] = end
+    elif line == loop:
+      self.flags[line] |= ONE_LINE_LOOP
 
   def _if(self, node, loop, function):
     self._header(node.lineno, node.body, node.end_lineno, 0, loop, function)
