@@ -173,14 +173,14 @@ class Pool:
 
   def _feed(self, stream):
     for worker in [worker for worker in self._workers if worker not in self._starting]:
-      try:
-        while len(worker.jobs) < _JOBS_A_WORKER and (task := stream.take()) is not None:
-          if not worker.jobs:
-            worker.since = time.monotonic()
-          worker.jobs.append(task)
+      while worker in self._workers and len(worker.jobs) < _JOBS_A_WORKER and (task := stream.take()) is not None:
+        if not worker.jobs:
+          worker.since = time.monotonic()
+        worker.jobs.append(task)
+        try:
           worker.send(task.job)
-      except OSError as error:
-        self._fail(worker, error, stream)
+        except OSError as error:
+          self._fail(worker, error, stream)
 
   def _wait(self, stream):
     """Waits for some worker to answer, and takes what has come."""
