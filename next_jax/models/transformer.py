@@ -109,9 +109,9 @@ class Attention(nn.Module):
   - `prefill`: the same, and keys and values go to the collection `cache`, whose `cache_index`
     becomes `prefill_lengths`.
   - `decode`: one token a row, against the cache. `cache_index` is a scalar (all rows are at the
-    same position) or a `[batch]` vector. When the collection `prefix` is given, its keys and values
-    `[tasks, positions, ...]` precede the cache, and row `r` belongs to task `r // (batch / tasks)`:
-    the samples of a task share one copy of its prompt.
+    same position) or a `[batch]` vector. When a collection `prefix` is given, which is the `cache`
+    of prefilled prompts, it precedes the cache, and row `r` belongs to prompt
+    `r // (rows / prompts)`: the samples of a task share one copy of its prompt.
   """
 
   config: TransformerConfig
@@ -177,73 +177,98 @@ class Attention(nn.Module):
 
   def _fill_cache(self, key_BxLxKxD, value_BxLxKxD, max_decode_length, prefill_lengths_B):
     batch, length, kv_heads, head_dim = key_BxLxKxD.shape
-    shape = (batch, max_decode_length or length, kv_heads, head_dim)
+    size = max_decode_length or length
     existed = self.has_variable("cache", "cached_key")
-    cached_key = self.variable("cache", "cached_key", jnp.zeros, shape, key_BxLxKxD.dtype)
-    cached_value = self.variable("cache", "cached_value", jnp.zeros, shape, value_BxLxKxD.dtype)
+    # Positions last in keys and next to last in values: what a step of decoding reads fastest.
+    shapes = (batch, kv_heads, head_dim, size), (batch, kv_heads, size, head_dim)
+    cached_key = self.variable("cache", "cached_key", jnp.zeros, shapes[0], key_BxLxKxD.dtype)
+    cached_value = self.variable("cache", "cached_value", jnp.zeros, shapes[1], value_BxLxKxD.dtype)
     cache_index = self.variable("cache", "cache_index", lambda: jnp.zeros((), jnp.int32))
-    if prefill_lengths_B is None and not existed:
+    if prefill_lengths_B is None:
       return  # The call that only makes an empty cache.
+    if existed and cached_key.value.shape[-1] < length:
+      raise ConfigError(f"prefill: found {length} tokens for a cache of {cached_key.value.shape[-1]}")
     # What lies behind a row's prefill length is masked, and overwritten as decoding goes on.
-    cached_key.value = jax.lax.dynamic_update_slice_in_dim(cached_key.value, key_BxLxKxD, 0, axis=1)
-    cached_value.value = jax.lax.dynamic_update_slice_in_dim(cached_value.value, value_BxLxKxD, 0, axis=1)
+    cached_key.value = jax.lax.dynamic_update_slice_in_dim(
+        cached_key.value, key_BxLxKxD.transpose(0, 2, 3, 1), 0, axis=3
+    )
+    cached_value.value = jax.lax.dynamic_update_slice_in_dim(
+        cached_value.value, value_BxLxKxD.swapaxes(1, 2), 0, axis=2
+    )
     cache_index.value = prefill_lengths_B.astype(jnp.int32)
 
   def _decode_step(self, query_Bx1xHxD, key_Bx1xKxD, value_Bx1xKxD):
     config = self.config
     batch = query_Bx1xHxD.shape[0]
-    groups = config.num_heads // config.num_kv_heads
+    kv_heads, groups, head_dim = config.num_kv_heads, config.num_heads // config.num_kv_heads, config.head_dim
     cached_key = self.variable("cache", "cached_key")
     cached_value = self.variable("cache", "cached_value")
     cache_index = self.variable("cache", "cache_index")
     index = cache_index.value
-    has_prefix = self.has_variable("prefix", "key")
+    prefix = self.get_variable("prefix", "cached_key") if self.has_variable("prefix", "cached_key") else None
 
     positions_B = jnp.broadcast_to(index, (batch,))
-    if has_prefix:
-      prefix_key_TxSxKxD = self.get_variable("prefix", "key")
-      prefix_value_TxSxKxD = self.get_variable("prefix", "value")
-      prefix_length_T = self.get_variable("prefix", "length")
+    if prefix is not None:
+      prefix_length_T = self.get_variable("prefix", "cache_index")
       tasks = prefix_length_T.shape[0]
       positions_B = positions_B + jnp.repeat(prefix_length_T, batch // tasks, total_repeat_length=batch)
     query = rotate(query_Bx1xHxD, positions_B[:, None], config.rope_theta) * config.head_dim**-0.5
-    query = query.reshape(batch, config.num_kv_heads, groups, config.head_dim)
-    key = rotate(key_Bx1xKxD, positions_B[:, None], config.rope_theta)
+    key_BxKxD = rotate(key_Bx1xKxD, positions_B[:, None], config.rope_theta)[:, 0]
+    value_BxKxD = value_Bx1xKxD[:, 0]
 
     if index.ndim == 0:
-      keys = jax.lax.dynamic_update_slice_in_dim(cached_key.value, key, index, axis=1)
-      values = jax.lax.dynamic_update_slice_in_dim(cached_value.value, value_Bx1xKxD, index, axis=1)
+      keys = jax.lax.dynamic_update_slice_in_dim(cached_key.value, key_BxKxD[..., None], index, axis=3)
+      values = jax.lax.dynamic_update_slice_in_dim(cached_value.value, value_BxKxD[:, :, None], index, axis=2)
     else:
       rows = jnp.arange(batch)
-      keys = cached_key.value.at[rows, index].set(key[:, 0])
-      values = cached_value.value.at[rows, index].set(value_Bx1xKxD[:, 0])
+      keys = cached_key.value.at[rows, :, :, index].set(key_BxKxD)
+      values = cached_value.value.at[rows, :, index].set(value_BxKxD)
     cached_key.value, cached_value.value, cache_index.value = keys, values, index + 1
 
-    scores = jnp.einsum("bkgd,bskd->bkgs", query, keys, preferred_element_type=jnp.float32)
-    seen_BxS = jnp.arange(keys.shape[1]) <= jnp.broadcast_to(index, (batch,))[:, None]
-    scores = jnp.where(seen_BxS[:, None, None], scores, _MASKED)
-    if not has_prefix:
+    size = keys.shape[-1]
+    query = query.reshape(batch * kv_heads, groups, head_dim)
+    keys = keys.reshape(batch * kv_heads, head_dim, size)
+    values = values.reshape(batch * kv_heads, size, head_dim)
+    scores = jnp.einsum("bgd,bds->bgs", query, keys, preferred_element_type=jnp.float32)
+    seen_BxS = jnp.arange(size) <= jnp.broadcast_to(index, (batch,))[:, None]
+    scores = jnp.where(jnp.repeat(seen_BxS, kv_heads, axis=0)[:, None], scores, _MASKED)
+    if prefix is None:
       weights = jax.nn.softmax(scores, axis=-1).astype(values.dtype)
-      attended = jnp.einsum("bkgs,bskd->bkgd", weights, values)
-      return attended.reshape(batch, 1, config.num_heads, config.head_dim)
+      attended = jnp.einsum("bgs,bsd->bgd", weights, values)
+    else:
+      attended = self._attend_prefix_too(query, scores, values, prefix, prefix_length_T)
+    return attended.reshape(batch, 1, config.num_heads, head_dim)
 
-    # The rows of a task meet its prompt in one matrix product: [rows * groups, D] x [D, S].
-    grouped = query.reshape(tasks, batch // tasks, config.num_kv_heads, groups, config.head_dim)
-    prefix_scores = jnp.einsum("tnkgd,tskd->tkngs", grouped, prefix_key_TxSxKxD, preferred_element_type=jnp.float32)
-    prefix_seen_TxS = jnp.arange(prefix_key_TxSxKxD.shape[1]) < prefix_length_T[:, None]
-    prefix_scores = jnp.where(prefix_seen_TxS[:, None, None, None], prefix_scores, _MASKED)
-    # One softmax over both parts, which stay apart in memory.
-    prefix_max = jnp.moveaxis(jnp.max(prefix_scores, axis=-1), 1, 2).reshape(scores.shape[:3])
-    largest = jnp.maximum(jnp.max(scores, axis=-1), prefix_max)
-    largest_of_task = jnp.moveaxis(largest.reshape(tasks, -1, *largest.shape[1:]), 2, 1)
-    weights = jnp.exp(scores - largest[..., None])
-    prefix_weights = jnp.exp(prefix_scores - largest_of_task[..., None])
-    prefix_total = jnp.moveaxis(jnp.sum(prefix_weights, axis=-1), 1, 2).reshape(scores.shape[:3])
-    total = jnp.sum(weights, axis=-1) + prefix_total
-    attended = jnp.einsum("bkgs,bskd->bkgd", weights.astype(values.dtype), values)
-    prefix_attended = jnp.einsum("tkngs,tskd->tnkgd", prefix_weights.astype(values.dtype), prefix_value_TxSxKxD)
-    attended = (attended + prefix_attended.reshape(attended.shape)) / total[..., None].astype(values.dtype)
-    return attended.reshape(batch, 1, config.num_heads, config.head_dim)
+  def _attend_prefix_too(self, query_BKxGxD, scores_BKxGxS, values_BKxSxD, prefix_TxKxDxP, prefix_length_T):
+    """One softmax over the shared prefix of a task's rows and over each row's own positions."""
+    config = self.config
+    kv_heads, groups, head_dim = config.num_kv_heads, config.num_heads // config.num_kv_heads, config.head_dim
+    tasks, size = prefix_TxKxDxP.shape[0], prefix_TxKxDxP.shape[-1]
+    rows = query_BKxGxD.shape[0] // (tasks * kv_heads)
+
+    def by_task(x_BKxGxX):  # All rows of a task side by side: their product with its prefix is one.
+      x = x_BKxGxX.reshape(tasks, rows, kv_heads, groups, -1).swapaxes(1, 2)
+      return x.reshape(tasks * kv_heads, rows * groups, -1)
+
+    def by_row(x_TKxRGxX):
+      x = x_TKxRGxX.reshape(tasks, kv_heads, rows, groups, -1).swapaxes(1, 2)
+      return x.reshape(tasks * rows * kv_heads, groups, -1)
+
+    keys = prefix_TxKxDxP.reshape(tasks * kv_heads, head_dim, size)
+    values = self.get_variable("prefix", "cached_value").reshape(tasks * kv_heads, size, head_dim)
+    scores = jnp.einsum("bgd,bds->bgs", by_task(query_BKxGxD), keys, preferred_element_type=jnp.float32)
+    seen_TxP = jnp.arange(size) < prefix_length_T[:, None]
+    scores = jnp.where(jnp.repeat(seen_TxP, kv_heads, axis=0)[:, None], scores, _MASKED)
+
+    largest = jnp.maximum(
+        jnp.max(scores_BKxGxS, axis=-1, keepdims=True), by_row(jnp.max(scores, axis=-1, keepdims=True))
+    )
+    own_weights = jnp.exp(scores_BKxGxS - largest)
+    weights = jnp.exp(scores - by_task(largest))
+    total = jnp.sum(own_weights, axis=-1, keepdims=True) + by_row(jnp.sum(weights, axis=-1, keepdims=True))
+    attended = jnp.einsum("bgs,bsd->bgd", own_weights.astype(values.dtype), values_BKxSxD)
+    attended += by_row(jnp.einsum("bgs,bsd->bgd", weights.astype(values.dtype), values))
+    return attended / total.astype(attended.dtype)
 
 
 class MLP(nn.Module):

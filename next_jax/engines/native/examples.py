@@ -1,7 +1,7 @@
 """Token examples of a SeqIO task, held once, in one flat array."""
 
 import array
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
 
 import numpy as np
@@ -66,27 +66,33 @@ def read(task: seqio.Task, split: str) -> Iterator[dict[str, np.ndarray]]:
   yield from dataset.as_numpy_iterator()
 
 
-def read_tokens(task: seqio.Task, split: str, max_length: int) -> TokenExamples:
-  """Reads all examples of at most `max_length` tokens; raises TaskError when none are left."""
+def collect(examples: Iterable[Mapping[str, np.ndarray]], max_length: int | None = None) -> TokenExamples:
+  """Puts examples, but for those of more than `max_length` tokens, into one array."""
   tokens, offsets, input_lengths = array.array("i"), array.array("q", [0]), array.array("q")
   too_long = 0
-  for example in read(task, split):
+  for example in examples:
     inputs, targets = example["inputs"].astype(np.int32), example["targets"].astype(np.int32)
-    if len(inputs) + len(targets) > max_length:
+    if max_length is not None and len(inputs) + len(targets) > max_length:
       too_long += 1
       continue
     tokens.frombytes(inputs.tobytes())
     tokens.frombytes(targets.tobytes())
     offsets.append(len(tokens))
     input_lengths.append(len(inputs))
-  if not input_lengths:
-    raise TaskError(
-        f"SeqIO task {task.name!r}, split {split!r}: no example has at most {max_length} tokens"
-        f" ({too_long} are longer); raise sequence_length or check the data"
-    )
   return TokenExamples(
-      tokens=np.frombuffer(tokens, np.int32),
-      offsets=np.frombuffer(offsets, np.int64),
-      input_lengths=np.frombuffer(input_lengths, np.int64),
+      tokens=np.asarray(tokens, np.int32),
+      offsets=np.asarray(offsets, np.int64),
+      input_lengths=np.asarray(input_lengths, np.int64),
       too_long=too_long,
   )
+
+
+def read_tokens(task: seqio.Task, split: str, max_length: int) -> TokenExamples:
+  """Reads all examples of at most `max_length` tokens; raises TaskError when there are none."""
+  examples = collect(read(task, split), max_length)
+  if not len(examples):
+    raise TaskError(
+        f"SeqIO task {task.name!r}, split {split!r}: no example has at most {max_length} tokens"
+        f" ({examples.too_long} are longer); raise sequence_length or check the data"
+    )
+  return examples

@@ -11,7 +11,7 @@ _EMBEDDING_LIKE = ("token_embedder", "logits")
 def muon(
     learning_rate: optax.ScalarOrSchedule,
     *,
-    adam_learning_rate_ratio: float = 0.2,
+    adam_learning_rate_ratio: float = 0.5,
     adam_b1: float = 0.9,
     adam_b2: float = 0.95,
     weight_decay: float = 0.0,

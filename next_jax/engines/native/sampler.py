@@ -1,0 +1,283 @@
+"""Many completions of many prompts.
+
+The rows of a chunk are `tasks * samples`. The prompt of a task is prefilled once and its keys and
+values are shared by the task's rows (collection `prefix` of the network); a row's own cache holds
+only what it wrote. All rows write their n-th token in the same step, so the cache is written as one
+slice. Decoding goes in segments of a few steps on the device; between two segments, tasks that are
+done drop out, and caches grow. All shapes come from small ladders, so a second chunk of the same
+kind compiles nothing.
+"""
+
+from collections.abc import Sequence
+import dataclasses
+import functools
+from typing import Any
+import zlib
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from next_jax.engines import engine
+from next_jax.engines.native import sharding
+from next_jax.engines.native import truncation
+from next_jax.models import transformer
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Completions:
+  """What one chunk gave; row `task * num_samples + sample`.
+
+  Attributes:
+    tokens: `[rows, steps]`, 0 behind the end.
+    lengths: `[rows]`, tokens with the end-of-sequence token, where there is one.
+    log_probabilities: `[rows]`, natural, summed, at temperature 1 with nothing truncated.
+  """
+
+  tokens: np.ndarray
+  lengths: np.ndarray
+  log_probabilities: np.ndarray
+
+
+class Sampler:
+  """Samples from one network; keeps compiled programs between calls."""
+
+  def __init__(
+      self,
+      network: transformer.TransformerConfig,
+      layout: sharding.Layout,
+      *,
+      bidirectional_prompts: bool = False,
+      prompt_step: int = 64,
+      cache_step: int = 32,
+      segment: int = 16,
+  ):
+    """Makes a sampler.
+
+    Args:
+      network: sizes of the network.
+      layout: where arrays lie.
+      bidirectional_prompts: as in training.
+      prompt_step: prompts are padded to a multiple of this, of twice this from 4 steps on, ...
+      cache_step: the same for the caches of completions.
+      segment: steps between two looks at which tasks are done.
+    """
+    self._model = transformer.Transformer(network)
+    self._layout = layout
+    self._bidirectional_prompts = bidirectional_prompts
+    self._prompt_step = prompt_step
+    self._cache_step = cache_step
+    self._segment_steps = segment
+    self._prefill = jax.jit(self._prefill_function)
+    self._start = jax.jit(self._start_function, static_argnames=("num_samples", "size", "steps"))
+    self._segment = jax.jit(self._segment_function, static_argnames=("truncate", "eos_id"), donate_argnames="state")
+    self._reshape = jax.jit(self._reshape_function, static_argnames="size")
+
+  @property
+  def num_compiled(self) -> int:
+    functions = (self._prefill, self._start, self._segment, self._reshape)
+    return sum(function._cache_size() for function in functions)  # pylint: disable=protected-access
+
+  def complete(
+      self,
+      params: Any,
+      *,
+      prompts: Sequence[np.ndarray],
+      task_ids: Sequence[str],
+      chunk_tasks: int,
+      num_samples: int,
+      sampling: engine.Sampling,
+      seed: int,
+      eos_id: int,
+  ) -> Completions:
+    """Completes at most `chunk_tasks` prompts `num_samples` times each."""
+    steps = sampling.max_completion_length
+    truncate = truncation.Truncation(
+        temperature=sampling.temperature, top_k=sampling.top_k, top_p=sampling.top_p
+    )
+    total = len(prompts) * num_samples
+    done_tokens = np.zeros((total, steps), np.int32)
+    done_lengths = np.zeros(total, np.int32)
+    done_log_probabilities = np.zeros(total, np.float32)
+
+    tasks = np.arange(len(prompts))  # Of the rows on the device, in order; padding comes after.
+    rung = _rung(len(tasks), chunk_tasks)
+    size = _ladder(min(self._segment_steps, steps), self._cache_step, steps)
+    with self._layout.active():
+      prefix, state = self._begin(params, prompts, task_ids, rung, num_samples, seed, size, steps)
+      position = 0
+      while True:
+        position = min(position + self._segment_steps, size, steps)
+        state = self._segment(params, prefix, state, np.int32(position), truncate=truncate, eos_id=eos_id)
+        is_done = np.asarray(state["done"]).reshape(rung, num_samples)[: len(tasks)].all(axis=1)
+        if is_done.all() or position == steps:
+          self._collect(state, tasks, num_samples, done_tokens, done_lengths, done_log_probabilities)
+          break
+        new_rung = _rung(int((~is_done).sum()), chunk_tasks)
+        new_size = _ladder(min(position + self._segment_steps, steps), self._cache_step, steps)
+        if new_rung < rung or new_size > size:
+          keep = np.arange(len(tasks))
+          if new_rung < rung:
+            self._collect(state, tasks, num_samples, done_tokens, done_lengths, done_log_probabilities)
+            keep = np.flatnonzero(~is_done)
+            tasks, rung = tasks[keep], new_rung
+          index = np.resize(keep, rung).astype(np.int32)
+          prefix, state = self._reshape(prefix, state, index, np.int32(len(tasks)), size=new_size)
+          size = new_size
+    return Completions(tokens=done_tokens, lengths=done_lengths, log_probabilities=done_log_probabilities)
+
+  def _begin(self, params, prompts, task_ids, rung, num_samples, seed, size, steps):
+    longest = max(len(prompt) for prompt in prompts)
+    # Shifted right by one, as in training: position 0 reads the 0 that begins every sequence.
+    width = _ladder(longest + 1, self._prompt_step)
+    tokens = np.zeros((rung, width), np.int32)
+    lengths = np.zeros(rung, np.int32)
+    last = np.zeros(rung, np.int32)
+    hashes = np.zeros(rung, np.uint32)
+    for row, (prompt, task_id) in enumerate(zip(prompts, task_ids)):
+      tokens[row, 1 : len(prompt) + 1] = prompt
+      lengths[row] = len(prompt)
+      last[row] = prompt[-1] if len(prompt) else 0
+      hashes[row] = zlib.crc32(task_id.encode("utf-8"))
+    put = self._layout.put_batch
+    prefix = self._prefill(params, put(tokens), put(lengths))
+    state = self._start(
+        prefix, put(last), put(hashes), np.int32(len(prompts)), np.uint32(seed),
+        num_samples=num_samples, size=size, steps=steps,
+    )  # fmt: skip
+    return prefix, state
+
+  def _prefill_function(self, params, tokens_TxP, lengths_T):
+    """Keys and values of all prompts but their last token, which the first step reads."""
+    causal_attention = None
+    if self._bidirectional_prompts:
+      causal_attention = (jnp.arange(tokens_TxP.shape[1]) <= lengths_T[:, None]).astype(jnp.int32)
+    _, variables = self._model.apply(
+        {"params": params},
+        tokens_TxP,
+        decoder_causal_attention=causal_attention,
+        enable_dropout=False,
+        prefill=True,
+        prefill_lengths=lengths_T,
+        mutable=["cache"],
+    )
+    return variables["cache"]
+
+  def _start_function(self, prefix, last_T, hashes_T, num_tasks, seed, *, num_samples, size, steps):
+    tasks = last_T.shape[0]
+    rows = tasks * num_samples
+
+    def row_key(task_hash, sample):
+      return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), task_hash), sample)
+
+    keys = jax.vmap(lambda task_hash: jax.vmap(lambda sample: row_key(task_hash, sample))(jnp.arange(num_samples)))
+    cache = jax.tree.map(
+        lambda layer: {
+            "cached_key": jnp.zeros((rows, *layer["cached_key"].shape[1:3], size), layer["cached_key"].dtype),
+            "cached_value": jnp.zeros(
+                (rows, layer["cached_value"].shape[1], size, layer["cached_value"].shape[3]),
+                layer["cached_value"].dtype,
+            ),
+            "cache_index": jnp.zeros((), jnp.int32),
+        },
+        prefix,
+        is_leaf=lambda node: "cached_key" in node,
+    )
+    return {
+        "cache": cache,
+        "position": jnp.zeros((), jnp.int32),
+        "token": jnp.repeat(last_T, num_samples),
+        "key": jax.random.key_data(keys(hashes_T)).reshape(rows, -1),
+        "done": jnp.repeat(jnp.arange(tasks) >= num_tasks, num_samples),
+        "length": jnp.zeros(rows, jnp.int32),
+        "log_probability": jnp.zeros(rows, jnp.float32),
+        "tokens": jnp.zeros((rows, steps), jnp.int32),
+    }
+
+  def _segment_function(self, params, prefix, state, until, *, truncate, eos_id):
+    """Steps until position `until`, or until all rows are done."""
+
+    def go_on(state):
+      return (state["position"] < until) & ~jnp.all(state["done"])
+
+    def step(state):
+      logits, variables = self._model.apply(
+          {"params": params, "cache": state["cache"], "prefix": prefix},
+          state["token"][:, None],
+          enable_dropout=False,
+          decode=True,
+          mutable=["cache"],
+      )
+      logits = logits[:, 0]
+      keys = jax.random.wrap_key_data(state["key"])
+      keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, state["position"])
+      token = truncate.draw(logits, keys)
+      log_probability = jnp.take_along_axis(logits, token[:, None], axis=1)[:, 0]
+      log_probability -= jax.nn.logsumexp(logits, axis=-1)
+      running = ~state["done"]
+      token = jnp.where(running, token, 0)
+      return {
+          "cache": variables["cache"],
+          "position": state["position"] + 1,
+          "token": token,
+          "key": state["key"],
+          "done": state["done"] | (token == eos_id),
+          "length": state["length"] + running,
+          "log_probability": state["log_probability"] + jnp.where(running, log_probability, 0.0),
+          "tokens": jax.lax.dynamic_update_slice_in_dim(state["tokens"], token[:, None], state["position"], axis=1),
+      }
+
+    return jax.lax.while_loop(go_on, step, state)
+
+  def _reshape_function(self, prefix, state, index, num_tasks, *, size):
+    """Only the tasks of `index`, of which those from `num_tasks` on are padding; caches of `size`."""
+    old_tasks = jax.tree.leaves(prefix)[0].shape[0]
+    num_samples = state["done"].shape[0] // old_tasks
+    rows = (index[:, None] * num_samples + jnp.arange(num_samples)).reshape(-1)
+
+    def grow(path, leaf):
+      name = path[-1].key
+      if name == "cache_index":
+        return leaf
+      leaf = leaf[rows]
+      axis = 3 if name == "cached_key" else 2
+      widths = [(0, 0)] * leaf.ndim
+      widths[axis] = (0, size - leaf.shape[axis])
+      return jnp.pad(leaf, widths)
+
+    new = {name: value[rows] for name, value in state.items() if name not in ("cache", "position")}
+    new["done"] |= jnp.repeat(jnp.arange(len(index)) >= num_tasks, num_samples)
+    new["cache"] = jax.tree_util.tree_map_with_path(grow, state["cache"])
+    new["position"] = state["position"]
+    return jax.tree.map(lambda leaf: leaf[index], prefix), new
+
+  def _collect(self, state, tasks, num_samples, tokens, lengths, log_probabilities) -> None:
+    rows = (tasks[:, None] * num_samples + np.arange(num_samples)).reshape(-1)
+    here = slice(0, len(rows))
+    tokens[rows] = np.asarray(state["tokens"])[here]
+    lengths[rows] = np.asarray(state["length"])[here]
+    log_probabilities[rows] = np.asarray(state["log_probability"])[here]
+
+
+@functools.cache
+def _rungs(chunk_tasks: int) -> tuple[int, ...]:
+  rungs = [chunk_tasks]
+  while rungs[-1] > 1 and len(rungs) < 4:
+    rungs.append(-(-rungs[-1] // 2))
+  return tuple(reversed(rungs))
+
+
+def _rung(tasks: int, chunk_tasks: int) -> int:
+  """The smallest of chunk_tasks, its half, its quarter and its eighth that holds the tasks."""
+  return next(rung for rung in _rungs(chunk_tasks) if rung >= tasks)
+
+
+def _ladder(needed: int, step: int, limit: int | None = None) -> int:
+  """The smallest of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... steps that holds `needed`, at most `limit`."""
+  size, stride, number = step, step, 1
+  while size < needed:
+    number += 1
+    size += stride
+    if number >= 4 and number % 2 == 0:
+      stride *= 2
+  return size if limit is None else min(size, limit)
