@@ -110,10 +110,10 @@ def _task(task: schema.RepairTask, bounds: Bounds) -> dict[str, Any]:
 
 def _program(task: schema.RepairTask, bounds: Bounds) -> list[list[str]]:
   """[code, comment] of each line of the annotated program."""
-  code = task.buggy_code.split("\n")
+  code = task.buggy_code.rstrip("\n").split("\n")
   if task.trace is None:
-    return [[line, ""] for line in _cut(task.buggy_code, bounds).split("\n")]
-  lines = inline.annotate(task.buggy_code, task.trace).split("\n")
+    return [[line, ""] for line in _cut("\n".join(code), bounds).split("\n")]
+  lines = inline.annotate(task.buggy_code, task.trace).rstrip("\n").split("\n")
   if len(lines) < len(code) or not all(line.startswith(c.rstrip()) for line, c in zip(lines, code)):
     return [[line, ""] for line in _cut("\n".join(lines), bounds).split("\n")]
   code += [""] * (len(lines) - len(code))

@@ -66,8 +66,8 @@
   // ---- Code -------------------------------------------------------------------------------------------------
 
   const STRINGS = [/"""[^]*?(?:"""|$)/, /'''[^]*?(?:'''|$)/, /"(?:\\.|[^"\\\n])*"?/, /'(?:\\.|[^'\\\n])*'?/];
-  const KEYWORDS = "and as assert async await break class continue def del elif else except False finally for from global if " +
-    "import in is lambda None nonlocal not or pass raise return True try while with yield";
+  const KEYWORDS = "and as assert async await break class continue def del elif else except False finally for from " +
+    "global if import in is lambda None nonlocal not or pass raise return True try while with yield";
   const TOKEN = new RegExp([
     `(${STRINGS.map((one) => one.source).join("|")})`, "(#[^\\n]*)", `\\b(${KEYWORDS.replaceAll(" ", "|")})\\b`,
     "(\\b\\d[\\w.]*)",
@@ -173,8 +173,8 @@
       el("div", {},
         el("span", {class: `verdict status-${sample.status}`}, `${SIGNS[sample.status] || ""} ${sample.status}`),
         el("span", {class: "mono"}, sample.detail || "")),
-      el("p", {class: "soft"}, `${task.task_id} · bug: ${task.bug_kind} (${task.bug_origin}) · sample ${sample.sample_index}` +
-        ` · log-probability ${sample.log_probability.toFixed(2)} over ${sample.token_count} tokens`),
+      el("p", {class: "soft"}, `${task.task_id} · bug: ${task.bug_kind} (${task.bug_origin})` +
+        ` · sample ${sample.sample_index} · log-probability ${sample.log_probability.toFixed(2)} over ${sample.token_count} tokens`),
       el("h3", {}, "Passed samples of this task, by model"), otherModels(group),
       el("h3", {}, "Instruction"), el("div", {class: "prose"}, task.instruction || "(none)"),
       el("h3", {}, "Tests"), tests(task, sample),
@@ -252,9 +252,10 @@
     const shown = current.reduce((sum, one) => sum + one.samples.filter((entry) => entry.shown).length, 0);
     const one = evaluation();
     const embedded = one.tasks.reduce((sum, group) => sum + group.samples.length, 0);
-    const abridged = ` Abridged: this page holds ${embedded} of the ${one.num_samples} samples of this evaluation (the` +
-      ` first tasks, and the first samples of each); all are in ${one.directory}.`;
-    summary.textContent = `${shown} samples of ${current.length} tasks match.` + (embedded < one.num_samples ? abridged : "");
+    const abridged = ` Abridged: this page holds ${embedded} of the ${one.num_samples} samples of this evaluation` +
+      ` (the first tasks, and the first samples of each); all are in ${one.directory}.`;
+    summary.textContent =
+      `${shown} samples of ${current.length} tasks match.` + (embedded < one.num_samples ? abridged : "");
     tools.evaluation.value = String(state.evaluation);
     tools.verdict.value = state.verdict;
     tools.kind.value = state.kind;
@@ -275,7 +276,9 @@
   const labels = [];
   const same = (names) => names.map((name) => [name, name]);
   const evaluations = data.evaluations.map((one, number) => [String(number), one.label]);
-  [tools.evaluation, labels[0]] = choice("Model and tasks", evaluations, (value) => { state.evaluation = Number(value); });
+  [tools.evaluation, labels[0]] = choice("Model and tasks", evaluations, (value) => {
+    state.evaluation = Number(value);
+  });
   [tools.verdict, labels[1]] = choice("Verdict", same(["all", "passed", "not passed", ...statuses]), (value) => {
     Object.assign(state, {verdict: value, sample: null});
   });

@@ -50,7 +50,7 @@ def test_a_refused_sample_shows_its_completion_and_why(data):
 
 def test_code_and_states_of_a_line_are_apart(data, tasks):
   program = data["tasks"][0]["program"]
-  assert "\n".join(code for code, _ in program) == tasks[0].buggy_code
+  assert "\n".join(code for code, _ in program) + "\n" == tasks[0].buggy_code
   assert program[0] == ["def count_above(values, limit):", program[0][1]]
   assert program[0][1].strip().startswith("# (0) values=[1, 5, 9]; limit=4")
 
