@@ -3,14 +3,15 @@
 from collections.abc import Iterable, Iterator
 import dataclasses
 import io
-import itertools
 import re
+from typing import Any
 
 from etils import epath
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
 from next_jax.corpora.minirepair import corpus as minirepair
+from next_jax.models import vocabularies
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import sections
 
@@ -41,33 +42,41 @@ _PUNCTUATION = (
     # The longest symbol wins, so ") " must not keep "f(3) == 4" from its " == ".
     *(")" + operator for operator in _OPERATORS),
 )
-_TRACE = ("  # (", "; (", "; ...; (", ") return ", ") raise ", ") yield ")
+_TRACE = (*(end + "  # (" for end in ("", ":", "):", "]:", ")", "]")), "; (", "; ...; (", ") return ", ") raise ", ") yield ")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VocabularyTraining:
-  """Trains a vocabulary and writes it to `path`; a program for `next-jax run`.
+  """Trains a vocabulary and writes it to `workdir`/minirepair.model; a program for `next-jax run`.
 
   Attributes:
     corpus: gives the demonstrations.
     num_demonstrations: how many are read.
-    connectors: words of rationales and instructions that are one token with their spaces.
+    connectors: phrases of rationales and instructions that are one token with their spaces.
     num_merges: size of the byte-pair part.
   """
 
-  path: str
+  workdir: str
   corpus: minirepair.MiniRepair
-  num_demonstrations: int = 20_000
+  num_demonstrations: int = 10_000
   connectors: tuple[str, ...] = ()
-  num_merges: int = 512
+  num_merges: int = 700
+
+  def prepare(self) -> None:
+    pass
 
   def run(self) -> None:
-    epath.Path(self.path).parent.mkdir(parents=True, exist_ok=True)
-    epath.Path(self.path).write_bytes(train(self._texts(), connectors=self.connectors, num_merges=self.num_merges))
+    path = epath.Path(self.workdir) / vocabularies.SHIPPED
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(train(self._texts(), connectors=self.connectors, num_merges=self.num_merges))
+    print(path)
+
+  def run_facts(self) -> dict[str, Any]:
+    return {"seed": self.corpus.seed}
 
   def _texts(self) -> Iterator[str]:
     prompt = prompts.Prompt()
-    for demonstration in itertools.islice(self.corpus.demonstrations(), self.num_demonstrations):
+    for demonstration in self.corpus.demonstrations(self.num_demonstrations):
       yield prompt.render(demonstration.task) + prompt.target(demonstration.rationale, demonstration.fix)
 
 
@@ -105,7 +114,7 @@ def train(texts: Iterable[str], *, connectors: Iterable[str], num_merges: int) -
   pieces = {piece.piece: piece for piece in proto.pieces}
   rarest = min(piece.score for piece in proto.pieces)
   for character in map(chr, range(32, 127)):
-    if character not in pieces:
+    if character not in pieces and character not in symbols:
       proto.pieces.add(piece=character, score=rarest - 1)
   for symbol in symbols:
     if symbol in pieces:
