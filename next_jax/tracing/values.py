@@ -21,8 +21,10 @@ from typing import Any
 # Immutable, compared by == without surprises: their own fingerprint. Not float (-0.0, NaN), not bytes (see below).
 ATOMS = frozenset({int, str, bool, types.NoneType})
 
-_FLAT = frozenset({int, str, bool, types.NoneType, float, complex, bytes, type(Ellipsis)})
-_CONTAINERS = frozenset({list, tuple, dict, set, frozenset})
+# What marshal writes without going further down.
+FLAT = frozenset({int, str, bool, types.NoneType, float, complex, bytes, type(Ellipsis)})
+SEQUENCES = frozenset({list, tuple, set, frozenset})
+_CONTAINERS = SEQUENCES | {dict}
 _MARSHAL_VERSION = 2  # the last without references, whose bytes depend on reference counts
 _MAX_NODES = 100_000  # of a value that marshal does not take: what lies beyond is not watched
 _MAX_DEPTH = 40  # of such a value
@@ -51,7 +53,7 @@ def fingerprint(value: Any) -> Any:
   kind = type(value)
   if kind in ATOMS:
     return value
-  if kind in _FLAT or is_plain(value, kind):
+  if kind in FLAT or is_plain(value, kind):
     try:
       return marshal.dumps(value, _MARSHAL_VERSION)
     except ValueError:  # nested more deeply than marshal goes
@@ -69,13 +71,13 @@ def is_plain(value: Any, kind: type, budget: int = 2_000, depth: int = 0) -> boo
   """
   if kind is dict:
     items = value.values()
-    if not _FLAT.issuperset(map(type, value)) and not all(is_plain(key, type(key), 50, 1) for key in list(value)):
+    if not FLAT.issuperset(map(type, value)) and not all(is_plain(key, type(key), 50, 1) for key in list(value)):
       return False
   elif kind in _CONTAINERS:
     items = value
   else:
-    return kind in _FLAT
-  if _FLAT.issuperset(map(type, items)):
+    return kind in FLAT
+  if FLAT.issuperset(map(type, items)):
     return True
   return depth < 20 and _count_plain(items, budget, depth) > 0
 
@@ -84,37 +86,45 @@ def _count_plain(items: Any, budget: int, depth: int) -> int:
   """What is left of the budget of containers after `items`; not above 0: not plain, or too much."""
   for item in items:
     kind = type(item)
-    if kind in _FLAT:
+    if kind in FLAT:
       continue
     if kind not in _CONTAINERS or depth > 20:
       return 0
     budget -= 1
     if kind is dict:
-      if not _FLAT.issuperset(map(type, item)) and not all(is_plain(key, type(key), 50, depth) for key in list(item)):
+      if not FLAT.issuperset(map(type, item)) and not all(is_plain(key, type(key), 50, depth) for key in list(item)):
         return 0
       item = item.values()
-    if not _FLAT.issuperset(map(type, item)):
+    if not FLAT.issuperset(map(type, item)):
       budget = _count_plain(item, budget, depth + 1)
     if budget <= 0:
       return 0
   return budget
 
 
-def is_larger(value: Any, size: int) -> bool:
-  """Whether an int has more than `size` bits, or a built-in text or container more than `size` items.
+def is_larger(value: Any, mark: Any, size: int) -> bool:
+  """Whether an int has more than `size` bits, a text or built-in container more than `size` items, or all 8 times.
 
-  Only the outermost level is measured; nested growth is bounded by the fingerprint's length.
+  mark: the value's fingerprint.
   """
   kind = type(value)
   if kind is int:
     return value.bit_length() > size
   if kind is str or kind is bytes or kind in _CONTAINERS:
-    return len(value) > size
+    return len(value) > size or (type(mark) is bytes and len(mark) > 8 * size)
   return False
 
 
-def write(value: Any, max_chars: int) -> str:
-  """The text of a value in a comment: one line, at most about `max_chars` characters, the same on every run."""
+def unit(value: Any) -> str:
+  """What `is_larger` counts in a value."""
+  return {int: "bits", str: "characters", bytes: "bytes"}.get(type(value), "items")
+
+
+def write(value: Any, max_chars: int, mark: Any = None) -> str:
+  """The text of a value in a comment: one line, at most about `max_chars` characters, the same on every run.
+
+  mark: the value's fingerprint, where it is known.
+  """
   kind = type(value)
   if kind is int:
     if -(10**15) < value < 10**15:
@@ -124,24 +134,15 @@ def write(value: Any, max_chars: int) -> str:
       text = repr(value)
       if len(text) <= max_chars:
         return text
-  elif kind in _CONTAINERS and len(value) <= max_chars and kind is not set and kind is not frozenset:
-    if _SIMPLE.issuperset(map(type, value.values() if kind is dict else value)):
-      if kind is not dict or _SIMPLE.issuperset(map(type, value)):
-        if all(map(_is_short, value)) and (kind is not dict or all(map(_is_short, value.values()))):
-          text = repr(value)
-          if len(text) <= max_chars:
-            return text
+  elif kind in _CONTAINERS:
+    if mark is None and len(value) <= max_chars:
+      mark = fingerprint(value)
+    # marshal takes no foreign code, so Python's own text is safe; < and > may be the marks of a set, which has no order.
+    if type(mark) is bytes and len(mark) <= 5 * max_chars and b"<" not in mark and b">" not in mark:
+      text = repr(value)
+      if len(text) <= max_chars:
+        return text
   return cut(_Writer(max_chars).write(value, max_chars, 0), max_chars)
-
-
-_SIMPLE = frozenset({int, bool, types.NoneType, float, str})
-
-
-def _is_short(value: Any) -> bool:
-  kind = type(value)
-  if kind is int:
-    return -(10**300) < value < 10**300
-  return kind is not str or len(value) < 1_000
 
 
 def cut(text: str, max_chars: int) -> str:
@@ -160,7 +161,7 @@ def write_exception(error: BaseException, max_chars: int) -> str:
   arguments = _get(error, BaseException, "args")
   message = None
   own_text = _lookup(kind, "__str__")
-  if type(own_text) is types.WrapperDescriptorType and all(type(item) in _FLAT for item in arguments):
+  if type(own_text) is types.WrapperDescriptorType and all(type(item) in FLAT for item in arguments):
     if not any(type(item) is int and item.bit_length() > _MAX_INT_BITS for item in arguments):
       message = own_text(error)
   if message is None:
