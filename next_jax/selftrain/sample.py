@@ -1,6 +1,7 @@
 """The verb `sample`: completions of a model for tasks, taken apart into rationale and fix."""
 
 import dataclasses
+import time
 from collections.abc import Iterator
 
 from etils import epath
@@ -10,7 +11,6 @@ from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import seqio_tasks
-from next_jax.selftrain import progress
 from next_jax.selftrain import stage as stage_lib
 
 
@@ -27,26 +27,27 @@ def sample(
 ) -> tuple[list[schema.Sample], float]:
   """Writes `path`, a file of Sample ordered as the tasks of the split are; goes on from its parts.
 
+  The engine shows how far it is: it knows what a chunk costs.
+
   Returns:
     All samples, and the samples per second of this call.
   """
   registration = seqio_tasks.registration(task)
   places = {repair_task.task_id: place for place, repair_task in enumerate(registration.read(split))}
-  done = stage_lib.count_parts(path)
-  with progress.Bar(len(places) * num_samples, "samples", done) as bar:
+  began, count = time.monotonic(), 0
 
-    def chunks(skip: int) -> Iterator[list[schema.Sample]]:
-      for chunk in engine.sample(
-          task=task, split=split, checkpoint=checkpoint, num_samples=num_samples, sampling=sampling, seed=seed,
-          skip=skip,
-      ):
-        yield [parsed(sample, registration.prompt) for sample in chunk]
-        bar.advance(len(chunk))
+  def chunks(skip: int) -> Iterator[list[schema.Sample]]:
+    nonlocal count
+    for chunk in engine.sample(
+        task=task, split=split, checkpoint=checkpoint, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip
+    ):
+      yield [parsed(sample, registration.prompt) for sample in chunk]
+      count += len(chunk)
 
-    samples = stage_lib.sharded(
-        path, schema.Sample, chunks, order=lambda sample: (places[sample.task_id], sample.sample_index)
-    )
-    return samples, bar.rate()
+  samples = stage_lib.sharded(
+      path, schema.Sample, chunks, order=lambda sample: (places[sample.task_id], sample.sample_index)
+  )
+  return samples, count / max(time.monotonic() - began, 1e-9)
 
 
 def parsed(sample: schema.Sample, prompt: prompts.Prompt) -> schema.Sample:
