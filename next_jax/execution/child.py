@@ -6,6 +6,7 @@ the process is data, and whoever reads it must judge it as such. It never holds 
 
 import builtins
 import json
+import operator
 import os
 import resource
 import signal
@@ -18,6 +19,20 @@ from next_jax.execution import wire
 PROGRAM_FILE = "<program>"
 _MODULE_NAME = "program"
 _MAX_DETAIL = 400  # characters
+
+# What a test may do with an object of the program, besides calling it. No comparisons: an object
+# must not decide what it is equal to.
+OPERATIONS = {
+    "getattr": getattr,
+    "setattr": setattr,
+    "len": len,
+    "bool": bool,
+    "iter": iter,
+    "getitem": operator.getitem,
+    "setitem": operator.setitem,
+    "contains": operator.contains,
+    "str": str,
+}
 
 
 def run(channel: int, *, cpu_seconds: float, directory: str) -> None:
@@ -41,6 +56,7 @@ class _Server:
     self._reader = wire.Reader(1 << 32)
     self._module = types.ModuleType(_MODULE_NAME)
     self._kept = [None]  # what the judge may ask for by number; 0 is the entry point
+    self._numbers = {}  # id -> index in that list
 
   def answer(self):
     message = self._receive()
@@ -84,7 +100,7 @@ class _Server:
     return ["ok"]
 
   def _on_call(self, target, arguments, keywords):
-    function = self._kept[target]
+    function = OPERATIONS[target] if isinstance(target, str) else self._kept[target]
     values = [plain_data.decode(value, self._known) for value in arguments]
     named = {name: plain_data.decode(value, self._known) for name, value in keywords.items()}
     arguments_may_change = any(map(plain_data.may_change, values)) or any(map(plain_data.may_change, named.values()))
@@ -144,8 +160,9 @@ class _Server:
 
   def _keep(self, value):
     kind = type(value)
-    self._kept.append(value)
-    number = len(self._kept) - 1
+    number = self._numbers.setdefault(id(value), len(self._kept))
+    if number == len(self._kept):
+      self._kept.append(value)  # for good, so that its id stays its own
     if hasattr(kind, "__next__"):
       return {"iterator": [number, kind.__name__]}
     if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)):

@@ -8,18 +8,56 @@ class Session(Protocol):
 
   def next_items(self, target: int, count: int) -> tuple[list, BaseException | None]: ...
 
-  def call(self, arguments: tuple, keywords: dict, target: int = 0): ...
+  def call(self, arguments: tuple, keywords: dict, target: int | str = 0): ...
 
 
-class Opaque:
-  """A result that is no plain data; equal to itself only."""
+class RemoteObject:
+  """An object in the program. Using it asks the program; it is equal to nothing but itself.
 
-  def __init__(self, number: int, kind: str):
-    self.number = number
-    self._kind = kind
+  So a class that calls itself equal to everything gains nothing: what its methods return is judged
+  as any result is, and `==` never asks.
+  """
 
-  def __repr__(self):
-    return f"<{self._kind} object, not plain data>"
+  def __init__(self, session: Session, number: int, kind: str):
+    vars(self).update(number=number, _session=session, _kind=kind)
+
+  def __getattr__(self, name):
+    if name.startswith("__"):
+      raise AttributeError(name)  # copy, pickle and the like ask for these
+    return self._ask("getattr", name)
+
+  def __setattr__(self, name, value):
+    self._ask("setattr", name, value)
+
+  def __call__(self, *arguments, **keywords):
+    return self._session.call(arguments, keywords, self.number)
+
+  def __len__(self):
+    return self._ask("len")
+
+  def __bool__(self):
+    return self._ask("bool")
+
+  def __iter__(self):
+    return self._ask("iter")
+
+  def __getitem__(self, key):
+    return self._ask("getitem", key)
+
+  def __setitem__(self, key, value):
+    self._ask("setitem", key, value)
+
+  def __contains__(self, item):
+    return self._ask("contains", item)
+
+  def __str__(self):
+    return self._ask("str")
+
+  def __repr__(self):  # for messages, so that no program writes any
+    return f"<{self._kind} object>"
+
+  def _ask(self, operation, *arguments):
+    return self._session.call((self, *arguments), {}, operation)
 
 
 class RemoteIterator:

@@ -51,6 +51,7 @@ class Session:
     self._reader = wire.Reader(limits["reply_bytes"])
     self.is_loaded = False
     self._foreseen: collections.deque[str] = collections.deque()  # calls that were sent and not asked for yet
+    self._remotes: dict[int, Any] = {}  # by number: the same object is the same, however often it is returned
     self._channel = forker.fork()
     self._channel.settimeout(_PATIENCE_SECONDS)
     # What ended the session; a test may catch the exception, but cannot undo that it was raised.
@@ -78,8 +79,10 @@ class Session:
       self._expect_ok(self._receive())
       self.is_loaded = True
 
-  def call(self, arguments: tuple, keywords: dict, target: int = 0) -> Any:
+  def call(self, arguments: tuple, keywords: dict, target: int | str = 0) -> Any:
     """What the program's function returns or raises.
+
+    target: number of a function that it returned, 0 for the entry point, or one of child.OPERATIONS.
 
     Raises plain_data.NotPlain, before anything is sent, for arguments that are not plain data.
     """
@@ -93,7 +96,7 @@ class Session:
       if self._foreseen.popleft() != text:
         self._abandon(Unforeseen())
     else:
-      self._send(f'["call",{target},{text[1:]}')
+      self._send(f'["call",{json.dumps(target)},{text[1:]}')
     self.loaded()
     reply = self._receive()
     if len(reply) > 1 and reply[-1] is not None:
@@ -257,13 +260,16 @@ class Session:
     number, kind = payload
     if type(number) is not int or type(kind) is not str:
       raise ValueError(f"tag {tag!r}")
-    if tag == "iterator":
-      return remote.RemoteIterator(self, number)
-    if tag == "callable":
-      return remote.RemoteFunction(self, number)
-    if tag == "object":
-      return remote.Opaque(number, kind[:100])
-    raise ValueError(f"unknown tag {tag!r}")
+    if number not in self._remotes:
+      if tag == "iterator":
+        self._remotes[number] = remote.RemoteIterator(self, number)
+      elif tag == "callable":
+        self._remotes[number] = remote.RemoteFunction(self, number)
+      elif tag == "object":
+        self._remotes[number] = remote.RemoteObject(self, number, kind[:100])
+      else:
+        raise ValueError(f"unknown tag {tag!r}")
+    return self._remotes[number]
 
   def _malformed(self, what):
     self._lose("error", f"its process wrote something else than an answer ({what[:200]})")
@@ -278,7 +284,7 @@ class Session:
 
 
 def _encode_ours(value):
-  if isinstance(value, (remote.RemoteIterator, remote.RemoteFunction, remote.Opaque)):
+  if isinstance(value, (remote.RemoteIterator, remote.RemoteFunction, remote.RemoteObject)):
     return {"kept": value.number}
   kind = type(value)
   raise plain_data.NotPlain(f"an argument of type {kind.__module__}.{kind.__qualname__} is not plain data")

@@ -19,6 +19,7 @@ import jax.numpy as jnp
 
 from next_jax import errors
 
+_MAX_BLOCKS = 8
 _MASKED = -1e30  # Not -inf: a row of padding attends to nothing, and must not become NaN.
 
 
@@ -35,7 +36,7 @@ class TransformerConfig:
     head_dim: even, as rotary positions turn pairs of dimensions.
     num_kv_heads: divides num_heads; 1 is multi-query, num_heads is multi-head attention.
     tie_embeddings: the output layer is the transposed embedding.
-    attention_block: queries that attend together when attention is causal; speed only.
+    attention_block: the fewest queries that attend together when attention is causal; speed only.
     dtype: of activations and matrix products; parameters, norms, softmax and logits are float32.
   """
 
@@ -50,7 +51,7 @@ class TransformerConfig:
   norm_epsilon: float = 1e-6
   dropout_rate: float = 0.0
   tie_embeddings: bool = False
-  attention_block: int = 128
+  attention_block: int = 64
   dtype: str = "float32"
 
   def __post_init__(self):
@@ -75,6 +76,12 @@ def _dense(config: TransformerConfig, features: int | tuple[int, ...], axes: tup
       kernel_init=_kernel_init(axes),
       name=name,
   )
+
+
+def _block_size(length: int, smallest: int) -> int:
+  """Of at most 8 equal blocks, none below the smallest; one block where the length does not divide."""
+  blocks = (n for n in range(_MAX_BLOCKS, 0, -1) if length % n == 0 and length // n >= smallest)
+  return length // next(blocks, 1)
 
 
 def rotate(x_BxLxHxD: jax.Array, positions_BxL: jax.Array, theta: float) -> jax.Array:
@@ -159,7 +166,7 @@ class Attention(nn.Module):
     key = key_BxLxKxD.swapaxes(1, 2).reshape(batch * config.num_kv_heads, length, config.head_dim)
     value = value_BxLxKxD.swapaxes(1, 2).reshape(batch * config.num_kv_heads, length, config.head_dim)
     # Queries of a block meet the keys up to its end only: of a causal mask, half is empty.
-    block = config.attention_block if causal and length % config.attention_block == 0 else length
+    block = _block_size(length, config.attention_block) if causal else length
     attended = []
     for start in range(0, length, block):
       end = start + block

@@ -90,8 +90,10 @@ def _stack(statuses: dict[str, int], seen: list[str]) -> str:
 
 
 def _tuning(one: workdir_lib.Round) -> str:
-  numbers = {name: value for name, value in one.tuning.items() if isinstance(value, (int, float))}
-  return ", ".join(
-      f"{name.replace('_', ' ')} {f'{value:.4g}' if isinstance(value, float) else f'{value:,}'}"
-      for name, value in numbers.items()
-  )
+  """The metrics that say how much was learnt from what; all of them are in the stage's manifest."""
+  parts = []
+  for name in ("steps", "tokens", "examples_too_long", "loss"):
+    value = one.tuning.get(name)
+    if value:  # no example is too long: nothing to say
+      parts.append(f"{name.replace('_', ' ')} {value:,.{3 if name == 'loss' else 0}f}")
+  return ", ".join(parts)

@@ -33,6 +33,7 @@ class NativeEngine:
     axis_rules: from logical axis names to the mesh axes "data" and "model".
     bidirectional_prompts: tokens of a prompt see one another, in training and in sampling.
     loss_on_targets_only: else prompts are learned too, as in ordinary language modelling.
+    tokens_at_once: of a micro-batch of training, on one device; see `trainer.Trainer`.
     keep_optimizer_state: of a finished training, for T5X to go on with the moments; triples the size.
     sample_batch_size: rows decoded together, tasks times samples; a chunk has so many.
     max_chunk_tasks: tasks whose prompts are prefilled together, at most.
@@ -50,6 +51,7 @@ class NativeEngine:
   axis_rules: Sequence[Sequence[str | None]] = sharding.DEFAULT_RULES
   bidirectional_prompts: bool = False
   loss_on_targets_only: bool = True
+  tokens_at_once: int | None = None
   keep_optimizer_state: bool = False
   sample_batch_size: int = 256
   max_chunk_tasks: int = 64
@@ -81,6 +83,7 @@ class NativeEngine:
         layout=self.layout,
         bidirectional_prompts=self.bidirectional_prompts,
         loss_on_targets_only=self.loss_on_targets_only,
+        tokens_at_once=self.tokens_at_once,
         keep_optimizer_state=self.keep_optimizer_state,
         write_summaries=self.write_summaries,
     ).train(

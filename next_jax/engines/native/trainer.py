@@ -26,6 +26,7 @@ from next_jax.models import transformer
 
 _LOSS_AVERAGE_STEPS = 50  # The loss in the metrics is an average that forgets over so many steps.
 _STEPS_BETWEEN_SUMMARIES = 20
+_TOKENS_AT_ONCE_ON_CPU = 1024
 
 
 class TrainingError(errors.UserError):
@@ -39,6 +40,9 @@ class Trainer:
   Attributes:
     bidirectional_prompts: tokens of a prompt see one another (a prefix LM); else all is causal.
     loss_on_targets_only: else prompts are learned too, as in ordinary language modelling.
+    tokens_at_once: a step's batch is split into micro-batches of so many tokens a device at most,
+      beyond what `Tuning.accumulation` asks for; None: 1,024 on CPU, where larger ones fall out of
+      the caches (40 % slower), no limit elsewhere.
     keep_optimizer_state: whether the last checkpoint keeps it; it doubles or triples the size.
     write_summaries: TensorBoard scalars in the training's directory.
   """
@@ -47,6 +51,7 @@ class Trainer:
   layout: sharding.Layout
   bidirectional_prompts: bool = False
   loss_on_targets_only: bool = True
+  tokens_at_once: int | None = None
   keep_optimizer_state: bool = False
   write_summaries: bool = True
 
@@ -86,6 +91,7 @@ class Trainer:
         )
     )
     start, params, opt_state, progress = self._start(done, directory, initial_params, optimizer)
+    tuning = dataclasses.replace(tuning, accumulation=self._accumulation(tuning))
     step_function = self._step_function(optimizer, params, opt_state)
     dropout_key = jax.device_put(jax.random.key(seed), self.layout.replicated())
     writer = None
@@ -144,6 +150,22 @@ class Trainer:
         len(examples), examples.too_long, tuning.sequence_length, len(plan), 100 * fill, num_steps,
     )  # fmt: skip
     return plan, num_steps
+
+  def _accumulation(self, tuning: engine.Tuning) -> int:
+    """Micro-batches of a step: the fewest, of those that divide its rows, that hold few enough tokens."""
+    limit = self.tokens_at_once
+    if limit is None:
+      limit = _TOKENS_AT_ONCE_ON_CPU if self.layout.mesh.devices.flat[0].platform == "cpu" else None
+    if limit is None:
+      return tuning.accumulation
+    replicas = self.layout.mesh.shape["data"]
+    for accumulation in range(tuning.accumulation, tuning.batch_size + 1):
+      rows = tuning.batch_size // accumulation
+      if tuning.batch_size % accumulation or (tuning.batch_size % replicas == 0 and rows % replicas):
+        continue  # Uneven, or rows that no longer divide over the devices.
+      if rows * tuning.sequence_length <= limit * replicas:
+        return accumulation
+    return max(tuning.accumulation, tuning.batch_size // replicas if tuning.batch_size % replicas == 0 else 1)
 
   def _start(self, done, directory, initial_params, optimizer):
     """(step, params, optimiser state, progress) at which training starts or goes on."""
