@@ -48,7 +48,20 @@ SATISFIED = {
     "entry point with a builtin's name": ("def sum(a, b): return a - b", "assert sum(3, 1) == 2"),
     "check function": ("def f(x): return x + 1", "def check(candidate):\n  assert candidate(1) == 2\n  for i in range(5):\n    assert candidate(i) == i + 1\ncheck(f)"),
     "short circuit": ("calls = []\ndef f(x):\n  calls.append(x)\n  return len(calls)", "assert f(1) == 1 or f(2) == 9", ),
-    "class as entry point": ("def f(x): return 3\nclass g: pass", "assert f(0) == 3"),
+    "class as entry point": (
+        "class f:\n  def __init__(self): self.items = []\n  def push(self, item): self.items.append(item)\n"
+        "  def pop(self): return self.items.pop()\n  def __len__(self): return len(self.items)",
+        "s = f()\ns.push(1)\ns.push([2])\nassert s.pop() == [2] and len(s) == 1 and s.items == [1] and s"),
+    "objects linked by the test": (
+        "class f:\n  def __init__(self, value): self.value, self.next = value, None\n"
+        "  def total(self): return self.value + (self.next.total() if self.next else 0)",
+        "a, b = f(1), f(2)\na.next = b\nassert a.total() == 3 and a.next.value == 2 and not b.next and a.next is b and a.next == b != a"),
+    "container of its own class": (
+        "class C:\n  def __getitem__(self, i): return [5, 6][i]\n  def __contains__(self, x): return x == 5\n"
+        "  def __iter__(self): return iter([5, 6])\n  def __str__(self): return 'C!'\ndef f(): return C()",
+        "c = f()\nassert c[1] == 6 and 5 in c and 7 not in c and list(c) == [5, 6] and str(c) == 'C!'"),
+    "object without the attribute": (
+        "class C: pass\ndef f(): return C()", "try: f().x\nexcept AttributeError: pass\nelse: assert False"),
     "seeded randomness": ("import random\ndef f(): return random.random()", "assert 0.8444 < f() < 0.8445"),
 }  # fmt: skip
 
@@ -121,6 +134,16 @@ def test_a_result_cannot_choose_to_be_judged_inside(executor):
   code = "class E:\n  def __eq__(self, other): return True\ndef f(x): return E()"
   verdict = verify(executor, code, "assert f(f(1)) == 2")
   assert (verdict.status, verdict.trust) == ("failed", "judged")
+
+
+def test_an_object_does_not_decide_what_it_is_equal_to(executor):
+  code = (
+      "class E:\n  def __eq__(self, other): return True\n  def __ne__(self, other): return False\n"
+      "  def __getattr__(self, name): return E()\n  def __len__(self): return 2\ndef f(): return E()"
+  )
+  for test in ("assert f() == 1", "assert f().x == 1", "assert f().x.y == f().x.y", "assert not f() != 1"):
+    verdict = verify(executor, code, test)
+    assert (verdict.status, verdict.trust) == ("failed", "judged"), verdict
 
 
 def test_verdicts_do_not_depend_on_the_run(executor):
