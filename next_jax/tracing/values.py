@@ -146,12 +146,18 @@ def write(value: Any, max_chars: int, mark: Any = None) -> str:
 
 
 def cut(text: str, max_chars: int) -> str:
-  """The text itself or, where it is too long, its beginning and its end."""
+  """The text itself or, where it is too long, its beginning and its end, between items where there are some near."""
   if len(text) <= max_chars:
     return text
   room = max(max_chars - len(ELLIPSIS), 2)
-  tail = room // 3
-  return text[: room - tail] + ELLIPSIS + (text[-tail:] if tail else "")
+  size = room // 3
+  head, tail = text[: room - size], text[-size:] if size else ""
+  head = head.split(ELLIPSIS, 1)[0]  # what was abridged before is abridged once
+  tail = tail.rsplit(ELLIPSIS, 1)[-1]
+  last, next_ = head.rfind(", "), tail.find(", ")
+  if last > len(head) // 2 and 0 <= next_ < len(tail) // 2:
+    head, tail = head[: last + 2], tail[next_:]
+  return head + ELLIPSIS + tail
 
 
 def write_exception(error: BaseException, max_chars: int) -> str:
@@ -497,8 +503,15 @@ def _write_string(value: str, room: int) -> str:
     if len(text) <= room + 2:
       return text
   room = max(room - 2 - len(ELLIPSIS), 4)
-  tail = room // 3
-  return repr(value[: room - tail])[:-1] + ELLIPSIS + repr(value[-tail:])[1:]
+  size = room // 3
+  head, tail = value[: room - size], value[-size:]
+  quote = repr(head + tail)[0]
+  return quote + _inside_quotes(head, quote) + ELLIPSIS + _inside_quotes(tail, quote) + quote
+
+
+def _inside_quotes(value: str, quote: str) -> str:
+  text = repr(value)
+  return text[1:-1] if text[0] == quote else text[1:-1].replace(quote, "\\" + quote)
 
 
 def _write_bytes(value: Any, room: int) -> str:
