@@ -38,6 +38,7 @@ from next_jax.tracing import values
 
 SETUP_FILE_NAME = "<setup>"
 CALL_FILE_NAME = "<call>"
+MODULE_NAME = "program"  # not "__main__": what a program does when it is the main one is not part of the call
 
 _RECURSION_MARGIN = 250  # frames that our own callbacks may need on top of the program's
 _TOO_DEEP = "maximum recursion depth exceeded"
@@ -101,7 +102,9 @@ class _Recording:
 
   def _run(self, setup: types.CodeType | None, expression: types.CodeType) -> tuple[str, str]:
     """Runs everything; returns outcome and detail."""
-    namespace: dict[str, Any] = {"__name__": "__main__", "__builtins__": __builtins__}
+    module = types.ModuleType(MODULE_NAME)
+    namespace = module.__dict__
+    old_module = sys.modules.get(MODULE_NAME)
     limit = sys.getrecursionlimit()
     self._max_depth = limit - _stack_depth()
     old_trace, old_streams, collecting = sys.gettrace(), (sys.stdin, sys.stdout, sys.stderr), gc.isenabled()
@@ -111,6 +114,7 @@ class _Recording:
       gc.disable()  # a collection in between would cost more than the recording
       sys.setrecursionlimit(limit + _RECURSION_MARGIN)
       sys.stdin, sys.stdout, sys.stderr = io.StringIO(), _Sink(), _Sink()
+      sys.modules[MODULE_NAME] = module  # dataclasses and typing look for it
       sys.settrace(self._trace_function)
       try:
         if setup is not None:
@@ -127,6 +131,10 @@ class _Recording:
       sys.settrace(old_trace)
       sys.stdin, sys.stdout, sys.stderr = old_streams
       sys.setrecursionlimit(limit)
+      if old_module is None:
+        sys.modules.pop(MODULE_NAME, None)
+      else:
+        sys.modules[MODULE_NAME] = old_module
       if collecting:
         gc.enable()
     if error is not None and _is_from_keyboard(error):

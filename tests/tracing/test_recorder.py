@@ -760,6 +760,23 @@ class TestTheProgramIsNotDisturbed:
 
 class TestSetupAndErrors:
 
+  def test_the_program_is_a_module_and_not_the_main_one(self):
+    before = dict(sys.modules)
+    trace = record("""\
+        import dataclasses
+        @dataclasses.dataclass
+        class Point:
+            x: "int"
+            y: "dataclasses.InitVar[int]" = 2
+        def f():
+            p = Point(1)
+            return p.x
+        if __name__ == "__main__":
+            raise SystemExit
+        """, "f()")
+    assert written(trace, 7) == ["p=Point(x=1)"]
+    assert {name for name in sys.modules if name not in before} == set()
+
   def test_setup_code_is_there_but_not_traced(self):
     trace = record("def f(x):\n    return helper(x)\n", "f(3)", setup_code="def helper(x):\n    y = x + 1\n    return y\n")
     assert [(step.line, step.event) for step in trace.steps] == [(1, "call"), (2, "return")]
