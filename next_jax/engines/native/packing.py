@@ -43,8 +43,9 @@ def plan_rows(lengths: np.ndarray, *, row_length: int, num_epochs: float, seed: 
     generator = np.random.default_rng([seed, epoch])
     order = generator.permutation(len(lengths))
     order = order[: round(min(1.0, num_epochs - epoch) * len(order))]
-    rows = best_fit(lengths, order, row_length)
-    # Best fit puts the rows of the longest examples first or last; the order must not show it.
+    # Long examples first leave the smallest holes; the shuffle lives on among equal lengths, and
+    # the rows are shuffled again, as their order must not show the length of what is in them.
+    rows = best_fit(lengths, order[np.argsort(-lengths[order], kind="stable")], row_length)
     for number in generator.permutation(len(rows)):
       ids.extend(rows[number])
       sizes.append(len(rows[number]))
