@@ -13,8 +13,9 @@ from next_jax.tracing import recorder
 SHOWS = {"failed": "wrong value", "error": "exception", "timeout": "endless", "memory": "memory"}
 
 # What a prompt shows of a loop is its first rounds and its last: ten thousand steps of an endless one say no more
-# than five hundred, and would be most of the bytes of a corpus.
-TRACE_BUDGET = recorder.Budget(max_steps=500)
+# than five hundred, and would be most of the bytes of a corpus. Steps end a trace, not the clock, which on a busy
+# machine would end it elsewhere.
+TRACE_BUDGET = recorder.Budget(max_steps=500, max_seconds=30.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -33,9 +34,7 @@ class Dropped:
   reason: str
 
 
-def prove(
-    tasks: Sequence[schema.RepairTask], executor: executor_lib.Executor
-) -> Iterator[Proven | Dropped]:
+def prove(tasks: Sequence[schema.RepairTask], executor: executor_lib.Executor) -> Iterator[Proven | Dropped]:
   """Runs every bug and every reference on all tests, and moves the first test that the bug fails to the front.
 
   There are as many public tests afterwards as before. The tests of a program run in one namespace, so a test may
