@@ -187,7 +187,8 @@ def _suggest(name: str, known: Sequence[str], otherwise: str) -> str:
   close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
   if not close:  # the last part may be right where the folder or module is not
     last = re.split(r"[./]", name.removesuffix(".gin"))[-1]
-    close = [k for k in known if difflib.SequenceMatcher(None, last, re.split(r"[./]", k.removesuffix(".gin"))[-1]).ratio() > 0.7][:3]
+    last_of = {one: re.split(r"[./]", one.removesuffix(".gin"))[-1] for one in known}
+    close = [one for one in known if difflib.SequenceMatcher(None, last, last_of[one]).ratio() > 0.7][:3]
   if close:
     return f"; did you mean {' or '.join(close)}?"
   if known and len(known) <= 24:

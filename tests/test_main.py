@@ -113,7 +113,7 @@ def test_a_work_directory_made_with_other_settings_is_refused_and_not_touched(tm
         (["+--gin.NUM_TRAIN='many'"], "MiniRepair.num_train: found 'many', expected int"),
         (["+--gin.ITERATIONS=0"], "SelfTraining.iterations and num_samples: expected 1 or more"),
         (["+--gin.BASE_CHECKPOINT='/no/checkpoint_1'"], "/no/checkpoint_1: no such checkpoint"),
-        (["+--gin.SelfTraining.task='minirepair_tarce'"], "'minirepair_tarce' is not registered; known: minirepair_trace"),
+        (["+--gin.SelfTraining.task='minirepair_tarce'"], "is not registered; known: minirepair_trace"),
     ],
 )
 def test_bad_arguments_give_one_line_and_write_nothing(tmp_path, config, capsys, arguments, expected):
@@ -191,7 +191,8 @@ def test_errors_of_the_system_say_where_and_what_to_do():
   assert "free some space" in main.message(ValueError("RESOURCE_EXHAUSTED: No space left on device [x]"))
   assert main.message(errors.UserError("key 'a': found 1, expected 2")) == "key 'a': found 1, expected 2"
   assert main.message(schema.RecordError("x")) == "x"
-  assert main.message(ZeroDivisionError("division by zero")).startswith("internal error: ZeroDivisionError: division by zero")
+  unknown = main.message(ZeroDivisionError("no"))
+  assert unknown == "internal error: ZeroDivisionError: no; run again with --debug for the stack trace"
 
 
 def test_a_work_directory_that_cannot_be_made_is_named(tmp_path, config, capsys):

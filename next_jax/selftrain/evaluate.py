@@ -108,12 +108,14 @@ def evaluate(
   )
 
   def work(directory: epath.Path) -> stage_lib.Outcome:
-    chosen = subset(tasks, evaluation.num_tasks, seeds.derive(seed, "subset", evaluation.task, evaluation.split))
+    # Seeded by the corpus: with and without trace the same tasks are asked.
+    corpus = build.corpus_of(evaluation.task)
+    chosen = subset(tasks, evaluation.num_tasks, seeds.derive(seed, "subset", corpus, evaluation.split))
     progress.say(f"[{stage.name}] {len(chosen):,} tasks x {evaluation.num_samples} samples")
     files.write_jsonl(directory / "tasks.jsonl", chosen)
     task = sample_lib.register_tasks(
-        f"{model.name}_{evaluation.name}_tasks", directory / "tasks.jsonl", like=evaluation.task, split=evaluation.split,
-        shots=model.shots,
+        f"{model.name}_{evaluation.name}_tasks", directory / "tasks.jsonl", like=evaluation.task,
+        split=evaluation.split, shots=model.shots,
     )
     samples, samples_per_second = sample_lib.sample(
         directory / "samples.jsonl", engine=engine, task=task, split=evaluation.split, checkpoint=model.checkpoint,
@@ -124,7 +126,7 @@ def evaluate(
     )
     metrics = {
         "name": evaluation.name, "model": model.name, "task": evaluation.task,
-        "corpus": build.corpus_of(evaluation.task), "split": evaluation.split,
+        "corpus": corpus, "split": evaluation.split,
         "input": "trace" if prompt.with_trace else "no trace", "seed": seed, "sampling_seed": sampling_seed,
         **repair.fix_rate(chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed),
     }

@@ -184,8 +184,9 @@ class _Run:
       return _write_tasks(directory, [task for task in tasks if rates.get(task.task_id, 1.0) <= loop.hard_threshold])
 
     manifest = stage.run(work)
-    progress.say(f"[base/hard] {manifest.counts['tasks']:,} of {len(tasks):,} tasks have pass@1 <= {loop.hard_threshold:g}")
-    if not manifest.counts["tasks"]:
+    count = manifest.counts["tasks"]
+    progress.say(f"[base/hard] {count:,} of {len(tasks):,} tasks have pass@1 <= {loop.hard_threshold:g}")
+    if not count:
       raise LoopError(
           f"{os.fspath(stage.directory)}: no task is hard: the base model solves each more often than"
           f" hard_threshold={loop.hard_threshold:g}; raise SelfTraining.hard_threshold or give harder tasks"
@@ -211,7 +212,9 @@ class _Run:
 
     def sample(directory: epath.Path) -> stage_lib.Outcome:
       progress.say(f"[{name}/sample] {loop.num_samples} samples a task, from {model.name}")
-      task = sample_lib.register_tasks(f"{name}_tasks", tasks_path, like=loop.task, split=split, shots=model.shots)
+      task = sample_lib.register_tasks(
+          f"{name}_tasks", tasks_path, like=loop.task, split=split, shots=model.shots
+      )
       samples, rate = sample_lib.sample(
           directory / "samples.jsonl", engine=loop.engine, task=task, split=split, checkpoint=model.checkpoint,
           num_samples=loop.num_samples, sampling=loop.sampling, seed=seed,

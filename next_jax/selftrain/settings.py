@@ -89,7 +89,7 @@ def differences(found: Any, expected: Any, key: str = "") -> list[tuple[str, Any
   if isinstance(found, list) and isinstance(expected, list) and len(found) == len(expected):
     return [
         difference
-        for index, pair in enumerate(zip(found, expected))
+        for index, pair in enumerate(zip(found, expected, strict=True))
         for difference in differences(*pair, f"{key}[{index}]")
     ]
   return [] if found == expected and type(found) is type(expected) else [(key, found, expected)]

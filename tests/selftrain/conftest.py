@@ -12,7 +12,7 @@ from next_jax.execution import executor
 from next_jax.execution import limits
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import loop
-import tasks.minirepair  # registers the SeqIO tasks
+import tasks.minirepair  # noqa: F401  (registers the SeqIO tasks)
 
 
 @pytest.fixture(scope="session")

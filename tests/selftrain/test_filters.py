@@ -18,9 +18,9 @@ FIXES = (
 
 def candidate(task=0, fix=FIXES[0], status="passed", iteration=1, index=0, rationale="It subtracts."):
   repair_task = schema.RepairTask(
-      task_id=f"t/{task}", split="train", instruction="Add.", entry_point="add", buggy_code="def add(a, b):\n  return a - b",
-      reference_code=FIXES[0], public_tests=("assert add(1, 1) == 2",), hidden_tests=(), bug_kind="operator",
-      bug_origin="mutant",
+      task_id=f"t/{task}", split="train", instruction="Add.", entry_point="add",
+      buggy_code="def add(a, b):\n  return a - b", reference_code=FIXES[0],
+      public_tests=("assert add(1, 1) == 2",), hidden_tests=(), bug_kind="operator", bug_origin="mutant",
   )
   sample = schema.Sample(
       task_id=repair_task.task_id, sample_index=index, completion="", rationale=rationale, fix=fix, log_probability=0.0,
@@ -61,7 +61,10 @@ CANDIDATES = st.lists(
     max_size=30,
 )
 ALL = st.sampled_from(
-    [filters.Parsed(), filters.PassesTests(), filters.UniqueFix(), filters.UniqueCompletion(), filters.AtMost(per_task=2)]
+    [
+        filters.Parsed(), filters.PassesTests(), filters.UniqueFix(), filters.UniqueCompletion(),
+        filters.AtMost(per_task=2),
+    ]
 )
 
 

@@ -199,3 +199,12 @@ def test_the_tasks_of_an_evaluation_depend_on_the_seed_and_not_on_the_order(work
   assert len(chosen) == 4 and chosen == [task for task in tasks if task in chosen]
   assert set(t.task_id for t in evaluate.subset(tasks[::-1], 4, seed=1)) == {t.task_id for t in chosen}
   assert chosen != evaluate.subset(tasks, 4, seed=2)
+
+
+def test_with_and_without_trace_the_same_tasks_are_asked(tmp_path, small_loop):
+  pair = tuple(
+      evaluate.Evaluation(name=name, task=f"minirepair_{name}", num_tasks=4, num_samples=1) for name in ("trace", "notrace")
+  )
+  small_loop(tmp_path / "run", scripted.Parrot(), evaluations=pair, controls=()).run()
+  asked = [files.read_jsonl(tmp_path / f"run/base/evaluate/{e.name}/tasks.jsonl", schema.RepairTask) for e in pair]
+  assert len(asked[0]) == 4 and asked[0] == asked[1]

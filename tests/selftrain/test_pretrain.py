@@ -14,7 +14,7 @@ from next_jax.prompts import completion
 from next_jax.prompts import example
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import pretrain
-import tasks.minirepair  # registers the SeqIO tasks
+import tasks.minirepair  # noqa: F401  (registers the SeqIO tasks)
 
 
 def make(workdir, **fields):
@@ -57,7 +57,7 @@ def test_the_share_with_trace_is_shown_with_trace(workdir, tmp_path):
     shares[share] = [e.inputs for e in examples_of(tmp_path / str(share))]
   mixed = [e.inputs for e in examples_of(workdir)]
   traced = sum(m == a != b for m, a, b in zip(mixed, shares[1.0], shares[0.0], strict=True))
-  assert all(m in (a, b) for m, a, b in zip(mixed, shares[1.0], shares[0.0]))
+  assert all(m in (a, b) for m, a, b in zip(mixed, shares[1.0], shares[0.0], strict=True))
   assert 0.5 < traced / len(mixed) < 0.9  # 0.7
 
 

@@ -1,5 +1,6 @@
 """A stage: done once, continued when killed, refused with other settings."""
 
+import contextlib
 import json
 
 from etils import epath
@@ -51,10 +52,8 @@ def test_other_settings_are_refused_by_key_and_nothing_is_touched(tmp_path, fini
       raise Killed()
     return stage.Outcome()
 
-  try:
+  with contextlib.suppress(Killed):
     make(tmp_path).run(work)
-  except Killed:
-    pass
   before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
   with pytest.raises(stage.StageError, match=r"iteration_01/sample.*temperature: found 0\.8, expected 1\.0.*WORKDIR"):
     make(tmp_path, temperature=1.0).run(work)
