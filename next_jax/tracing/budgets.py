@@ -2,6 +2,7 @@
 
 import ctypes
 import dataclasses
+import itertools
 import sys
 import time
 import types
@@ -16,7 +17,9 @@ class Budget:
 
   Attributes:
     max_steps: lines that run, calls and returns, whether or not anything changes.
-    max_seconds: wall time, import of the module included.
+    max_seconds: CPU time of the thread, import of the module included, so that a busy machine does not change the
+      trace.
+    max_wall_seconds: for programs that wait.
     max_value_size: of a variable: bits of an int, characters of a text, items of a container, and 8 times as many bytes
       of the whole value.
     max_value_chars: of the text of one value. This one only shortens the text.
@@ -24,6 +27,7 @@ class Budget:
 
   max_steps: int = 10_000
   max_seconds: float = 5.0
+  max_wall_seconds: float = 60.0
   max_value_size: int = 1_000_000
   max_value_chars: int = 200
 
@@ -49,7 +53,9 @@ class Meter:
     """ours: code of the frame that runs the program."""
     self._budget = budget
     self._ours = ours
-    self._deadline = time.monotonic() + budget.max_seconds
+    self._cpu_deadline = time.thread_time() + budget.max_seconds
+    self._wall_deadline = time.monotonic() + budget.max_wall_seconds
+    self._glances = itertools.count()
     self.ticks = iter(range(budget.max_steps, 0, -1))
     self.stopped: str | None = None
 
@@ -59,12 +65,19 @@ class Meter:
     if not left & (_TICKS_BETWEEN_CLOCKS - 1):
       self.check(left)
 
+  def glance(self) -> None:
+    """Called for what is not a line of the program, such as a call of a library; raises Spent."""
+    if not next(self._glances) & (_TICKS_BETWEEN_CLOCKS - 1):
+      self.check()
+
   def check(self, left: int = 1) -> None:
-    """Looks at the clock; raises Spent."""
+    """Looks at the clocks; raises Spent."""
     if not left:
       self.stop(f"steps: more than {self._budget.max_steps}")
-    if time.monotonic() > self._deadline:
+    if time.thread_time() > self._cpu_deadline:
       self.stop(f"time: more than {self._budget.max_seconds:g} seconds")
+    if time.monotonic() > self._wall_deadline:
+      self.stop(f"time: more than {self._budget.max_wall_seconds:g} seconds of waiting")
 
   def stop(self, reason: str) -> None:
     """Ends the callback that calls this with Spent, and the program with Stop."""

@@ -163,7 +163,7 @@ class _Recording:
     if code.co_filename != statements.FILE_NAME:
       if code.co_filename == SETUP_FILE_NAME:
         return self._watch
-      self._meter.check()
+      self._meter.glance()
       return None
     how = self._follower.plan(code) if self._called else None
     if how is None:

@@ -241,7 +241,7 @@ def programs(draw) -> str:
 
 class TestProperties:
 
-  @hypothesis.settings(max_examples=300, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
+  @hypothesis.settings(max_examples=150, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
   @hypothesis.given(programs())
   def test_built_programs_keep_their_ast(self, source):
     try:
@@ -253,11 +253,12 @@ class TestProperties:
     assert inline.annotate(annotated, trace) == annotated
     assert recorder.record(annotated, "f(1, 2, [3])", budget=recorder.Budget(max_steps=100)) == trace
 
+  @pytest.mark.filterwarnings("ignore::SyntaxWarning")  # some of them have invalid escape sequences
   def test_programs_of_mbpp_keep_their_ast_and_their_results(self, shared_data):
     tried = 0
     with open(shared_data / "mbpp.jsonl", encoding="utf-8") as file:
       rows = [json.loads(line) for line in file]
-    for row in rows[::3]:
+    for row in rows[::5]:
       names = [node.name for node in ast.parse(row["code"]).body if isinstance(node, ast.FunctionDef)]
       test = row["test_list"][0]
       call = None
@@ -274,4 +275,4 @@ class TestProperties:
       assert inline.annotate(annotated, trace) == annotated
       assert max(map(len, annotated.splitlines())) < 1_000
       tried += 1
-    assert tried > 300
+    assert tried > 150

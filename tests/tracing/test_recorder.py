@@ -548,6 +548,15 @@ class TestBudgets:
         """, "f()", budget=recorder.Budget(max_steps=10**9, max_seconds=0.05))
     assert (trace.outcome, trace.detail) == ("truncated", "time: more than 0.05 seconds")
 
+  def test_waiting_ends_a_trace_too(self):
+    trace = record("""\
+        import time
+        def f():
+            while True:
+                time.sleep(0.001)
+        """, "f()", budget=recorder.Budget(max_wall_seconds=0.2))
+    assert (trace.outcome, trace.detail) == ("truncated", "time: more than 0.2 seconds of waiting")
+
   @pytest.mark.parametrize("grow", ["x *= x", "x = str(x) * 2", "x = [str(x)] * 2", "x = list(str(x)) * 2"])
   def test_growing_values_end_a_trace(self, grow):
     trace = record(f"""\
