@@ -22,6 +22,7 @@ _COMMANDS = {
     "report": ("next_jax.report.command", "write the report of a work directory again"),
 }
 USER_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
+_MOST_CPU_DEVICES = 8
 
 
 class Program(Protocol):
@@ -133,6 +134,9 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
 
 
 def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
+  # One CPU device a core, up to the rows of a small batch: XLA runs most of a small network's operations on one
+  # thread, so that splitting the batch over devices is what keeps the cores busy. Accelerators are not concerned.
+  os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(min(os.cpu_count() or 1, _MOST_CPU_DEVICES)))
   _import_tensorflow()
   from etils import epath  # pylint: disable=import-outside-toplevel
 
