@@ -120,9 +120,8 @@ def _read_source(path: str) -> str:
 
 def _why_nothing(path: str, source: str, outcome: str, detail: str, call: str) -> str:
   """Why a run has no steps: the module failed, the name is unknown, or nothing of the file was called."""
-  names = sorted(
-      node.name for node in ast.parse(source).body if isinstance(node, (ast.FunctionDef, ast.ClassDef, ast.AsyncFunctionDef))
-  )
+  kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+  names = sorted(node.name for node in ast.parse(source).body if isinstance(node, kinds))
   defined = f"it defines {', '.join(names)}" if names else "it defines no function"
   if outcome == "returned":
     return f"{path}: {call!r} calls no function of the file; {defined}: call one of them"

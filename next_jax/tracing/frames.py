@@ -9,7 +9,9 @@ from collections.abc import Callable
 from typing import Any
 
 from next_jax.tracing import budgets
+from next_jax.tracing import reading
 from next_jax.tracing import statements
+from next_jax.tracing import texts
 from next_jax.tracing import values
 
 DELETED = "<deleted>"
@@ -93,8 +95,8 @@ class Follower:
     ticks, check, note = meter.ticks, meter.check, entries.append
     first, flags, end = self._layout.first, self._layout.flags, self._layout.end
     max_size, width = self._budget.max_value_size, self._budget.max_value_chars
-    atoms, containers, is_flat, dumps = values.ATOMS, values.SEQUENCES, values.FLAT.issuperset, marshal.dumps
-    fingerprint, write, missing = values.fingerprint, values.write, _MISSING
+    atoms, containers, is_flat, dumps = values.ATOMS, reading.SEQUENCES, values.FLAT.issuperset, marshal.dumps
+    fingerprint, write, missing = values.fingerprint, texts.write, _MISSING
     seen: dict[str, Any] = {}  # variable -> fingerprint
     current = 0  # line of the statement that is running
     start = 0  # its first instruction
@@ -233,4 +235,4 @@ class Follower:
       return None, False
     if issubclass(type(error), StopIteration) and frame.f_code.co_code[frame.f_lasti] in _ITERATIONS:
       return "", False
-    return values.write_exception(error, self._budget.max_value_chars), True
+    return texts.write_exception(error, self._budget.max_value_chars), True

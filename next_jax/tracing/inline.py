@@ -22,7 +22,7 @@ import tokenize
 
 from next_jax import schema
 from next_jax.tracing import statements
-from next_jax.tracing import values
+from next_jax.tracing import texts
 
 _LINE_END = re.compile(r"\r\n|\r|\n")
 # Where every line can take a comment: no string over several lines, no continuation, nothing of ours to replace.
@@ -148,7 +148,7 @@ def _comment(steps: tuple[schema.Step, ...], numbers: list[int], rounds: list, s
     elif width > 8:
       width = max(width * 2 // 3, 8)
     else:
-      return values.cut(text, max(style.comment_width, 16))
+      return texts.cut(text, max(style.comment_width, 16))
 
 
 def _join(steps, numbers: list[int], rounds: list, first: int, last: int, width: int) -> str:
@@ -159,11 +159,11 @@ def _join(steps, numbers: list[int], rounds: list, first: int, last: int, width:
   before = -1
   for i in chosen:
     if i > before + 1 or (before >= 0 and _left_out(rounds[numbers[before]], rounds[numbers[i]])):
-      parts.append(values.ELLIPSIS)
+      parts.append(texts.ELLIPSIS)
     parts.append(f"({numbers[i]}) {_state(steps[numbers[i]], width)}")
     before = i
   if before < len(numbers) - 1:
-    parts.append(values.ELLIPSIS)
+    parts.append(texts.ELLIPSIS)
   return "; ".join(parts)
 
 
@@ -176,7 +176,7 @@ def _state(step: schema.Step, width: int) -> str:
 
 
 def _one_line(text: str, width: int) -> str:
-  text = values.cut(text, width)
+  text = texts.cut(text, width)
   return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
 
 

@@ -18,8 +18,8 @@ The rules, by which the example of METHOD (Ni et al., NExT, arXiv 2404.14662, se
 - All physical lines of a statement count as its first line.
 
 Time, steps and size of values are bounded (`Budget`). The program may catch the exception that ends it; then it is
-thrown again on the next line, until the program gives up (`budgets.Thrower`). What no exception can end (a single endless
-call into C) only a process limit can: `next_jax.execution` runs the recorder in a process that can be killed.
+thrown again on the next line, until the program gives up (`budgets.Thrower`). What no exception can end (a single
+endless call into C) only a process limit can: `next_jax.execution` runs the recorder in a process that can be killed.
 """
 
 import dis
@@ -34,7 +34,7 @@ from next_jax import schema
 from next_jax.tracing import budgets
 from next_jax.tracing import frames
 from next_jax.tracing import statements
-from next_jax.tracing import values
+from next_jax.tracing import texts
 
 SETUP_FILE_NAME = "<setup>"
 CALL_FILE_NAME = "<call>"
@@ -148,8 +148,8 @@ class _Recording:
       return "truncated", "the program ended the trace"
     width = self._budget.max_value_chars
     if error is not None:
-      return "raised", values.write_exception(error, width)
-    return "returned", values.write(result, width)
+      return "raised", texts.write_exception(error, width)
+    return "returned", texts.write(result, width)
 
   def _trace(self, frame: types.FrameType, event: str, arg: Any) -> Callable | None:
     """The global trace function: a frame starts or a generator's goes on."""

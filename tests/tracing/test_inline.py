@@ -39,10 +39,12 @@ def comments(source: str, call: str, **style) -> list[str]:
 
 def assert_only_comments_added(source: str, annotated: str) -> None:
   assert ast.dump(ast.parse(annotated), include_attributes=False) == ast.dump(ast.parse(source))
-  positions = [(type(node), node.lineno, node.col_offset) for node in ast.walk(ast.parse(source)) if hasattr(node, "lineno")]
-  assert positions == [
-      (type(node), node.lineno, node.col_offset) for node in ast.walk(ast.parse(annotated)) if hasattr(node, "lineno")
-  ]
+  assert positions(annotated) == positions(source)
+
+
+def positions(source: str) -> list[tuple]:
+  nodes = ast.walk(ast.parse(source))
+  return [(type(node), node.lineno, node.col_offset) for node in nodes if hasattr(node, "lineno")]
 
 
 class TestFormat:
@@ -98,7 +100,8 @@ class TestFormat:
     ]  # fmt: skip
 
   def test_long_values_lose_their_middle(self):
-    assert comments("def f(x):\n    return 1\n", "f('a' * 30 + 'b' * 30)", value_width=16)[0] == "(0) x='aaaaaaaa...bbb'"
+    (first, _) = comments("def f(x):\n    return 1\n", "f('a' * 30 + 'b' * 30)", value_width=16)
+    assert first == "(0) x='aaaaaaaa...bbb'"
 
   def test_a_comment_keeps_to_its_width(self):
     source = """\
@@ -156,12 +159,18 @@ class TestWhereCommentsMayStand:
       ("continuation", "def f(x):\n    y = x + \\\n        1\n    return y \\\n        + 1\n"),
       ("comment that ends in a backslash", "def f(x):\n    y = x  # \\\n    return y\n"),
       ("brackets", "def f(x,\n      y=(1,\n         2)):\n    return [\n        x,\n        y,\n    ]\n"),
-      ("multi-line string", 'def f(x):\n    """Doc\n\n    # string"""\n    y = """a\n\\\n""" + """\n""" ; z = 1\n    return y\n'),
+      (
+          "multi-line string",
+          'def f(x):\n    """Doc\n\n    # string"""\n    y = """a\n\\\n""" + """\n""" ; z = 1\n    return y\n',
+      ),
       ("string in brackets", 'def f(x):\n    y = ("""a\n""",\n      x)\n    return y\n'),
       ("semicolons", "def f(x): y = x; z = y; return z\n"),
       ("unicode", "def f(x):\n    größe = 'Ünï∞😀'; 数 = x\n    return größe\n"),
       ("f-string", "def f(x):\n    y = f'{x} # {x!r:>{10}}'\n    z = f'''{\nx\n} #\n'''\n    return y + z\n"),
-      ("decorators", "import functools\n@functools.lru_cache(\n    maxsize=3\n)\n@functools.cache\ndef f(x):\n    return x\n"),
+      (
+          "decorators",
+          "import functools\n@functools.lru_cache(\n    maxsize=3\n)\n@functools.cache\ndef f(x):\n    return x\n",
+      ),
       ("trailing spaces", "def f(x):   \n    return x \t \n   \n"),
       ("unusual line ends in strings", "def f(x):\n    y = '\u2028\x0b\x85'\n    return y\n"),
   ])  # fmt: skip
@@ -201,7 +210,9 @@ class TestWhereCommentsMayStand:
 
 
 NAMES = st.sampled_from(["a", "b", "items", "größe"])
-VALUES = st.sampled_from(["0", "1", "-2", "'#'", "'''x\n#'''", "[1, 2]", "[\n  1,  # one\n]", "{'a': [1]}", "None", "a", "b", "items"])
+VALUES = st.sampled_from([
+    "0", "1", "-2", "'#'", "'''x\n#'''", "[1, 2]", "[\n  1,  # one\n]", "{'a': [1]}", "None", "a", "b", "items"
+])  # fmt: skip
 
 
 @st.composite
@@ -217,12 +228,14 @@ def blocks(draw, depth: int = 0) -> list[str]:
     elif kind == 2:
       lines.append(f"{name} = {value} + \\\n  {value}{end}")
     elif kind == 3:
-      lines.append(draw(st.sampled_from([f"items.append({value})", f"return {value}", f"del {name}", "pass", "items[0] = b"])) + end)
+      statements = [f"items.append({value})", f"return {value}", f"del {name}", "pass", "items[0] = b"]
+      lines.append(draw(st.sampled_from(statements)) + end)
     elif kind == 4:
       lines.append(f"{name} = [i for i in\n  items]; b = {value}")
     else:
       header = draw(st.sampled_from([
-          f"if {value}:", f"for {name} in items:", "while a:", "try:", f"with __import__('contextlib').nullcontext({value}) as b:", "@staticmethod\ndef a(b):"
+          f"if {value}:", f"for {name} in items:", "while a:", "try:", "@staticmethod\ndef a(b):",
+          f"with __import__('contextlib').nullcontext({value}) as b:",
       ]))  # fmt: skip
       lines.extend(header.split("\n"))
       lines.extend("  " + line if not line.startswith("#'''") else line for line in draw(blocks(depth + 1)))
@@ -269,7 +282,8 @@ class TestProperties:
         except calls.CallError:
           continue
       assert call is not None, row["task_id"]
-      trace = recorder.record(row["code"], call, setup_code=row["test_setup_code"], budget=recorder.Budget(max_steps=2_000))
+      budget = recorder.Budget(max_steps=2_000)
+      trace = recorder.record(row["code"], call, setup_code=row["test_setup_code"], budget=budget)
       annotated = inline.annotate(row["code"], trace)
       assert_only_comments_added(row["code"], annotated)
       assert inline.annotate(annotated, trace) == annotated

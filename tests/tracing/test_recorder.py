@@ -609,7 +609,7 @@ class TestBudgets:
     assert (trace.outcome, trace.detail) == ("truncated", "steps: more than 200")
 
   def test_nothing_is_thrown_after_the_end(self):
-    source = "def f():\n    while True:\n        try:\n            pass\n        except BaseException:\n            pass\n"
+    source = "def f():\n  while True:\n    try:\n      pass\n    except BaseException:\n      pass\n"
     for _ in range(20):
       recorder.record(source, "f()", budget=recorder.Budget(max_steps=50))
       assert sum(range(1_000)) == 499_500
@@ -787,12 +787,14 @@ class TestSetupAndErrors:
     assert {name for name in sys.modules if name not in before} == set()
 
   def test_setup_code_is_there_but_not_traced(self):
-    trace = record("def f(x):\n    return helper(x)\n", "f(3)", setup_code="def helper(x):\n    y = x + 1\n    return y\n")
+    setup_code = "def helper(x):\n    y = x + 1\n    return y\n"
+    trace = record("def f(x):\n    return helper(x)\n", "f(3)", setup_code=setup_code)
     assert [(step.line, step.event) for step in trace.steps] == [(1, "call"), (2, "return")]
     assert trace.detail == "4"
 
   def test_an_endless_loop_of_the_setup_code_ends(self):
-    trace = record("def f():\n    return helper()\n", "f()", setup_code="def helper():\n    while True:\n        pass\n")
+    setup_code = "def helper():\n    while True:\n        pass\n"
+    trace = record("def f():\n    return helper()\n", "f()", setup_code=setup_code)
     assert trace.outcome == "truncated"
 
   @pytest.mark.parametrize("source, call, setup_code, message", [
