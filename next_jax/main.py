@@ -140,7 +140,7 @@ def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
   _import_tensorflow()
   from etils import epath  # pylint: disable=import-outside-toplevel
 
-  configuration = importlib.import_module("next_jax.configuration")
+  configuration = importlib.import_module("next_jax.configuration.parsing")
   settings = importlib.import_module("next_jax.selftrain.settings")
   provenance = importlib.import_module("next_jax.selftrain.provenance")
   # Configs bind `next_jax.main.run`, which is not `__main__.run` under `python -m next_jax.main`.
@@ -149,7 +149,7 @@ def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
   program = configuration.construct(run_function)
   with settings.binding_lookup(configuration.bound_arguments):
     program.prepare()
-    with provenance.recorded(program, configuration.text):
+    with provenance.recorded(program, lambda: configuration.text(run_function)):
       program.run()
   if any(epath.Path(program.workdir).glob("*/evaluate/*/metrics.json")):
     # The table and the page; the loop is a floor below the report and knows nothing of it.

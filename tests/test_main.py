@@ -12,6 +12,7 @@ import pytest
 from next_jax import errors
 from next_jax import main
 from next_jax import schema
+from next_jax.configuration import parsing
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WITHOUT_TESTS = {
@@ -78,6 +79,7 @@ def test_a_run_leaves_results_and_says_what_it_was_made_with(finished):
   operative = (finished / "config.gin").read_text()
   assert "ITERATIONS = 1" in operative and "Apprentice" in operative
   assert "Sampling.top_p = 1.0" in operative  # also what nobody bound
+  assert "muon.ns_steps = 5" in operative  # even of an optimiser that this engine never called
   assert (finished / "report/index.html").stat().st_size > 10_000
   assert json.loads((finished / "iteration_01/evaluate/dev/metrics.json").read_text())["num_tasks"] == 6
 
@@ -131,6 +133,11 @@ def test_an_unknown_command_or_flag_is_wrong_usage(capsys):
       main.main(arguments)
     assert stop.value.code == 2
     assert "usage: next-jax" in capsys.readouterr().err
+
+
+def test_a_scope_in_which_nothing_is_constructed_is_refused(tmp_path, config, capsys):
+  assert run(*config, "--gin.dve/Evaluation.num_samples=1") == 1
+  assert "nothing is constructed in scope 'dve'; did you mean dev" in one_line(capsys)
 
 
 def test_a_binding_of_what_is_not_constructed_is_refused(tmp_path, config, capsys):
@@ -220,8 +227,6 @@ def test_the_light_commands_import_neither_jax_nor_tensorflow(command):
 
 
 def test_every_config_file_constructs_and_says_how_to_run_it(tmp_path):
-  from next_jax import configuration
-
   (tmp_path / "checkpoint_0").mkdir()
   for path in sorted(ROOT.glob("gin_configs/**/*.gin")):
     name = path.relative_to(ROOT)
@@ -232,7 +237,7 @@ def test_every_config_file_constructs_and_says_how_to_run_it(tmp_path):
     assert f"next-jax run --gin_file={name}" in text.replace("\\\n#", ""), name
     starts_from_base = any(word in text for word in ("base_models", "quickstart.gin"))
     bindings = [f"BASE_CHECKPOINT='{tmp_path}/checkpoint_0'"] if starts_from_base else []
-    configuration.parse([str(name)], bindings, main.run)
-    program = configuration.construct(main.run)
+    parsing.parse([str(name)], bindings, main.run)
+    program = parsing.construct(main.run)
     program.prepare()
     assert program.workdir.startswith("runs/"), name

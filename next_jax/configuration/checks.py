@@ -1,0 +1,97 @@
+"""What gin accepts in silence, and a run should not: bindings without effect and values of a wrong type."""
+
+import dataclasses
+import typing
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+from gin import config as gin_config
+
+from next_jax.configuration import messages
+
+_MACRO_MODULE = "gin.macro"
+_EXAMPLE = "`loop.SelfTraining.filters = (@filters.AtMost(),)`"
+
+
+def check_macros(bindings: Sequence[str]) -> None:
+  """Refuses `--gin.WORDIR=...` when no file says %WORDIR, and a %NAME that nothing sets."""
+  used = {name for ref in gin_config.iterate_references(gin_config._CONFIG) if (name := _macro_name(ref))}
+  for name, binding in _bound_names(bindings):
+    if _is_macro(name) and name not in used:
+      hint = messages.suggest(name, sorted(used), "the macros in use are")
+      raise messages.ConfigError(f"--gin.{binding}: no config file refers to %{name}{hint}")
+  for name in sorted(used):
+    if not _is_macro(name):
+      raise messages.ConfigError(
+          f"%{name} is used in the config files but never set; set it with --gin.{name}=VALUE"
+      )
+
+
+def check_effect(bindings: Sequence[str], program: Callable[..., Any]) -> None:
+  """Refuses a binding of something that the program to run does not refer to."""
+  selectors, scopes = reachable(program)
+  for name, binding in _bound_names(bindings):
+    if _is_macro(name):
+      continue
+    key = gin_config.ParsedBindingKey.parse(name)
+    scope = key.scope.split("/")[0]
+    if key.complete_selector not in selectors:
+      raise messages.ConfigError(
+          f"--gin.{binding}: has no effect, what these config files run does not construct it; refer to it in a config"
+          f" file, for example {_EXAMPLE}"
+      )
+    if scope and scope not in scopes:
+      hint = messages.suggest(scope, sorted(scopes), "the scopes in use are")
+      raise messages.ConfigError(f"--gin.{binding}: has no effect, nothing is constructed in scope {scope!r}{hint}")
+
+
+def reachable(program: Callable[..., Any]) -> tuple[set[str], set[str]]:
+  """Selectors of all that is constructed for `program`, and the scopes it is constructed in."""
+  by_selector: dict[str, list[Any]] = {}
+  for (_, selector), parameters in gin_config._CONFIG.items():
+    by_selector.setdefault(selector, []).append(parameters)
+  waiting = [(gin_config._INVERSE_REGISTRY[program].selector, "")]
+  seen, scopes = set(), set()
+  while waiting:
+    selector, macro = waiting.pop()
+    if (selector, macro) in seen:
+      continue
+    seen.add((selector, macro))
+    # A macro is a configurable whose name is its scope: only the values of this one count.
+    found = [gin_config._CONFIG.get((macro, selector), {})] if macro else by_selector.get(selector, [])
+    for reference in gin_config.iterate_references(found):
+      waiting.append((reference.configurable.selector, _macro_name(reference) or ""))
+      scopes.update(reference.scopes)
+  return {selector for selector, _ in seen}, scopes
+
+
+def check_types(value: Any) -> None:
+  """Refuses `SelfTraining.num_samples = "many"` here, where the field has a name, not an hour later."""
+  if isinstance(value, (tuple, list)):
+    for item in value:
+      check_types(item)
+  if not dataclasses.is_dataclass(value) or isinstance(value, type):
+    return
+  for field in dataclasses.fields(value):
+    found = getattr(value, field.name, None)
+    options = typing.get_args(field.type) or (field.type,)
+    if all(option in (bool, int, float, str, type(None)) for option in options):
+      kinds = (*options, int) if float in options else options
+      if type(found) not in kinds:
+        expected = " or ".join("None" if option is type(None) else option.__name__ for option in options)
+        raise messages.ConfigError(f"{type(value).__name__}.{field.name}: found {found!r}, expected {expected}")
+    else:
+      check_types(found)
+
+
+def _is_macro(name: str) -> bool:
+  return (name, _MACRO_MODULE) in gin_config._CONFIG
+
+
+def _bound_names(bindings: Sequence[str]) -> Iterator[tuple[str, str]]:
+  for binding in bindings:
+    yield binding.partition("=")[0].strip(), binding
+
+
+def _macro_name(reference: Any) -> str | None:
+  return reference.scoped_selector.rpartition("/")[0] if reference.selector == _MACRO_MODULE else None

@@ -1,0 +1,92 @@
+"""What gin reports, in one line and with the names that may have been meant."""
+
+import difflib
+import importlib
+import inspect
+import re
+import tokenize
+from collections.abc import Sequence
+
+from gin import config as gin_config
+
+from next_jax import errors
+
+_GIN_TRAIL = re.compile(r"\s*\n\s*In call to configurable .*", re.DOTALL)  # what gin appends to a message
+
+
+class ConfigError(errors.UserError):
+  """A config file or a `--gin.` argument that cannot be used."""
+
+
+def without_trail(error: BaseException) -> str:
+  """The message of an error of ours, without what gin has appended."""
+  return _GIN_TRAIL.sub("", str(error))
+
+
+def one_line(error: BaseException) -> str:
+  message = str(error.args[0] if isinstance(error, KeyError) and error.args else error)
+  message = re.sub(r"\s*\n\s*In bindings string line.*", "", message, flags=re.DOTALL)  # named by its argument
+  if message.startswith("not enough values to unpack"):  # gin on `filters.AtMost = 1`
+    return "expected a macro or CLASS.PARAMETER"
+  return re.sub(r"\s*\n\s*\^?\s*", " ", message).strip().removesuffix(".")
+
+
+def explain(error: BaseException) -> str:
+  """The gin error in one line, with the names that may have been meant."""
+  message = one_line(error)
+  for pattern, known in (
+      (r"No configurable matching (?:reference )?'@?([^'()]*)", _configurables),
+      (r"'([^']*)' was not provided by an import statement", _imported_names),
+      (r"Couldn't resolve selector (\S+?);", _configurables),
+  ):
+    if match := re.search(pattern, message):
+      hint = suggest(match[1], known(), "known are")
+      return message + (hint or "; a config file must import the module that it is in")
+  if match := re.search(r"Configurable '([^']*)' doesn't have a parameter named '([^']*)'", message):
+    return message + suggest(match[2], _parameters(match[1]), "its parameters are")
+  if isinstance(error, (SyntaxError, tokenize.TokenError)):
+    return f"{message}; expected `name = value` with a Python literal, @reference or %MACRO (text in quotes)"
+  return message
+
+
+def suggest(name: str, known: Sequence[str], otherwise: str) -> str:
+  close = difflib.get_close_matches(name, known, n=3, cutoff=0.6)
+  if not close:  # the last part may be right where the folder or module is not
+    last = re.split(r"[./]", name.removesuffix(".gin"))[-1]
+    last_of = {one: re.split(r"[./]", one.removesuffix(".gin"))[-1] for one in known}
+    close = [one for one in known if difflib.SequenceMatcher(None, last, last_of[one]).ratio() > 0.7][:3]
+  if close:
+    return f"; did you mean {' or '.join(close)}?"
+  if known and len(known) <= 24:
+    return f"; {otherwise} {', '.join(known)}"
+  return ""
+
+
+def _configurables() -> list[str]:
+  """`module.Class` of everything that the imported modules of the config files offer."""
+  names = set()
+  for statement in gin_config._IMPORTS:
+    if statement.module.startswith("__gin__"):
+      continue
+    module = importlib.import_module(statement.module)
+    bound = statement.bound_name()
+    for name, value in vars(module).items():
+      if not name.startswith("_") and callable(value) and getattr(value, "__module__", None) == module.__name__:
+        names.add(f"{bound}.{name}" if statement.is_from or statement.alias else f"{statement.module}.{name}")
+  names.update(".".join(selector.split(".")[-2:]) for selector in _selectors())
+  return sorted(name for name in names if not name.startswith(("gin.", "config.")))
+
+
+def _selectors() -> list[str]:
+  return [configurable.selector for configurable in gin_config._INVERSE_REGISTRY.values()]
+
+
+def _imported_names() -> list[str]:
+  return sorted({s.bound_name() for s in gin_config._IMPORTS if not s.module.startswith("__gin__")})
+
+
+def _parameters(selector: str) -> list[str]:
+  match = gin_config._REGISTRY.get_match(selector)
+  if match is None:
+    return []
+  return [name for name in inspect.signature(match.wrapped).parameters if name != "self"]
