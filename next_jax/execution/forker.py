@@ -46,14 +46,13 @@ class Forker:
     theirs.close()
     return ours
 
-  def look(self) -> tuple[int, int]:
-    """(wait status of the child or zygote.RUNNING, number of processes below the zygote)."""
-    status, processes, _ = self._ask(b"L")
-    return status, processes
+  def look(self) -> tuple[int, int, int, float]:
+    """What the child does: (wait status or zygote.RUNNING, processes, runnable ones, CPU seconds)."""
+    return self._ask(b"L")
 
   def end(self) -> tuple[int, float]:
     """Kills the child and all that it started; returns (wait status, CPU seconds)."""
-    status, _, cpu_seconds = self._ask(b"E")
+    status, _, _, cpu_seconds = self._ask(b"E")
     return status, cpu_seconds
 
   def close(self) -> None:

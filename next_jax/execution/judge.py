@@ -7,12 +7,12 @@ hostile (keys that collide, numbers of a million digits).
 
 import json
 import os
+import random
 import resource
 import shutil
 import signal
 import socket
 import sys
-from collections.abc import Callable
 
 from next_jax.execution import assertions
 from next_jax.execution import forker as forker_lib
@@ -119,15 +119,11 @@ class Judge:
     results = []
     try:
       session.load(setup_code, code, entry_point if namespace is not None else "", foreseen)
-      if namespace is None:
-        judge_test = lambda test: session.inside(test.source)
-      else:
-        if "random" in sys.modules:
-          sys.modules["random"].seed(0)
+      if namespace is not None:
+        random.seed(0)  # tests that draw their arguments draw the same ones in every run
         namespace[entry_point] = lambda *arguments, **keywords: session.call(arguments, keywords)
-        judge_test = lambda test: exec(test.code, namespace)
       for test in tests:
-        results.append(result := self._judge(session, judge_test, test))
+        results.append(result := self._judge(session, test, namespace))
         if result[0] != "passed":
           break
     finally:
@@ -141,12 +137,15 @@ class Judge:
     trust = "judged" if namespace is not None else "inside"
     return _verdict(status, results, detail, trust, cpu_seconds)
 
-  def _judge(self, session, judge_test: Callable, test: assertions.Test) -> tuple[str, str]:
+  def _judge(self, session, test, namespace) -> tuple[str, str]:
     """(status, detail) of one test."""
     try:
       self._start_timer()
       try:
-        judge_test(test)
+        if namespace is None:
+          session.inside(test.source)
+        else:
+          exec(test.code, namespace)
         session.loaded()
       finally:
         self._stop_timer()

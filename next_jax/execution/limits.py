@@ -13,12 +13,12 @@ class LimitError(errors.UserError):
 class Limits:
   """Limits of one program with all its tests.
 
-  Time is limited in CPU seconds, so that a verdict does not depend on how busy the machine is;
-  the wall clock only ends programs that wait.
+  Time is limited in CPU seconds, so that a verdict does not depend on how busy the machine is; the
+  clock on the wall counts while a program waits and could not use a core.
 
   Attributes:
-    cpu_seconds: of the program's process. MBPP's slowest reference solution takes 2.5.
-    wall_slack: seconds on the wall clock on top of `cpu_seconds`.
+    cpu_seconds: of the program's processes. MBPP's slowest reference solution takes 2.5.
+    wall_slack: seconds that it may wait (sleep, want input, hold a lock) in all.
     judge_cpu_seconds: for decoding and comparing what one program returned.
     memory_bytes: address space of the program's process.
     reply_bytes: the longest encoded result of one call.
@@ -46,3 +46,11 @@ class Limits:
           f"Limits.memory_bytes: found {self.memory_bytes}, expected at least {64 << 20} (64 MiB): the address space"
           " counts the interpreter's own mappings too"
       )
+
+
+def longest_seconds(cpu_seconds: float, wall_slack: float) -> float:
+  """On the clock, after which a program is ended that has neither used its time nor waited.
+
+  It would have had less than a hundredth of a core; more likely something is wrong with the counting.
+  """
+  return 100 * cpu_seconds + wall_slack

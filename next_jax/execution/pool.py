@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from next_jax import errors
+from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
 from next_jax.execution import worker as worker_lib
 
@@ -120,8 +121,9 @@ class Pool:
     self._failed_starts = 0
     self._busy = False
     self._closed = False
-    self._wall_seconds = settings["cpu_seconds"] + settings["wall_slack"]
-    self._watchdog_seconds = _MOST_RUNS * (self._wall_seconds + settings["judge_cpu_seconds"] + _WATCHDOG_SECONDS)
+    longest = limits_lib.longest_seconds(settings["cpu_seconds"], settings["wall_slack"])
+    self._usual_seconds = settings["cpu_seconds"] + settings["wall_slack"]
+    self._watchdog_seconds = _MOST_RUNS * (longest + 100 * settings["judge_cpu_seconds"] + _WATCHDOG_SECONDS)
 
   def fill(self) -> None:
     """Starts workers up to the number; each is first given programs of known verdict."""
@@ -195,7 +197,7 @@ class Pool:
     for worker in [worker for worker in self._workers if worker.jobs]:
       if now - worker.since > self._watchdog_seconds:
         self._fail(worker, "the worker stopped answering", stream)
-      elif now - worker.since > self._wall_seconds:
+      elif now - worker.since > self._usual_seconds:
         worker.go_on()
 
   def _attend(self, worker, events, stream):

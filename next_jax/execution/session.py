@@ -3,6 +3,7 @@
 import collections
 import json
 import os
+import select
 import signal
 import socket
 import time
@@ -10,13 +11,14 @@ from typing import Any
 
 from next_jax.execution import assertions
 from next_jax.execution import forker as forker_lib
+from next_jax.execution import limits as limits_lib
 from next_jax.execution import plain_data
 from next_jax.execution import remote
 from next_jax.execution import wire
 from next_jax.execution import zygote
 
-# How long to wait for a reply before looking whether the program's process still lives.
-_PATIENCE_SECONDS = 0.05
+# How long to wait for a reply before looking what the program's process does, at first and at most.
+_PATIENCE_SECONDS, _MOST_PATIENCE_SECONDS = 0.05, 0.4
 # Characters of calls made ahead; well below what a socket holds.
 _MOST_FORESEEN = 1 << 15
 
@@ -47,13 +49,16 @@ class Session:
   def __init__(self, forker: forker_lib.Forker, limits: dict):
     self._forker = forker
     self._limits = limits
-    self._deadline = time.monotonic() + limits["cpu_seconds"] + limits["wall_slack"]
+    self._started = self._looked = time.monotonic()
+    self._waited = 0.0  # seconds in which no process of the program could have run
+    self._cpu_seconds = 0.0  # at the last look
     self._reader = wire.Reader(limits["reply_bytes"])
     self.is_loaded = False
     self._foreseen: collections.deque[str] = collections.deque()  # calls that were sent and not asked for yet
     self._remotes: dict[int, Any] = {}  # by number: the same object is the same, however often it is returned
     self._channel = forker.fork()
-    self._channel.settimeout(_PATIENCE_SECONDS)
+    self._patience = _PATIENCE_SECONDS
+    self._channel.settimeout(self._patience)
     # What ended the session; a test may catch the exception, but cannot undo that it was raised.
     self.lost: Lost | None = None
     self.abandoned: Unforeseen | plain_data.NotPlain | None = None
@@ -152,13 +157,16 @@ class Session:
     if os.WIFSIGNALED(status):
       number = os.WTERMSIG(status)
       if number in (signal.SIGXCPU, signal.SIGPROF) or cpu_seconds >= self._limits["cpu_seconds"]:
-        return "timeout", f"used more than {self._limits['cpu_seconds']:g} s of CPU time"
+        return "timeout", self._out_of_time()
       try:
         name = signal.Signals(number).name
       except ValueError:
         name = f"signal {number}"
       return "error", f"its process was killed by {name}"
     return "error", f"its process ended with exit status {os.WEXITSTATUS(status)} without an answer"
+
+  def _out_of_time(self):
+    return f"used more than {self._limits['cpu_seconds']:g} s of CPU time"
 
   def _send(self, request):
     if self._foreseen:
@@ -201,20 +209,30 @@ class Session:
 
   def _look(self):
     """Ends the wait for a process that is dead, out of time, or has become too many."""
-    status, processes = self._forker.look()
+    status, processes, runnable, cpu_seconds = self._forker.look()
     if status != zygote.RUNNING and not self._readable():
       self._lose("ended", "")
     if processes > self._limits["max_processes"]:
       self._lose("error", f"started more than {self._limits['max_processes']} processes")
-    if time.monotonic() > self._deadline:
-      seconds = self._limits["cpu_seconds"] + self._limits["wall_slack"]
-      self._lose("timeout", f"not finished after {seconds:g} s on the clock")
+    now = time.monotonic()
+    # A program that only lacks a core, on a busy machine, is not one that waits.
+    if not runnable and cpu_seconds <= self._cpu_seconds:
+      self._waited += now - self._looked
+    self._looked, self._cpu_seconds = now, cpu_seconds
+    if cpu_seconds > self._limits["cpu_seconds"]:  # of all its processes; each alone has the kernel's limit
+      self._lose("timeout", self._out_of_time())
+    if self._waited > self._limits["wall_slack"]:
+      self._lose("timeout", f"waited for more than {self._limits['wall_slack']:g} s")
+    longest = limits_lib.longest_seconds(self._limits["cpu_seconds"], self._limits["wall_slack"])
+    if now - self._started > longest:
+      self._lose("timeout", f"not finished after {longest:g} s on the clock")
+    self._patience = min(1.5 * self._patience, _MOST_PATIENCE_SECONDS)
+    self._channel.settimeout(self._patience)
 
   def _readable(self):
-    try:
-      return bool(self._channel.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT))
-    except (BlockingIOError, ConnectionResetError):
-      return False
+    poll = select.poll()
+    poll.register(self._channel, select.POLLIN)
+    return bool(poll.poll(0))
 
   def _expect_ok(self, reply):
     if reply == ["ok"]:

@@ -4,9 +4,11 @@ It is started by exec with an empty environment, runs no program itself, and hol
 anything else of value; what a child inherits is an interpreter with common modules loaded.
 
 Requests on the control socket are one byte: "F" (with the child's channel attached), "L" (look) and
-"E" (end). Each but "F" is answered by one `REPLY`: (wait status or RUNNING, processes, CPU seconds).
+"E" (end). Each but "F" is answered by one `REPLY`: wait status or RUNNING, number of processes, how many
+of them are running or would if they had a core, CPU seconds.
 """
 
+import collections
 import gc
 import json
 import os
@@ -17,7 +19,7 @@ import struct
 import sys
 import time
 
-REPLY = struct.Struct("<iid")
+REPLY = struct.Struct("<iiid")
 RUNNING = -1
 FORK_FAILED = -2
 NOT_CLEAN = -3
@@ -27,11 +29,12 @@ PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(_
 
 # What MBPP's programs import, so that not every child has to do it again.
 _PRELOADED = (
-    "array", "bisect", "cmath", "collections", "copy", "datetime", "functools", "heapq", "itertools", "math", "operator",
-    "random", "re", "string", "typing",
+    "array", "bisect", "cmath", "collections", "copy", "datetime", "functools", "heapq", "itertools", "math",
+    "operator", "random", "re", "string", "typing",
 )  # fmt: skip
 
 _SECONDS_TO_CLEAN = 10.0
+_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def python(module: str, inherited: int, settings: dict) -> list[str]:
@@ -126,7 +129,7 @@ def _limit(settings):
   _set_limit(resource.RLIMIT_CORE, 0)
   if sys.platform == "linux":
     # Counted over all processes of the user, so others' must fit in as well.
-    _set_limit(resource.RLIMIT_NPROC, _count_tasks_of_user() + settings["max_processes"])
+    _set_limit(resource.RLIMIT_NPROC, _count_threads_of_user() + settings["max_processes"])
     # Deep recursion of honest programs; the kernel counts the main thread's stack as it grows.
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     wanted = 64 << 20
@@ -166,7 +169,10 @@ class _Zygote:
         if request == b"F":
           self._fork(descriptors[0])
         elif request == b"L":
-          self._reply(self._look(), len(_descendants()))
+          processes = _descendants()
+          runnable = sum(process.is_runnable for process in processes)
+          cpu_seconds = sum(process.cpu_seconds for process in processes)
+          self._reply(self._look(), len(processes), runnable, cpu_seconds)
         elif request == b"E":
           self._end()
         else:  # the judge is gone
@@ -205,10 +211,10 @@ class _Zygote:
 
   def _end(self):
     if self._fork_error:
-      self._reply(FORK_FAILED, 0)
+      self._reply(FORK_FAILED)
       return
     clean = self._kill()
-    self._reply(self._status if clean else NOT_CLEAN, 0)
+    self._reply(self._status if clean else NOT_CLEAN, cpu_seconds=self._cpu_seconds)
 
   def _kill(self):
     child, self._child = self._child, None
@@ -241,7 +247,7 @@ class _Zygote:
         return False
       # In a namespace -1 is all in it but ourselves, at once. Elsewhere all are stopped before any
       # is killed, or one would fork while another dies.
-      targets = [-1] if self._settings.get("namespace") else _descendants()
+      targets = [-1] if self._settings.get("namespace") else [process.pid for process in _descendants()]
       for number in (signal.SIGSTOP, signal.SIGKILL):
         for pid in targets:
           try:
@@ -250,19 +256,23 @@ class _Zygote:
             pass
       time.sleep(0.001)
 
-  def _reply(self, status, processes):
-    self._control.sendall(REPLY.pack(status, processes, self._cpu_seconds))
+  def _reply(self, status, processes=0, runnable=0, cpu_seconds=0.0):
+    self._control.sendall(REPLY.pack(status, processes, runnable, cpu_seconds))
 
 
-def _stat_fields():
-  """Yields (pid, its parent, its number of threads) of all processes, from /proc."""
+_Process = collections.namedtuple("_Process", "pid parent threads is_runnable cpu_seconds")
+
+
+def _processes():
+  """Yields all processes that /proc shows."""
   for name in os.listdir("/proc"):
     if name.isdigit():
       try:
         with open(f"/proc/{name}/stat", "rb") as file:
-          fields = file.read().rpartition(b")")[2].split()
-        yield int(name), int(fields[1]), int(fields[17])
-      except (FileNotFoundError, ProcessLookupError, IndexError):
+          state, parent, *fields = file.read().rpartition(b")")[2].split()
+        ticks = sum(map(int, fields[9:13]))  # its own, and of children that it has waited for
+        yield _Process(int(name), int(parent), int(fields[15]), state in (b"R", b"D"), ticks / _CLOCK_TICKS)
+      except (FileNotFoundError, ProcessLookupError, ValueError):
         continue
 
 
@@ -271,21 +281,21 @@ def _descendants():
   if sys.platform != "linux":
     return []
   children = {}
-  for pid, parent, _ in _stat_fields():
-    children.setdefault(parent, []).append(pid)
+  for process in _processes():
+    children.setdefault(process.parent, []).append(process)
   # Our number as /proc shows it, which is not getpid() in a namespace.
   found = list(children.get(int(os.readlink("/proc/self")), ()))
-  for pid in found:
-    found.extend(children.get(pid, ()))
+  for process in found:
+    found.extend(children.get(process.pid, ()))
   return found
 
 
-def _count_tasks_of_user():
+def _count_threads_of_user():
   count = 0
-  for pid, _, tasks in _stat_fields():
+  for process in _processes():
     try:
-      if os.stat(f"/proc/{pid}").st_uid == os.getuid():
-        count += tasks
+      if os.stat(f"/proc/{process.pid}").st_uid == os.getuid():
+        count += process.threads
     except FileNotFoundError:
       continue
   return count

@@ -8,8 +8,9 @@ import pytest
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
+from next_jax.execution import zygote
 
-LIMITS = limits_lib.Limits(cpu_seconds=0.5, wall_slack=2.0, judge_cpu_seconds=2.0)
+LIMITS = limits_lib.Limits(cpu_seconds=0.5, wall_slack=1.0, judge_cpu_seconds=2.0)
 
 
 @pytest.fixture(scope="module")
@@ -36,7 +37,8 @@ def test_a_program_that_satisfies_all_tests_passes(executor):
 
 
 def test_a_false_assertion_fails_says_why_and_ends_the_tests(executor):
-  verdict = verify(executor, "def f(x):\n  return [x]\n", "assert f(1) == [1]", "assert f(2) == [3]", "assert f(1) == [1]")
+  tests = ("assert f(1) == [1]", "assert f(2) == [3]", "assert f(1) == [1]")
+  verdict = verify(executor, "def f(x):\n  return [x]\n", *tests)
   assert verdict.status == "failed"
   assert verdict.detail == "f(2) returned [2], expected [3]"
   assert [result.status for result in verdict.tests] == ["passed", "failed"]
@@ -52,7 +54,7 @@ def test_a_false_assertion_fails_says_why_and_ends_the_tests(executor):
         ("def g(x):\n  return x\n", "error", "the program does not define 'f'"),
         ("def f(x):\n  while True: pass\n", "timeout", "used more than 0.5 s of CPU time"),
         ("while True: pass\n", "timeout", "used more than 0.5 s of CPU time"),
-        ("import time\ndef f(x):\n  time.sleep(1000)\n", "timeout", "not finished after 2.5 s on the clock"),
+        ("import time\ndef f(x):\n  time.sleep(1000)\n", "timeout", "waited for more than 1 s"),
         ("def f(x):\n  return bytearray(1 << 34)\n", "memory", "MemoryError"),
         ("def f(x):\n  return f(x)\n", "error", "RecursionError: maximum recursion depth exceeded"),
         ("def f(x):\n  raise SystemExit(0)\n", "error", "SystemExit: 0"),
@@ -109,7 +111,8 @@ def test_no_programs_give_no_verdicts(executor):
   assert list(executor.verify([])) == []
 
 
-def test_a_program_cannot_see_the_environment_of_the_user(executor, monkeypatch):
+def test_a_program_cannot_see_the_environment_of_the_user(executor):
   code = "import os\ndef f():\n  return sorted(os.environ)\n"
-  verdict = verify(executor, code, "assert 'PATH' in f()", f"assert not set(f()) & {set(os.environ) - {'PATH', 'LANG', 'HOME', 'TMPDIR'}!r}")
+  ours = set(os.environ) - {*zygote.environment(), "HOME", "TMPDIR"}
+  verdict = verify(executor, code, "assert 'PATH' in f()", f"assert not set(f()) & {ours!r}")
   assert verdict.passed, verdict

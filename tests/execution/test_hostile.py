@@ -1,6 +1,7 @@
 """No hostile program passes, stops its judge, or leaves a process; every honest one keeps working."""
 
 import os
+import pathlib
 import sys
 import tempfile
 
@@ -10,16 +11,31 @@ from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
 
-import hostile_programs
-
 LIMITS = limits_lib.Limits(
-    cpu_seconds=0.5, wall_slack=4.0, judge_cpu_seconds=1.0, memory_bytes=512 << 20, max_processes=32
+    cpu_seconds=0.5, wall_slack=1.0, judge_cpu_seconds=1.0, memory_bytes=512 << 20, max_processes=32
 )
+
+TEST = "assert f([3, 1, 2]) == [1, 2, 3]"
+
+
+def hostile_programs():
+  """name -> (program, statuses that are right for it), from hostile_programs.txt."""
+  text = (pathlib.Path(__file__).parent / "hostile_programs.txt").read_text()
+  parts = [part.partition("\n") for part in text.split("#### ")[1:]]
+  _, _, forge = parts.pop(0)
+  programs = {}
+  for headline, _, code in parts:
+    name, statuses = headline.split(": ")
+    programs[name] = (code.replace("from forge import forge\n", forge), statuses.split())
+  return programs
+
+
+HOSTILE = hostile_programs()
 
 
 def hostile(name):
-  code, _ = hostile_programs.PROGRAMS[name]
-  return program_lib.Program(task_id=name, code=code, entry_point="f", tests=("assert f([3, 1, 2]) == [1, 2, 3]",))
+  code, _ = HOSTILE[name]
+  return program_lib.Program(task_id=name, code=code, entry_point="f", tests=(TEST,))
 
 
 def processes_in(directory):
@@ -57,51 +73,29 @@ def executor(request, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def verdicts(executor):
-  programs = [hostile(name) for name in hostile_programs.PROGRAMS]
+  programs = [hostile(name) for name in HOSTILE]
   return {verdict.task_id: verdict for verdict in executor.verify(programs)}
 
 
-@pytest.mark.parametrize("name", hostile_programs.PROGRAMS)
+@pytest.mark.parametrize("name", HOSTILE)
 def test_a_hostile_program_gets_the_verdict_it_deserves(verdicts, name):
   verdict = verdicts[name]
-  assert verdict.status in hostile_programs.PROGRAMS[name][1], verdict
+  assert verdict.status in HOSTILE[name][1], verdict
   assert verdict.trust == "judged"
 
 
-HONEST = {
-    "sorts": "def f(values): return sorted(values)",
-    "sorts_in_place": "def f(values):\n  values.sort()\n  return values",
-    "imports_numpy": "import numpy\ndef f(values): return numpy.sort(numpy.array(values)).tolist()",
-    "returns_numpy_numbers": "import numpy\ndef f(values): return list(numpy.sort(numpy.array(values)))",
-    "prints": "def f(values):\n  print('x' * 100000)\n  return sorted(values)",
-    "uses_threads": (
-        "from concurrent import futures\ndef f(values):\n  with futures.ThreadPoolExecutor(4) as pool:\n"
-        "    return sorted(pool.map(int, values))"),
-    "uses_processes": (
-        "import subprocess, sys\ndef f(values):\n"
-        "  text = subprocess.run([sys.executable, '-S', '-c', 'print(1, 2, 3)'], capture_output=True, text=True).stdout\n"
-        "  return [int(word) for word in text.split()]"),
-    "recurses_deeply": (
-        "import sys\nsys.setrecursionlimit(100000)\ndef depth(n): return 0 if n == 0 else 1 + depth(n - 1)\n"
-        "def f(values):\n  assert depth(50000) == 50000\n  return sorted(values)"),
-    "writes_files": (
-        "def f(values):\n  with open('numbers', 'w') as file: print(*sorted(values), file=file)\n"
-        "  return [int(word) for word in open('numbers').read().split()]"),
-    "redefines_builtins_for_itself": "def sum(x): return None\ndef len(x): return 0\ndef f(values): return sorted(values)",
-    "uses_dataclasses": (
-        "from __future__ import annotations\nimport dataclasses\n@dataclasses.dataclass\nclass Box:\n  value: int\n"
-        "def f(values): return [box.value for box in sorted(map(Box, values), key=lambda box: box.value)]"),
-    "catches_its_recursion": (
-        "def deeper(): return deeper()\ndef f(values):\n  try: deeper()\n  except RecursionError: return sorted(values)"),
-    "uses_asyncio": "import asyncio\nasync def g(x): return sorted(x)\ndef f(values): return asyncio.run(g(values))",
-}  # fmt: skip
+def honest_programs():
+  text = (pathlib.Path(__file__).parent / "honest_programs.txt").read_text()
+  return {name: code for name, _, code in (part.partition("\n") for part in text.split("#### ")[1:])}
+
+
+HONEST = honest_programs()
 
 
 @pytest.mark.parametrize("name", HONEST)
 def test_an_honest_program_passes(executor, verdicts, name):
   # After the hostile ones, on the same workers.
-  code = HONEST[name]
-  program = program_lib.Program(task_id=name, code=code, entry_point="f", tests=("assert f([3, 1, 2]) == [1, 2, 3]",))
+  program = program_lib.Program(task_id=name, code=HONEST[name], entry_point="f", tests=(TEST,))
   (verdict,) = executor.verify([program])
   assert verdict.passed, verdict
 
@@ -111,7 +105,7 @@ def test_killing_every_process_reaches_none_but_its_own(executor):
     pytest.skip("without a namespace this would reach the tests themselves")
   program = program_lib.Program(
       task_id="kill",
-      code="import os, signal\ndef f():\n  for n in (signal.SIGSTOP, signal.SIGTERM, signal.SIGKILL): os.kill(-1, n)\n  return 1",
+      code="import os\ndef f():\n  for number in (19, 15, 9): os.kill(-1, number)\n  return 1",
       entry_point="f",
       tests=("assert f() == 2",),
   )

@@ -16,6 +16,7 @@ MBPP = {
     "test_setup_code": "",
     "challenge_test_list": ["assert double(0) == 0"],
 }
+NO_TESTS = {"test_list": [], "challenge_test_list": []}
 HUMAN_EVAL = {
     "task_id": "HumanEval/3",
     "prompt": "import math\n\ndef half(x):\n  return x / 2\n\ndef double(x):\n  '''Doubles.'''\n",
@@ -95,14 +96,14 @@ def test_the_entry_point_is_what_the_tests_call(code, tests, name):
 @pytest.mark.parametrize(
     "rows, message",
     [
-        ([{**MBPP, "test_list": [], "challenge_test_list": []}], r"bad.jsonl:1: key 'test_list': expected a list of one or more strings"),
+        ([{**MBPP, **NO_TESTS}], r"bad.jsonl:1: key 'test_list': expected a list of one or more strings"),
         ([MBPP, {**MBPP, "task_id": 12, "code": None}], r"bad.jsonl:2: key 'code': expected str, found NoneType"),
         ([MBPP, MBPP], r"bad.jsonl:2: task_id '11' is also at .*bad.jsonl:1"),
         ([{"a": 1}], r"bad.jsonl:1: found the keys 'a'; expected those of MBPP"),
         ([{k: v for k, v in PACK.items() if k != "prompt"}], r"bad.jsonl:1: key 'prompt' is missing"),
-        ([{**MBPP, "test_list": ["assert other(1)"], "challenge_test_list": []}], r"no test calls what the program defines"),
+        ([{**MBPP, **NO_TESTS, "test_list": ["assert other(1)"]}], r"no test calls what the program defines"),
         ([{**MBPP, "test_list": ["assert ("]}], r"bad.jsonl:1: '\(' was never closed"),
-        ([{"task_id": "HumanEval/0", "base_input": [], "plus_input": []}], r"use the file whose rows have a `test` program"),
+        ([{"task_id": "Mbpp/2", "base_input": [], "plus_input": []}], r"use the file whose rows have a `test` program"),
         ([], r"no problems in the file"),
     ],
 )

@@ -36,7 +36,8 @@ def test_human_eval_fix_tells_right_from_buggy(shared_data):
   assert [verdict for verdict in right if not verdict.passed or verdict.trust != "judged"] == []
   assert [verdict for verdict in buggy if verdict.passed or verdict.trust != "judged"] == []
   # These three do not terminate; the others are wrong, and say how.
-  assert {verdict.task_id for verdict in buggy if verdict.status == "timeout"} == {"Python/10", "Python/156", "Python/160"}
+  endless = {verdict.task_id for verdict in buggy if verdict.status == "timeout"}
+  assert endless == {"Python/10", "Python/156", "Python/160"}
 
 
 @pytest.mark.slow

@@ -73,7 +73,7 @@ def test_a_solution_is_a_whole_program_and_a_completion_continues_the_prompt(run
 @pytest.mark.parametrize(
     "samples, message",
     [
-        ([GOOD, {**GOOD, "task_id": 12}], r"samples.jsonl:2: task_id 12 is not in the problem file, whose first is '2'"),
+        ([GOOD, {**GOOD, "task_id": 12}], r"samples.jsonl:2: task_id 12 is not in the problem file, whose first is '2"),
         ([{**GOOD, "task_id": "HumanEval/2"}], r"samples.jsonl:1: task_id 'HumanEval/2' is not in the problem file"),
         ([{"completion": ""}], r"samples.jsonl:1: key 'task_id' is missing"),
         ([{"task_id": 2, "code": ""}], r"samples.jsonl:1: found the keys 'task_id', 'code'; expected 'completion' or"),
@@ -106,6 +106,9 @@ def test_compressed_samples_are_read(tmp_path, capsys):
 
 
 def test_neither_jax_nor_tensorflow_is_imported():
-  script = "import sys, next_jax.execution.command; print([m for m in ('jax', 'tensorflow', 'numpy') if m in sys.modules])"
+  script = (
+      "import sys, next_jax.execution.command, next_jax.execution.executor\n"
+      "print([name for name in ('jax', 'tensorflow', 'numpy') if name in sys.modules])"
+  )
   result = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
   assert result.stdout.strip() == "[]"
