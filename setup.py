@@ -19,6 +19,7 @@ setuptools.setup(
         "tensorflow-text>=2.21,<2.22",
         "tensorflow-datasets>=4.9.10,<5",
         "clu>=0.0.12,<0.1",
+        "tensorboard>=2.20,<3",
         "gin-config>=0.5,<0.6",
         "sentencepiece>=0.2,<0.3",
         "etils[epath]>=1.12",
