@@ -22,6 +22,13 @@ PAIRS = (
     ("one more: ", "and it has a somewhat longer answer"),
 )
 
+NETWORK = transformer.TransformerConfig(
+    vocab_size=_VOCABULARY.vocab_size, embed_dim=32, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8, mlp_dim=64
+)
+TUNING = engine.Tuning(
+    optimizer=optimizers.muon, learning_rate=0.02, num_epochs=30, sequence_length=64, batch_size=2, save_every=20
+)
+
 
 def register(name: str, pairs: tuple[tuple[str, str], ...], splits: tuple[str, ...] = ("train", "dev")) -> str:
   """Registers a SeqIO task of (inputs, targets) texts once; returns its name."""
@@ -49,15 +56,19 @@ def register(name: str, pairs: tuple[tuple[str, str], ...], splits: tuple[str, .
 
 
 @pytest.fixture(scope="session")
+def pairs() -> tuple[tuple[str, str], ...]:
+  """(inputs, targets) of the examples of `task`."""
+  return PAIRS
+
+
+@pytest.fixture(scope="session")
 def task() -> str:
   return register("engine_pairs", PAIRS)
 
 
 @pytest.fixture(scope="session")
 def network() -> transformer.TransformerConfig:
-  return transformer.TransformerConfig(
-      vocab_size=_VOCABULARY.vocab_size, embed_dim=32, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8, mlp_dim=64
-  )
+  return NETWORK
 
 
 @pytest.fixture(scope="session")
@@ -73,9 +84,7 @@ def tiny_engine(make_engine) -> native.NativeEngine:
 
 @pytest.fixture(scope="session")
 def tuning() -> engine.Tuning:
-  return engine.Tuning(
-      optimizer=optimizers.muon, learning_rate=0.02, num_epochs=30, sequence_length=64, batch_size=2, save_every=20
-  )
+  return TUNING
 
 
 @pytest.fixture(scope="session")

@@ -24,7 +24,7 @@ from next_jax.engines.native import packing
 from next_jax.engines.native import sharding
 from next_jax.models import transformer
 
-_LOSS_AVERAGE_STEPS = 50  # The loss in the metrics is an average that forgets over so many steps.
+_LOSS_AVERAGE_STEPS = 20  # The loss in the metrics is an average that forgets over so many steps.
 _STEPS_BETWEEN_SUMMARIES = 20
 _TOKENS_AT_ONCE_ON_CPU = 1024
 
@@ -229,7 +229,7 @@ class Trainer:
       gradients = jax.tree.map(lambda x: x / weight, gradients)
       updates, opt_state = optimizer.update(gradients, opt_state, params)
       params = optax.apply_updates(params, updates)
-      rate = jnp.maximum(1 / (step + 1), 1 / _LOSS_AVERAGE_STEPS)
+      rate = jnp.maximum(2 / (step + 2), 1 / _LOSS_AVERAGE_STEPS)
       average = average + rate * (loss - average)
       return params, opt_state, average, {"loss": loss, "gradient_norm": optax.global_norm(gradients)}
 
