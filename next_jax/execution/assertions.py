@@ -27,7 +27,7 @@ class Test:
   Attributes:
     source: as given.
     code: to be executed in a namespace where the entry point is bound.
-    comparisons: text of the left side of each `assert left == right`, by its line.
+    comparisons: the left side of each `assert left == right`, by the assertion's line.
     free_names: global names that it reads and does not bind itself.
     bound_names: global names that it binds, for the tests after it.
     calls: arguments and keywords, as JSON, of the calls of the entry point that it is sure to begin
@@ -38,7 +38,7 @@ class Test:
   __test__ = False
   source: str
   code: types.CodeType
-  comparisons: Mapping[int, str]
+  comparisons: Mapping[int, ast.expr]
   free_names: frozenset[str]
   bound_names: frozenset[str]
   calls: tuple[str, ...]
@@ -51,8 +51,8 @@ def compile_test(source: str, entry_point: str = "") -> Test:
   tree = ast.parse(source)
   free, bound = _global_names(source)
   calls, calls_are_all = _foreseeable_calls(tree.body, entry_point)
-  rewriter = _KeepSides(source)
-  tree = ast.fix_missing_locations(rewriter.visit(tree))
+  rewriter = _KeepSides()
+  rewriter.visit(tree)
   return Test(
       source=source,
       code=compile(tree, "<test>", "exec", dont_inherit=True),
@@ -83,8 +83,9 @@ def explain(test: Test, error: AssertionError) -> str:
     if traceback.tb_frame.f_code.co_filename == "<test>":
       line, frame = traceback.tb_lineno, traceback.tb_frame
     traceback = traceback.tb_next
-  left = test.comparisons.get(line)
-  if left is not None and _GOT in frame.f_locals and _EXPECTED in frame.f_locals:
+  if line in test.comparisons and _GOT in frame.f_locals and _EXPECTED in frame.f_locals:
+    left = ast.get_source_segment(test.source, test.comparisons[line]) or ""
+    left = " ".join(left.split())[:200]
     verb = "returned" if left.endswith(")") else "is"
     return shorten(f"{left} {verb} {show(frame.f_locals[_GOT])}, expected {show(frame.f_locals[_EXPECTED])}")
   source_lines = test.source.split("\n")
@@ -116,18 +117,24 @@ _REPR.maxstring = _REPR.maxlong = _REPR.maxother = 160
 class _KeepSides(ast.NodeTransformer):
   """`assert a == b` becomes `assert (got := a) == (expected := b)`."""
 
-  def __init__(self, source):
-    self._source = source
+  def __init__(self):
     self.comparisons = {}
+
+  def visit_Expr(self, node):  # expressions hold no assertions, and can be large
+    return node
 
   def visit_Assert(self, node):
     compare = node.test
     if isinstance(compare, ast.Compare) and len(compare.ops) == 1 and isinstance(compare.ops[0], (ast.Eq, ast.Is)):
-      left = ast.get_source_segment(self._source, compare.left) or ""
-      self.comparisons[node.lineno] = " ".join(left.split())[:200]
-      compare.left = ast.NamedExpr(ast.Name(_GOT, ast.Store()), compare.left)
-      compare.comparators[0] = ast.NamedExpr(ast.Name(_EXPECTED, ast.Store()), compare.comparators[0])
+      self.comparisons[node.lineno] = compare.left
+      compare.left = _named(_GOT, compare.left)
+      compare.comparators[0] = _named(_EXPECTED, compare.comparators[0])
     return node
+
+
+def _named(name, value):
+  target = ast.copy_location(ast.Name(name, ast.Store()), value)
+  return ast.copy_location(ast.NamedExpr(target, value), value)
 
 
 def _global_names(source):
@@ -167,10 +174,11 @@ def _foreseeable_calls(body, name):
       # def check(candidate): ... and then check(name)
       inner, complete = _foreseeable_calls(statement.body, statement.args.args[0].arg)
       return calls + inner, complete
-    uses = [node for node in ast.walk(statement) if isinstance(node, ast.Name) and node.id == name]
+    nodes = list(ast.walk(statement))
+    uses = sum(isinstance(node, ast.Name) and node.id == name for node in nodes)
     if isinstance(statement, ast.Assert):
-      found = _literal_calls(statement, name)
-      if len(found) != len(uses):
+      found = _literal_calls(nodes if uses == 1 else _in_order(statement), name)
+      if len(found) != uses:
         return calls, False
       calls += found
     elif uses or not isinstance(statement, (ast.Expr, ast.Assign, ast.Import, ast.ImportFrom)):
@@ -191,10 +199,10 @@ def _is_check(function, last, name):
   )
 
 
-def _literal_calls(statement, name):
-  """In order of evaluation, where nothing is evaluated conditionally; else the order will not fit."""
+def _literal_calls(nodes, name):
+  """Texts of the calls of `name` with literal arguments, in the order of the nodes."""
   calls = []
-  for node in _in_order(statement):
+  for node in nodes:
     if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == name:
       try:
         arguments = [plain_data.encode(ast.literal_eval(argument), _refuse) for argument in node.args]
@@ -207,6 +215,7 @@ def _literal_calls(statement, name):
 
 
 def _in_order(node):
+  """In order of evaluation, where nothing is evaluated conditionally; else what is foreseen will not fit."""
   for child in ast.iter_child_nodes(node):
     yield from _in_order(child)
   yield node

@@ -31,6 +31,29 @@ class _OutOfTime(BaseException):
   """The judge's own timer."""
 
 
+class _Timer:
+  """Ends what is done `with` it after so many seconds of CPU time: with _OutOfTime or, if need be, for good."""
+
+  def __init__(self, seconds: float):
+    self._seconds = seconds
+    self._runs = False
+    signal.signal(signal.SIGVTALRM, self._ring)
+
+  def __enter__(self):
+    self._runs = True
+    signal.setitimer(signal.ITIMER_VIRTUAL, self._seconds)
+    signal.setitimer(signal.ITIMER_PROF, self._seconds + _SECONDS_TO_STOP)  # SIGPROF ends this process
+
+  def __exit__(self, *exception_info):
+    self._runs = False
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+    signal.setitimer(signal.ITIMER_PROF, 0)
+
+  def _ring(self, number, frame):
+    if self._runs:
+      raise _OutOfTime
+
+
 def main(job_socket: int, settings_json: str) -> None:
   settings = json.loads(settings_json)
   sys.path.remove(zygote.PACKAGE_ROOT)
@@ -73,8 +96,7 @@ class Judge:
   def __init__(self, forker: forker_lib.Forker, settings: dict):
     self._forker = forker
     self._settings = settings
-    self._timing = False
-    signal.signal(signal.SIGVTALRM, self._on_timer)
+    self._timer = _Timer(settings["judge_cpu_seconds"])
 
   def answer(self, job: dict) -> dict:
     try:
@@ -86,46 +108,51 @@ class Judge:
 
   def _verify(self, *, code, entry_point, setup_code, tests):
     try:
-      compiled = [assertions.compile_test(test, entry_point) for test in tests]
-    except (SyntaxError, ValueError) as error:
-      return _verdict("error", detail=f"a test does not compile: {type(error).__name__}: {error}")
-    namespace = {"__name__": "tests", "__builtins__": __builtins__}
-    inside = not entry_point
-    if not inside:
+      setup = assertions.compile_test(setup_code).code if setup_code else None
+      tests = [assertions.compile_test(test, entry_point) for test in tests]
+    except (SyntaxError, ValueError, RecursionError) as error:
+      return _verdict("error", detail=f"a test, or the setup code, does not compile: {type(error).__name__}: {error}")
+    session_arguments = (setup_code, code, entry_point)
+    if not entry_point:
+      return self._run(session_arguments, tests, None)
+    # Once with the calls made ahead that the tests foresee; if they then make others, again without.
+    for foreseen in (_foreseen(tests), []):
+      namespace = {"__name__": "tests", "__builtins__": __builtins__}
+      random.seed(0)  # tests that draw their arguments draw the same ones in every run
       try:
-        if setup_code:
-          exec(assertions.compile_test(setup_code).code, namespace)
+        if setup is not None:
+          exec(setup, namespace)
       except Exception as error:
         return _verdict("error", detail=f"the setup code fails: {type(error).__name__}: {error}")
-      inside = bool(assertions.names_missing(compiled, namespace.keys() | {entry_point}))
-    if not inside:
-      foreseen = []
-      for test in compiled:
-        foreseen += test.calls
-        if not test.calls_are_all:
-          break
-      for calls in (foreseen, []):
-        try:
-          return self._run(code, entry_point, setup_code, compiled, dict(namespace), calls)
-        except session_lib.Unforeseen:
-          continue
-        except plain_data.NotPlain:  # a test passes something to the program that cannot leave this process
-          break
-    return self._run(code, entry_point, setup_code, compiled, None, [])
+      if assertions.names_missing(tests, namespace.keys() | {entry_point}):
+        break
+      try:
+        return self._run(session_arguments, tests, namespace, foreseen)
+      except session_lib.Unforeseen:
+        continue
+      except plain_data.NotPlain:  # a test passes something to the program that cannot leave this process
+        break
+    return self._run((setup_code, code, ""), tests, None)
 
-  def _run(self, code, entry_point, setup_code, tests, namespace, foreseen):
+  def _run(self, session_arguments, tests, namespace, foreseen=()):
     """The verdict. `namespace` None: the tests run inside. Raises Unforeseen and NotPlain."""
     session = session_lib.Session(self._forker, self._settings)
     results = []
     try:
-      session.load(setup_code, code, entry_point if namespace is not None else "", foreseen)
-      if namespace is not None:
-        random.seed(0)  # tests that draw their arguments draw the same ones in every run
-        namespace[entry_point] = lambda *arguments, **keywords: session.call(arguments, keywords)
-      for test in tests:
-        results.append(result := self._judge(session, test, namespace))
-        if result[0] != "passed":
-          break
+      with self._timer:
+        session.load(*session_arguments, foreseen)
+        if namespace is not None:
+          entry_point = session_arguments[-1]
+          namespace[entry_point] = lambda *arguments, **keywords: session.call(arguments, keywords)
+        for test in tests:
+          results.append(_judge(session, test, namespace))
+          if results[-1][0] != "passed":
+            break
+    except _OutOfTime:
+      seconds = self._settings["judge_cpu_seconds"]
+      results.append(("timeout", f"judging took more than {seconds:g} s of CPU time"))
+    except MemoryError:
+      results.append(("memory", "what was returned is too large to judge"))
     finally:
       cpu_seconds = session.end()
     if session.lost is not None:
@@ -137,70 +164,56 @@ class Judge:
     trust = "judged" if namespace is not None else "inside"
     return _verdict(status, results, detail, trust, cpu_seconds)
 
-  def _judge(self, session, test, namespace) -> tuple[str, str]:
-    """(status, detail) of one test."""
-    try:
-      self._start_timer()
-      try:
-        if namespace is None:
-          session.inside(test.source)
-        else:
-          exec(test.code, namespace)
-        session.loaded()
-      finally:
-        self._stop_timer()
-    except session_lib.Lost as lost:
-      return lost.status, lost.detail
-    except _OutOfTime:
-      return "timeout", f"judging took more than {self._settings['judge_cpu_seconds']:g} s of CPU time"
-    except forker_lib.ZygoteLost:
-      raise
-    except BaseException as error:
-      if session.lost is None and session.abandoned is None:
-        return _why(session, test, error)
-    if session.abandoned is not None:
-      raise session.abandoned
-    if session.lost is not None:
-      return session.lost.status, session.lost.detail
-    return "passed", ""
-
-  def _start_timer(self):
-    seconds = self._settings["judge_cpu_seconds"]
-    self._timing = True
-    signal.setitimer(signal.ITIMER_VIRTUAL, seconds)
-    signal.setitimer(signal.ITIMER_PROF, seconds + _SECONDS_TO_STOP)  # SIGPROF ends this process
-
-  def _stop_timer(self):
-    self._timing = False
-    signal.setitimer(signal.ITIMER_VIRTUAL, 0)
-    signal.setitimer(signal.ITIMER_PROF, 0)
-
-  def _on_timer(self, number, frame):
-    if self._timing:
-      raise _OutOfTime
-
   def _trace(self, *, source, call, setup_code, budget):
     session = session_lib.Session(self._forker, self._settings)
+    answer = None
     try:
-      try:
-        kind, value = session.trace(source, call, setup_code, budget)
-        answer = {kind: value}
-      except session_lib.Lost:
-        answer = None
+      kind, value = session.trace(source, call, setup_code, budget)
+      answer = {kind: value}
+    except session_lib.Lost:
+      pass  # why is known after the end
     finally:
       session.end()
     return answer or {"killed": session.lost.status, "detail": session.lost.detail}
 
 
-def _why(session, test, error):
-  """(status, detail) of a test that ended with an exception."""
-  if error is session.raised:
+def _foreseen(tests):
+  """The calls that the tests are sure to begin with."""
+  calls = []
+  for test in tests:
+    calls += test.calls
+    if not test.calls_are_all:
+      break
+  return calls
+
+
+def _judge(session, test, namespace):
+  """(status, detail) of one test. Raises what means that there is no result."""
+  raised = None
+  try:
+    if namespace is None:
+      session.inside(test.source)
+    else:
+      exec(test.code, namespace)
+    session.loaded()
+  except (forker_lib.ZygoteLost, _OutOfTime):
+    raise
+  except BaseException as error:
+    raised = error
+  # First what happened to the session: a test that catches everything does not undo it.
+  if session.abandoned is not None:
+    raise session.abandoned
+  if session.lost is not None:
+    return session.lost.status, session.lost.detail
+  if raised is None:
+    return "passed", ""
+  if raised is session.raised:
     return session.raised_status, assertions.shorten(session.raised_detail)
-  if isinstance(error, MemoryError):
-    return "memory", "the result is too large to judge"
-  if isinstance(error, AssertionError):
-    return "failed", assertions.explain(test, error)
-  return "error", assertions.shorten(f"{type(error).__name__} in the test: {error}")
+  if isinstance(raised, MemoryError):
+    raise raised
+  if isinstance(raised, AssertionError):
+    return "failed", assertions.explain(test, raised)
+  return "error", assertions.shorten(f"{type(raised).__name__} in the test: {raised}")
 
 
 def _verdict(status, results=(), detail="", trust="judged", cpu_seconds=None):

@@ -79,6 +79,11 @@ def test_setup_code_runs_before_the_program_and_before_the_tests(executor):
   assert verify(executor, code, "assert f(2) == scale(2)", setup_code="def scale(x): return 10 * x").passed
 
 
+def test_setup_code_may_call_the_entry_point(executor):
+  setup_code = "def twice(x): return f(f(x))"
+  assert verify(executor, "def f(x): return x + 1", "assert twice(1) == 3", setup_code=setup_code).passed
+
+
 def test_tests_share_a_namespace(executor):
   assert verify(executor, "def f(x): return x", "x = f(1)", "assert x == 1").passed
 
@@ -86,7 +91,7 @@ def test_tests_share_a_namespace(executor):
 def test_setup_code_that_fails_and_tests_that_do_not_compile_are_reported(executor):
   code = "def f(): pass"
   assert "setup code fails: ZeroDivisionError" in verify(executor, code, "assert f()", setup_code="1/0").detail
-  assert "a test does not compile: SyntaxError" in verify(executor, code, "assert f(").detail
+  assert "a test, or the setup code, does not compile: SyntaxError" in verify(executor, code, "assert f(").detail
 
 
 INSIDE = {
