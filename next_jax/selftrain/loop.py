@@ -43,7 +43,7 @@ class Control:
 
   Attributes:
     name: its directory is `control_<name>`.
-    filters: in place of the loop's, on the samples of iteration 1.
+    filters: in place of the loop's, on the samples that iteration 1 filtered.
     same_size: keep only as many samples as iteration 1 kept.
   """
 
@@ -65,7 +65,7 @@ class SelfTraining:
     base_shots: exemplars in the base model's prompts; a tuned model is prompted zero-shot.
     num_samples: of each task, when sampling for D_H and in each iteration.
     hard_threshold: D_H are the tasks whose estimated pass@1 is at most this; 1.0 keeps all tasks.
-    filters: applied one after the other to the samples of all iterations so far.
+    filters: applied one after the other to the samples of D_H from the base and all iterations so far.
     start_from: "base" tunes P0 again in each iteration, "last" tunes the last model on.
     evaluations: the first is also what the best model is chosen by.
     controls: run after the iterations.
@@ -146,9 +146,10 @@ class _Run:
         name="base", checkpoint=loop.base_checkpoint, fingerprint=settings_lib.digest(loop.base_checkpoint),
         shots=loop.base_shots,
     )
-    hard = self._hard_tasks(base)
+    hard, base_source = self._hard_tasks(base)
     self._evaluate(base, ("always", "base_and_last"))
-    models, sources = [base], []
+    # What the base model solved of D_H while D_H was found is as good as what it solves when asked again.
+    models, sources = [base], [base_source]
     for number in range(1, loop.iterations + 1):
       model = self._iteration(number, base, models[-1], hard, sources)
       if model is None:
@@ -160,12 +161,11 @@ class _Run:
     for model in dict.fromkeys([models[-1], best]):
       if model is not base:
         self._evaluate(model, ("base_and_last", "last"))
-    if sources:
-      for control in loop.controls:
-        self._control(control, base, hard, sources[0])
+    for control in loop.controls:
+      self._control(control, base, hard, sources[:2])
 
-  def _hard_tasks(self, base: evaluate_lib.Model) -> stage_lib.Manifest:
-    """Samples the training tasks from the base model, and writes D_H to base/hard/tasks.jsonl."""
+  def _hard_tasks(self, base: evaluate_lib.Model) -> tuple[stage_lib.Manifest, filter_lib.Source]:
+    """Samples the training tasks from the base model, and writes D_H to base/hard/tasks.jsonl; D_H and the samples."""
     loop = self._loop
     tasks, digest = build.read(loop.task, loop.train_split, self._digests)
     tasks = evaluate_lib.subset(tasks, loop.num_train_tasks, seeds.derive(loop.seed, "train"))
@@ -191,7 +191,7 @@ class _Run:
           f"{os.fspath(stage.directory)}: no task is hard: the base model solves each more often than"
           f" hard_threshold={loop.hard_threshold:g}; raise SelfTraining.hard_threshold or give harder tasks"
       )
-    return manifest
+    return manifest, source
 
   def _sample_and_verify(
       self, name: str, model: evaluate_lib.Model, tasks_directory: epath.Path, tasks_fingerprint: str, iteration: int
@@ -255,12 +255,15 @@ class _Run:
     return self._tune(name, start, hard, sources, self._loop.filters, None)
 
   def _control(
-      self, control: Control, base: evaluate_lib.Model, hard: stage_lib.Manifest, source: filter_lib.Source
+      self, control: Control, base: evaluate_lib.Model, hard: stage_lib.Manifest, sources: list[filter_lib.Source]
   ) -> None:
+    """Tunes the base on what `control.filters` keep of the samples that iteration 1 was tuned on."""
     limit = None
     if control.same_size:
       limit = stage_lib.read_manifest(self._workdir / "iteration_01/filter").counts["kept"]
-    model = self._tune(f"control_{control.name}", base, hard, [source], control.filters, limit)
+    if limit == 0:
+      return
+    model = self._tune(f"control_{control.name}", base, hard, sources, control.filters, limit)
     if model is not None:
       self._evaluate(model, ("always",))
 

@@ -40,7 +40,7 @@ def steps(directory: epath.PathLike) -> list[int]:
 
 
 def path_of(directory: epath.PathLike, step: int) -> epath.Path:
-  return epath.Path(directory) / f"checkpoint_{step}"
+  return _absolute(directory) / f"checkpoint_{step}"
 
 
 def save(directory: epath.PathLike, step: int, params: Any, opt_state: Any | None, metrics: Mapping[str, float]) -> epath.Path:
@@ -77,7 +77,7 @@ def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> 
   Raises:
     CheckpointError: it is missing, unreadable, or not of these shapes.
   """
-  path = epath.Path(path)
+  path = _absolute(path)
   if not (path / "state").is_dir():
     raise CheckpointError(
         f"{os.fspath(path)}: expected a checkpoint directory with 'state' in it, found"
@@ -121,6 +121,11 @@ def remove_all_but(directory: epath.PathLike, step: int) -> None:
       if re.fullmatch(_NAME.pattern + r"(\.partial)?", path.name) and path != path_of(directory, step):
         path.rmtree()
   _barrier(f"only {step} is left in {os.fspath(directory)}")
+
+
+def _absolute(path: epath.PathLike) -> epath.Path:
+  """Orbax takes no relative path of a local disk."""
+  return epath.Path(path) if "://" in os.fspath(path) else epath.Path(os.path.abspath(path))
 
 
 def _checkpointer() -> ocp.Checkpointer:
