@@ -52,6 +52,17 @@ def test_what_was_saved_is_restored(saved, template):
   assert checkpoints.metrics(path) == {"loss": 0.5}
 
 
+def test_a_relative_directory_keeps_its_last_checkpoint(saved, template, tmp_path, monkeypatch):
+  _, params, _ = saved
+  monkeypatch.chdir(tmp_path)
+  for step in (1, 2):
+    checkpoints.save("finetune", step, params, None, {"loss": 0.5})
+  checkpoints.remove_all_but("finetune", 2)
+  assert checkpoints.steps("finetune") == [2]
+  _, found, _ = checkpoints.restore("finetune/checkpoint_2", template)
+  assert_equal_trees(found, params)
+
+
 def test_plain_orbax_finds_the_tree_that_t5x_reads(saved, network):
   path, params, _ = saved
   assert path.name == "checkpoint_12"

@@ -117,7 +117,7 @@ def metrics(path: epath.PathLike) -> dict[str, float]:
 def remove_all_but(directory: epath.PathLike, step: int) -> None:
   """Removes the other checkpoints of a directory, and what a killed `save` left."""
   if jax.process_index() == 0:
-    for path in epath.Path(directory).iterdir():
+    for path in _absolute(directory).iterdir():
       if re.fullmatch(_NAME.pattern + r"(\.partial)?", path.name) and path != path_of(directory, step):
         path.rmtree()
   _barrier(f"only {step} is left in {os.fspath(directory)}")
