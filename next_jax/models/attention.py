@@ -37,12 +37,20 @@ def _block_size(length: int, smallest: int) -> int:
   return length // next(blocks, 1)
 
 
-def rotate(x_BxLxHxD: jax.Array, positions_BxL: jax.Array, theta: float) -> jax.Array:
-  """Rotary positions (RoFormer, arXiv 2104.09864), in the half-split layout of Llama's weights."""
-  half = x_BxLxHxD.shape[-1] // 2
+Rotary = tuple[jax.Array, jax.Array]
+
+
+def rotary(positions_BxL: jax.Array, head_dim: int, theta: float) -> Rotary:
+  """Sines and cosines `[B, L, 1, D / 2]` of rotary positions (RoFormer, arXiv 2104.09864)."""
+  half = head_dim // 2
   frequencies = theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
   angles = positions_BxL[:, :, None, None].astype(jnp.float32) * frequencies
-  sin, cos = jnp.sin(angles), jnp.cos(angles)
+  return jnp.sin(angles), jnp.cos(angles)
+
+
+def rotate(x_BxLxHxD: jax.Array, positions: Rotary) -> jax.Array:
+  """Turns pairs of dimensions, in the half-split layout of Llama's weights."""
+  sin, cos = positions
   first, second = jnp.split(x_BxLxHxD.astype(jnp.float32), 2, axis=-1)
   rotated = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
   return rotated.astype(x_BxLxHxD.dtype)
@@ -63,7 +71,6 @@ class Attention(nn.Module):
   num_heads: int
   num_kv_heads: int
   head_dim: int
-  rope_theta: float
   block: int
   dtype: str
 
@@ -71,7 +78,7 @@ class Attention(nn.Module):
   def __call__(
       self,
       x_BxLxE: jax.Array,
-      positions_BxL: jax.Array | None,
+      positions: Rotary,
       mask_BxLxL: jax.Array | None,
       *,
       causal: bool,
@@ -89,10 +96,10 @@ class Attention(nn.Module):
 
     has_cache = self.has_variable("cache", "cached_key")
     if decode and has_cache:
-      attended = self._decode_step(query, key, value)
+      attended = self._decode_step(rotate(query, positions), rotate(key, positions), value)
     else:
-      query = rotate(query, positions_BxL, self.rope_theta)
-      key = rotate(key, positions_BxL, self.rope_theta)
+      query = rotate(query, positions)
+      key = rotate(key, positions)
       if decode or prefill:
         self._fill_cache(key, value, max_decode_length, prefill_lengths if prefill else None)
       attended = self._attend(query, key, value, mask_BxLxL, causal)
@@ -163,40 +170,52 @@ class Attention(nn.Module):
     index = cache_index.value
     prefix = self.get_variable("prefix", "cached_key") if self.has_variable("prefix", "cached_key") else None
 
-    positions_B = jnp.broadcast_to(index, (batch,))
-    if prefix is not None:
-      prefix_length_T = self.get_variable("prefix", "cache_index")
-      tasks = prefix_length_T.shape[0]
-      positions_B = positions_B + jnp.repeat(prefix_length_T, batch // tasks, total_repeat_length=batch)
-    query = rotate(query_Bx1xHxD, positions_B[:, None], self.rope_theta) * self.head_dim**-0.5
-    key_BxKxD = rotate(key_Bx1xKxD, positions_B[:, None], self.rope_theta)[:, 0]
-    value_BxKxD = value_Bx1xKxD[:, 0]
-
-    if index.ndim == 0:
-      keys = jax.lax.dynamic_update_slice_in_dim(cached_key.value, key_BxKxD[..., None], index, axis=3)
-      values = jax.lax.dynamic_update_slice_in_dim(cached_value.value, value_BxKxD[:, :, None], index, axis=2)
-    else:
-      rows = jnp.arange(batch)
-      keys = cached_key.value.at[rows, :, :, index].set(key_BxKxD)
-      values = cached_value.value.at[rows, :, index].set(value_BxKxD)
-    cached_key.value, cached_value.value, cache_index.value = keys, values, index + 1
-
-    size = keys.shape[-1]
-    query = query.reshape(batch * kv_heads, groups, head_dim)
-    keys = keys.reshape(batch * kv_heads, head_dim, size)
-    values = values.reshape(batch * kv_heads, size, head_dim)
+    key_BxKxD, value_BxKxD = key_Bx1xKxD[:, 0], value_Bx1xKxD[:, 0]
+    query = (query_Bx1xHxD * head_dim**-0.5).reshape(batch * kv_heads, groups, head_dim)
+    keys = cached_key.value.reshape(batch * kv_heads, head_dim, -1)
+    values = cached_value.value.reshape(batch * kv_heads, -1, head_dim)
     scores = jnp.einsum("bgd,bds->bgs", query, keys, preferred_element_type=jnp.float32)
-    seen_BxS = jnp.arange(size) <= jnp.broadcast_to(index, (batch,))[:, None]
-    scores = jnp.where(jnp.repeat(seen_BxS, kv_heads, axis=0)[:, None], scores, _MASKED)
-    if prefix is None:
-      weights = jax.nn.softmax(scores, axis=-1).astype(values.dtype)
-      attended = jnp.einsum("bgs,bsd->bgd", weights, values)
-    else:
-      attended = self._attend_prefix_too(query, scores, values, prefix, prefix_length_T)
-    return attended.reshape(batch, 1, self.num_heads, head_dim)
+    before_BxS = jnp.arange(keys.shape[-1]) < jnp.broadcast_to(index, (batch,))[:, None]
+    scores = jnp.where(jnp.repeat(before_BxS, kv_heads, axis=0)[:, None], scores, _MASKED)
+    own_key = key_BxKxD.reshape(batch * kv_heads, 1, head_dim)
+    own_score = jnp.sum(query * own_key, axis=-1, keepdims=True, dtype=jnp.float32)
+    largest = jnp.maximum(jnp.max(scores, axis=-1, keepdims=True), own_score)
+    if prefix is not None:
+      prefix_scores, by_task, by_row = self._prefix_scores(query, prefix)
+      largest = jnp.maximum(largest, by_row(jnp.max(prefix_scores, axis=-1, keepdims=True)))
 
-  def _attend_prefix_too(self, query_BKxGxD, scores_BKxGxS, values_BKxSxD, prefix_TxKxDxP, prefix_length_T):
-    """One softmax over the shared prefix of a task's rows and over each row's own positions."""
+    # One softmax over what lies apart in memory: the cache, the token itself, the prefix.
+    weights, own_weight = jnp.exp(scores - largest), jnp.exp(own_score - largest)
+    total = jnp.sum(weights, axis=-1, keepdims=True) + own_weight
+    attended = jnp.einsum("bgs,bsd->bgd", weights.astype(values.dtype), values)
+    attended += own_weight.astype(values.dtype) * value_BxKxD.reshape(batch * kv_heads, 1, head_dim)
+    if prefix is not None:
+      prefix_weights = jnp.exp(prefix_scores - by_task(largest))
+      total += by_row(jnp.sum(prefix_weights, axis=-1, keepdims=True))
+      prefix_values = self.get_variable("prefix", "cached_value").reshape(-1, prefix.shape[-1], head_dim)
+      attended += by_row(jnp.einsum("bgs,bsd->bgd", prefix_weights.astype(values.dtype), prefix_values))
+    attended = (attended / total.astype(attended.dtype)).reshape(batch, 1, self.num_heads, head_dim)
+
+    # The cache is written after it is read, and XLA must see that, or it copies all of it each step.
+    # No simplification knows that this is 0.
+    after_reading = jnp.minimum(jnp.abs(attended[0, 0, 0, 0]), 0).astype(jnp.int32)
+    self._write(cached_key, cached_value, index + after_reading, key_BxKxD, value_BxKxD)
+    cache_index.value = index + 1
+    return attended
+
+  def _write(self, cached_key, cached_value, index, key_BxKxD, value_BxKxD):
+    if index.ndim == 0:
+      cached_key.value = jax.lax.dynamic_update_slice_in_dim(cached_key.value, key_BxKxD[..., None], index, axis=3)
+      cached_value.value = jax.lax.dynamic_update_slice_in_dim(
+          cached_value.value, value_BxKxD[:, :, None], index, axis=2
+      )
+    else:
+      rows = jnp.arange(key_BxKxD.shape[0])
+      cached_key.value = cached_key.value.at[rows, :, :, index].set(key_BxKxD)
+      cached_value.value = cached_value.value.at[rows, :, index].set(value_BxKxD)
+
+  def _prefix_scores(self, query_BKxGxD, prefix_TxKxDxP):
+    """Scores `[tasks * K, rows of a task * G, P]`, and the ways to that order from rows and back."""
     kv_heads, groups, head_dim = self.num_kv_heads, self.num_heads // self.num_kv_heads, self.head_dim
     tasks, size = prefix_TxKxDxP.shape[0], prefix_TxKxDxP.shape[-1]
     rows = query_BKxGxD.shape[0] // (tasks * kv_heads)
@@ -210,17 +229,6 @@ class Attention(nn.Module):
       return x.reshape(tasks * rows * kv_heads, groups, -1)
 
     keys = prefix_TxKxDxP.reshape(tasks * kv_heads, head_dim, size)
-    values = self.get_variable("prefix", "cached_value").reshape(tasks * kv_heads, size, head_dim)
     scores = jnp.einsum("bgd,bds->bgs", by_task(query_BKxGxD), keys, preferred_element_type=jnp.float32)
-    seen_TxP = jnp.arange(size) < prefix_length_T[:, None]
-    scores = jnp.where(jnp.repeat(seen_TxP, kv_heads, axis=0)[:, None], scores, _MASKED)
-
-    largest = jnp.maximum(
-        jnp.max(scores_BKxGxS, axis=-1, keepdims=True), by_row(jnp.max(scores, axis=-1, keepdims=True))
-    )
-    own_weights = jnp.exp(scores_BKxGxS - largest)
-    weights = jnp.exp(scores - by_task(largest))
-    total = jnp.sum(own_weights, axis=-1, keepdims=True) + by_row(jnp.sum(weights, axis=-1, keepdims=True))
-    attended = jnp.einsum("bgs,bsd->bgd", own_weights.astype(values.dtype), values_BKxSxD)
-    attended += by_row(jnp.einsum("bgs,bsd->bgd", weights.astype(values.dtype), values))
-    return attended / total.astype(attended.dtype)
+    seen_TxP = jnp.arange(size) < self.get_variable("prefix", "cache_index")[:, None]
+    return jnp.where(jnp.repeat(seen_TxP, kv_heads, axis=0)[:, None], scores, _MASKED), by_task, by_row

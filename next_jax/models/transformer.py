@@ -106,7 +106,6 @@ class Layer(nn.Module):
         num_heads=self.config.num_heads,
         num_kv_heads=self.config.num_kv_heads,
         head_dim=self.config.head_dim,
-        rope_theta=self.config.rope_theta,
         block=self.config.attention_block,
         dtype=self.config.dtype,
         name="attention",
@@ -172,11 +171,14 @@ class Transformer(nn.Module):
     x = nn.Dropout(config.dropout_rate, deterministic=not enable_dropout)(x)
 
     positions, mask = decoder_positions, None
-    if not (decode and self.has_variable("cache", "layers_0")):
+    if decode and self.has_variable("cache", "layers_0"):
+      positions = self._decoding_positions(x.shape[0])
+    else:
       if positions is None:
         positions = jnp.broadcast_to(jnp.arange(x.shape[1]), x.shape[:2])
       mask = attention.mask(x.shape[1], decoder_segment_ids, decoder_causal_attention)
       mask = jnp.broadcast_to(mask, (x.shape[0], *mask.shape[1:]))
+    positions = attention.rotary(positions, config.head_dim, config.rope_theta)
     for number in range(config.num_layers):
       x = Layer(config, name=f"layers_{number}")(
           x, positions, mask, enable_dropout=enable_dropout, causal=decoder_causal_attention is None, decode=decode,
@@ -190,3 +192,11 @@ class Transformer(nn.Module):
       head = projection.projection(config.vocab_size, axes=("embed", "vocab"), dtype=config.dtype, name="logits")
       logits = head(x)
     return nn.with_logical_constraint(logits.astype(jnp.float32), ("batch", "length", "vocab"))
+
+  def _decoding_positions(self, rows: int) -> jax.Array:
+    """`[rows, 1]`: where the next token stands, counted from the start of the row's prompt."""
+    positions = jnp.broadcast_to(self.get_variable("cache", "layers_0")["attention"]["cache_index"], (rows,))
+    if self.has_variable("prefix", "layers_0"):
+      lengths = self.get_variable("prefix", "layers_0")["attention"]["cache_index"]
+      positions = positions + jnp.repeat(lengths, rows // len(lengths), total_repeat_length=rows)
+    return positions[:, None]

@@ -2,13 +2,13 @@
 
 import functools
 
+import optax
 import pytest
 import seqio
 import tensorflow as tf
 
 from next_jax.engines import engine
 from next_jax.engines.native import native
-from next_jax.engines.native import optimizers
 from next_jax.models import transformer
 
 _VOCABULARY = seqio.ByteVocabulary()
@@ -26,7 +26,7 @@ NETWORK = transformer.TransformerConfig(
     vocab_size=_VOCABULARY.vocab_size, embed_dim=32, num_layers=2, num_heads=4, num_kv_heads=2, head_dim=8, mlp_dim=64
 )
 TUNING = engine.Tuning(
-    optimizer=optimizers.muon, learning_rate=0.02, num_epochs=30, sequence_length=64, batch_size=2, save_every=20
+    optimizer=optax.adamw, learning_rate=0.01, num_epochs=40, sequence_length=64, batch_size=2, save_every=20
 )
 
 

@@ -43,7 +43,7 @@ def test_a_step_of_muon_is_orthogonal_and_one_of_adam_has_equal_sizes(params):
   singular = np.linalg.svd(out, compute_uv=False)
   assert 0.05 < singular.min() and singular.max() < 0.13  # Newton-Schulz stops near 1.
   embedding = np.abs(np.asarray(updates["token_embedder"]["embedding"]))
-  np.testing.assert_allclose(embedding, embedding[0, 0], rtol=1e-3)  # Whatever the gradients' sizes.
+  np.testing.assert_allclose(embedding, embedding[0, 0], rtol=1e-2)  # Whatever the gradients' sizes.
   assert 0.05 <= embedding[0, 0] < 0.08  # More than 0.05 by Nesterov's look ahead.
 
 

@@ -100,7 +100,7 @@ class Trainer:
 
     tokens = int(progress["tokens"])
     # What goes in lies as what comes out: else the second step would compile again.
-    average = jax.device_put(np.float32(progress["loss_average"]), self.layout.replicated())
+    average = jax.device_put(np.float32(progress["loss"]), self.layout.replicated())
     previous = None  # The step before: reading its loss does not hold up the step under way.
     bar = tqdm.tqdm(
         total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
@@ -121,14 +121,19 @@ class Trainer:
         if last or (step + 1) % tuning.save_every == 0:
           self._report(bar, writer, *previous)
           previous = None
-          progress = {"steps": step + 1, "tokens": tokens, "loss_average": float(average)}
-          metrics = {**progress, **self._metrics(examples, plan, step + 1, float(average))}
+          metrics = {
+              "steps": step + 1,
+              "tokens": tokens,
+              "rows": len(plan),
+              "examples": len(examples),
+              "examples_too_long": examples.too_long,
+              "loss": float(average),
+          }
           keep = self.keep_optimizer_state or not last
-          checkpoints.save(directory, step + 1, params, opt_state if keep else None, metrics)
+          path = checkpoints.save(directory, step + 1, params, opt_state if keep else None, metrics)
+          checkpoints.remove_all_but(directory, step + 1)
     if writer is not None:
       writer.close()
-    checkpoints.remove_all_but(directory, num_steps)
-    path = checkpoints.path_of(directory, num_steps)
     return path, checkpoints.metrics(path)
 
   def _plan(self, examples, tuning, seed) -> tuple[packing.Plan, int]:
@@ -175,7 +180,7 @@ class Trainer:
       params = initial_params()
       state_shardings = self._state_shardings(optimizer, params, shardings)
       opt_state = jax.jit(optimizer.init, out_shardings=state_shardings)(params)
-      return 0, params, opt_state, {"tokens": 0, "loss_average": 0.0}
+      return 0, params, opt_state, {"tokens": 0, "loss": 0.0}
     path = checkpoints.path_of(directory, done[-1])
     params = abstract_parameters(model, self.layout)
     state_shardings = self._state_shardings(optimizer, params, shardings)
@@ -252,9 +257,6 @@ class Trainer:
     tokens = int(np.count_nonzero(batch["decoder_segment_ids"]))
     split = {name: value.reshape(tuning.accumulation, -1, tuning.sequence_length) for name, value in batch.items()}
     return {name: self.layout.put_batch(value, axis=1) for name, value in split.items()}, tokens
-
-  def _metrics(self, examples, plan, step, average) -> dict[str, float]:
-    return {"examples": len(examples), "examples_too_long": examples.too_long, "loss": average, "rows": len(plan)}
 
   def _report(self, bar, writer, step, scalars) -> None:
     loss = float(scalars["loss"])

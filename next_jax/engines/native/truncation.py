@@ -5,6 +5,7 @@ import dataclasses
 import jax
 import jax.numpy as jnp
 
+_BLOCK = 32
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Truncation:
@@ -25,14 +26,34 @@ class Truncation:
       weights = jnp.where(weights >= smallest, weights, 0.0)
     if self.top_p < 1.0:
       weights = jnp.where(weights >= _nucleus_threshold(weights, self.top_p), weights, 0.0)
-    # One uniform number a row and the inverse of the cumulative distribution: a tenth of the cost
-    # of a Gumbel number for every token.
-    cumulative = jnp.cumsum(weights, axis=-1)
-    total = cumulative[:, -1:]
-    uniform = jax.vmap(jax.random.uniform)(keys)[:, None]
-    # Rounding must not reach the total, behind which no token lies.
-    aim = jnp.minimum(uniform * total, jnp.nextafter(total, jnp.zeros_like(total)))
-    return jnp.sum(cumulative <= aim, axis=-1).astype(jnp.int32)
+    return _inverse_cumulative(weights, jax.vmap(jax.random.uniform)(keys)).astype(jnp.int32)
+
+
+def _inverse_cumulative(weights: jax.Array, uniform: jax.Array) -> jax.Array:
+  """Index `[batch]` drawn with probability proportional to `weights` `[batch, vocab]`.
+
+  One uniform number a row and the inverse of the cumulative distribution: a tenth of the cost of a
+  Gumbel number for every token. First a block of tokens is found, then the token in it, which
+  spares summing up all of the vocabulary token by token.
+  """
+  batch, size = weights.shape
+  padded = -(-size // _BLOCK) * _BLOCK
+  blocks = jnp.pad(weights, ((0, 0), (0, padded - size))).reshape(batch, -1, _BLOCK)
+  totals = jnp.sum(blocks, axis=-1)
+  cumulative = jnp.cumsum(totals, axis=-1)
+  aim = uniform[:, None] * cumulative[:, -1:]
+  block = _first_above(cumulative, aim, totals)
+  before = jnp.take_along_axis(cumulative - totals, block[:, None], axis=1)
+  inside = jnp.take_along_axis(blocks, block[:, None, None], axis=1)[:, 0]
+  return block * _BLOCK + _first_above(jnp.cumsum(inside, axis=-1), aim - before, inside)
+
+
+def _first_above(cumulative: jax.Array, aim: jax.Array, weights: jax.Array) -> jax.Array:
+  """First index of positive weight whose cumulative sum is above `aim`; else, by rounding, the last of them."""
+  positive = weights > 0
+  above = (cumulative > aim) & positive
+  last = weights.shape[-1] - 1 - jnp.argmax(positive[:, ::-1], axis=-1)
+  return jnp.where(jnp.any(above, axis=-1), jnp.argmax(above, axis=-1), last)
 
 
 def _nucleus_threshold(weights: jax.Array, top_p: float) -> jax.Array:
