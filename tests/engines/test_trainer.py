@@ -65,7 +65,7 @@ class DyingOptimizer:
     return optax.GradientTransformation(inner.init, update)
 
 
-@pytest.mark.parametrize("optimizer", [optimizers.muon, optax.adafactor])
+@pytest.mark.parametrize("optimizer", [pytest.param(optimizers.muon, marks=pytest.mark.slow), optax.adafactor])
 def test_a_killed_training_goes_on_to_the_same_bits(optimizer, tiny_engine, task, short, network, tmp_path):
   def finetune(name, die_at=None):
     dying = DyingOptimizer(optimizer, die_at)
@@ -149,6 +149,7 @@ def test_settings_that_cannot_be_used_are_named(tiny_engine, task, short, tmp_pa
     tiny_engine.finetune(tuning=dataclasses.replace(short, num_epochs=0), **arguments)
 
 
+@pytest.mark.slow
 def test_four_devices_share_the_parameters_and_train_the_same(tiny_engine, task, tuning, memorised, network, tmp_path):
   script = pathlib.Path(__file__).with_name("four_devices.py")
   environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
