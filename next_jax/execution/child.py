@@ -42,6 +42,8 @@ def run(channel: int, *, cpu_seconds: float, directory: str) -> None:
   whole_seconds = int(cpu_seconds) + 1
   resource.setrlimit(resource.RLIMIT_CPU, (whole_seconds, whole_seconds + 1))
   signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
+  # A job that a script started in the background ignores interrupts, and so would the program.
+  signal.signal(signal.SIGINT, signal.default_int_handler)
   os.chdir(directory)
   os.environ["HOME"] = os.environ["TMPDIR"] = directory
   server = _Server(channel)

@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 
 import pytest
 
@@ -64,6 +65,16 @@ def test_a_false_assertion_fails_says_why_and_ends_the_tests(executor):
 def test_each_way_not_to_pass_has_its_status_and_a_reason(executor, code, status, detail):
   verdict = verify(executor, code, "assert f([1]) == [1]")
   assert (verdict.status, detail in verdict.detail) == (status, True), verdict
+
+
+def test_a_verdict_does_not_depend_on_interrupts_being_ignored_where_it_was_asked_for():
+  before = signal.signal(signal.SIGINT, signal.SIG_IGN)  # as in a job that a script starts in the background
+  try:
+    with executor_lib.Executor(num_workers=1, limits=LIMITS) as executor:
+      verdict = verify(executor, "import os\ndef f():\n  os.kill(os.getpid(), 2)\n", "assert f() is None")
+  finally:
+    signal.signal(signal.SIGINT, before)
+  assert verdict.status == "error"
 
 
 def test_verdicts_come_in_the_order_of_the_programs_whatever_each_takes(executor):
