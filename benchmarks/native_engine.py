@@ -72,7 +72,7 @@ def main() -> None:
           counts.append(len(chunk))
     print(f"  {sum(sample.token_count for sample in samples) / len(samples):.0f} tokens a sample")
 
-    prompts = {example["task_id"].decode(): example["inputs_pretokenized"] for example in prompts_of("minirepair_trace")}
+    prompts = {row["task_id"].decode(): row["inputs_pretokenized"] for row in prompts_of("minirepair_trace")}
     files.write_jsonl(
         directory / "train.jsonl",
         (

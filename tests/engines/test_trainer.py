@@ -118,7 +118,7 @@ def test_accumulated_micro_batches_take_the_step_of_the_whole_batch(make_engine,
   assert_same(finals[2], finals[0], network, atol=1e-5)
 
 
-def test_tuning_starts_from_the_checkpoint_with_a_fresh_optimiser(tiny_engine, task, short, memorised, network, tmp_path):
+def test_tuning_starts_from_the_checkpoint(tiny_engine, task, short, memorised, network, tmp_path):
   still = dataclasses.replace(short, learning_rate=0.0, num_epochs=1)
   final, _ = tiny_engine.finetune(task=task, checkpoint=memorised[0], directory=tmp_path, tuning=still, seed=0)
   assert final.name == "checkpoint_2"

@@ -43,7 +43,9 @@ def path_of(directory: epath.PathLike, step: int) -> epath.Path:
   return _absolute(directory) / f"checkpoint_{step}"
 
 
-def save(directory: epath.PathLike, step: int, params: Any, opt_state: Any | None, metrics: Mapping[str, float]) -> epath.Path:
+def save(
+    directory: epath.PathLike, step: int, params: Any, opt_state: Any | None, metrics: Mapping[str, float]
+) -> epath.Path:
   """Writes `directory/checkpoint_N` whole or not at all; all processes call it together."""
   path = path_of(directory, step)
   partial = path.with_name(path.name + ".partial")

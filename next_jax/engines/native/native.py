@@ -95,15 +95,17 @@ class NativeEngine:
     )
 
   def sample(
-      self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling, seed: int,
-      skip: int = 0,
+      self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
+      seed: int, skip: int = 0,
   ) -> Iterator[list[schema.Sample]]:  # fmt: skip
     """See `engine.Engine.sample`; chunks go from short prompts to long ones, refused ones last."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     prompts, task_ids = [], []
     for number, example in enumerate(examples_lib.read(found, split)):
       if "task_id" not in example:
-        raise examples_lib.TaskError(f"SeqIO task {task!r}: example {number} has no feature 'task_id'; sampling needs it")
+        raise examples_lib.TaskError(
+            f"SeqIO task {task!r}: example {number} has no feature 'task_id'; sampling needs it"
+        )
       prompts.append(example["inputs"].astype(np.int32))
       task_ids.append(example["task_id"].decode("utf-8"))
     order = sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), number))
