@@ -5,9 +5,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from next_jax import pass_at_k
 from next_jax import schema
 from next_jax.evaluation import intervals
-from next_jax.evaluation import pass_at_k
 
 NUM_RESAMPLES = 2000
 REFUSED = "refused"

@@ -10,8 +10,8 @@ from collections.abc import Iterator
 
 from next_jax import errors
 from next_jax import files
+from next_jax import pass_at_k
 from next_jax import schema
-from next_jax.evaluation import pass_at_k as pass_at_k_lib
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import problems as problems_lib
@@ -113,7 +113,7 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
     fewest = min(tallies.values())[0]
     for k in ks:
       if fewest >= k:
-        value = pass_at_k_lib.mean_pass_at_k(list(tallies.values()), k)
+        value = pass_at_k.mean_pass_at_k(list(tallies.values()), k)
         rows.append((f"pass@{k}", f"{value:.4f}  ({len(tallies)} problems)"))
       else:
         rows.append((f"pass@{k}", f"-  (needs {k} samples of each problem, the fewest are {fewest})"))

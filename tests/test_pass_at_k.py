@@ -8,7 +8,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from next_jax.evaluation import pass_at_k
+from next_jax import pass_at_k
 
 
 @hypothesis.given(st.data())
