@@ -14,6 +14,7 @@ from next_jax.corpora import canonical
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import minirepair
 from next_jax.corpora import mutations
+from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import families
 from next_jax.corpora.minirepair import running
 
@@ -227,3 +228,17 @@ def test_endless_and_growing_programs_are_cut_off():
   assert running.run(endless, (3,)).how == "endless"
   assert running.run(growing, (3,)).how == "oversized"
   assert sys.gettrace() is None
+
+
+def test_names_are_made_up_in_demonstrations_only_and_their_programs_still_work():
+  with_pools = minirepair.MiniRepair(open_names_share=0.0, faithful_share=1.0)
+  made_up = minirepair.MiniRepair(open_names_share=1.0, faithful_share=1.0)
+  known = {name for pool in (*draw.NAMES.values(), *draw.FUNCTIONS.values()) for name in pool}
+  names = set()
+  for demonstration in made_up.demonstrations(40):
+    task = demonstration.task
+    assert passes(demonstration.fix, task.public_tests[0])
+    names.add(task.entry_point)
+  assert len(names - known) > 30
+  assert {demonstration.task.entry_point for demonstration in with_pools.demonstrations(40)} <= known
+  assert next(made_up.cases("dev")) == next(with_pools.cases("dev"))

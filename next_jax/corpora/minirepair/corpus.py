@@ -48,6 +48,8 @@ class MiniRepair:
     num_train, num_dev, num_unseen: tasks that `build` writes.
     faithful_share: of demonstrations whose fix is right. METHOD: the base model should fix little
       at the first try but something in eight.
+    open_names_share: of demonstrations whose names are made up (see draw.Draw); the tasks of the splits
+      have names of the pools.
     max_attempts: draws for one task before the settings count as impossible.
   """
 
@@ -58,6 +60,7 @@ class MiniRepair:
   num_dev: int = 400
   num_unseen: int = 300
   faithful_share: float = 0.5
+  open_names_share: float = 0.3
   max_attempts: int = 2000
   generator: generator_lib.Generator = generator_lib.Generator()
   splits: splits_lib.Splits = splits_lib.Splits()
@@ -128,9 +131,10 @@ class MiniRepair:
     rng = random.Random(f"minirepair/{self.seed}/demonstration/{number}")
     combinations = self.splits.combinations(splits_lib.PRETRAINING)
     faithful = rng.random() < self.faithful_share
+    open_names = self.open_names_share > 0 and rng.random() < self.open_names_share
     for _ in range(self.max_attempts):
       case = self._case(
-          rng, combinations, self._for_training, split="pretraining", number=number
+          rng, combinations, self._for_training, split="pretraining", number=number, open_names=open_names
       )
       fix = case.task.reference_code if faithful else self._random_edit(rng, case)
       if fix is not None:
@@ -166,11 +170,13 @@ class MiniRepair:
       split: str,
       number: int,
       rejections: collections.Counter[str] | None = None,
+      open_names: bool = False,
   ) -> generator_lib.Case:
     if not combinations:
       raise corpus_lib.CorpusError(f"minirepair: no combinations for {split!r}; change the shares of the splits")
     for _ in range(self.max_attempts):
-      case = self.generator.make(rng, rng.choice(combinations), accepts, split=split, number=number)
+      combination = rng.choice(combinations)
+      case = self.generator.make(rng, combination, accepts, split=split, number=number, open_names=open_names)
       if isinstance(case, generator_lib.Case):
         return case
       if rejections is not None:

@@ -1,6 +1,8 @@
 """What a family of problems draws at random: names, constants, ways to write the same thing."""
 
+import builtins
 import dataclasses
+import keyword
 import random
 from collections.abc import Callable
 from typing import Any
@@ -49,6 +51,11 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "part": ("inner", "helper", "part"),
 }
 
+# What made-up names are put together from: the words above, and syllables.
+_WORDS = tuple(sorted({word for pool in (*NAMES.values(), *FUNCTIONS.values()) for word in pool if "_" not in word}))
+_CONSONANTS = "b c d f g h j k l m n p r s t v w x z ch st tr".split()
+_VOWELS = "a e i o u ee ou".split()
+
 COMPARISONS = ((">", "greater than"), ("<", "less than"), (">=", "at least"), ("<=", "at most"))
 
 
@@ -69,10 +76,16 @@ class Problem:
 
 
 class Draw:
-  """Random choices for one problem; no name is given out twice."""
+  """Random choices for one problem; no name is given out twice.
 
-  def __init__(self, rng: random.Random):
+  Args:
+    open_names: names are made up instead of taken from the pools. Nobody can learn them all, so a
+      model that reads such programs learns to copy, which it needs for programs of other people.
+  """
+
+  def __init__(self, rng: random.Random, *, open_names: bool = False):
     self.rng = rng
+    self._open_names = open_names
     self._used: set[str] = set()
 
   def name(self, role: str) -> str:
@@ -112,9 +125,31 @@ class Draw:
 
   def _unused(self, pool: tuple[str, ...]) -> str:
     free = [name for name in pool if name not in self._used]
-    name = self.rng.choice(free)
+    name = self._made_up() if self._open_names else self.rng.choice(free)
     self._used.add(name)
     return name
+
+  def _made_up(self) -> str:
+    """A name as people write them: `kept_rows`, `maxCh`, `li2`, `tresu`."""
+    while True:
+      parts = [self._part() for _ in range(self.rng.choice((1, 1, 2, 2, 3)))]
+      if self.flip(0.2):
+        name = parts[0] + "".join(part.capitalize() for part in parts[1:])
+      else:
+        name = "_".join(parts)
+      if self.flip(0.15):
+        name += str(self.rng.randint(1, 9))
+      if name not in self._used and not keyword.iskeyword(name) and not hasattr(builtins, name):
+        return name
+
+  def _part(self) -> str:
+    if self.flip():
+      return self.rng.choice(_WORDS)
+    if self.flip(0.2):
+      return self.rng.choice("abcdefghijklmnopqrstuvwxyz")
+    return "".join(
+        self.rng.choice(_CONSONANTS) + self.rng.choice(_VOWELS) for _ in range(self.rng.choice((1, 1, 2)))
+    ) + (self.rng.choice(_CONSONANTS) if self.flip(0.3) else "")
 
 
 def program(*lines: str) -> str:

@@ -77,10 +77,11 @@ class Generator:
       *,
       split: str,
       number: int,
+      open_names: bool = False,
   ) -> Case | Rejected:
     """One task of the combination whose pair key `accepts`, or the reason why there is none this time."""
     family, kind = combination
-    problem = families.FAMILIES[family](draw.Draw(rng))
+    problem = families.FAMILIES[family](draw.Draw(rng, open_names=open_names))
     candidates = list(itertools.islice(mutations.mutants(problem.code, rng, (kind,)), self.mutants_per_problem))
     if not candidates:
       return Rejected("mutation finds no place")
