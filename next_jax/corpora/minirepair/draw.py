@@ -53,6 +53,8 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
 
 # What made-up names are put together from: the words above, and syllables.
 _WORDS = tuple(sorted({word for pool in (*NAMES.values(), *FUNCTIONS.values()) for word in pool if "_" not in word}))
+# Names that families write without drawing them, as single letters are; made-up names keep clear of them.
+FIXED = frozenset("cart depth end first high level low order points prices result row rows weights".split())
 _CONSONANTS = "b c d f g h j k l m n p r s t v w x z ch st tr".split()
 _VOWELS = "a e i o u ee ou".split()
 
@@ -130,7 +132,7 @@ class Draw:
     return name
 
   def _made_up(self) -> str:
-    """A name as people write them: `kept_rows`, `maxCh`, `li2`, `tresu`."""
+    """A name as people write them: `kept_row`, `topCh`, `li2`, `tresu`."""
     while True:
       parts = [self._part() for _ in range(self.rng.choice((1, 1, 2, 2, 3)))]
       if self.flip(0.2):
@@ -139,7 +141,9 @@ class Draw:
         name = "_".join(parts)
       if self.flip(0.15):
         name += str(self.rng.randint(1, 9))
-      if name not in self._used and not keyword.iskeyword(name) and not hasattr(builtins, name):
+      if len(name) == 1 or name in FIXED or keyword.iskeyword(name) or hasattr(builtins, name):
+        continue
+      if name not in self._used:
         return name
 
   def _part(self) -> str:
