@@ -75,8 +75,14 @@ def names_missing(tests: list[Test], known: set[str]) -> set[str]:
   return missing
 
 
+class Explained(AssertionError):
+  """An assertion that says in words why it is false."""
+
+
 def explain(test: Test, error: AssertionError) -> str:
   """Why an assertion was false, in words: "f(1) returned 2, expected 3"."""
+  if isinstance(error, Explained):
+    return shorten(str(error))
   line, frame = None, None
   traceback = error.__traceback__
   while traceback is not None:

@@ -78,6 +78,10 @@ class Executor:
 
     return self._pool("verify").map(programs, program_lib.Program.job, _verdict)
 
+  def outputs(self, requests: Iterable[program_lib.OutputsRequest]) -> Iterator[program_lib.Outputs]:
+    """What reference solutions return, in the order of the requests."""
+    return self._pool("verify").map(requests, program_lib.OutputsRequest.job, _outputs)
+
   def trace(self, requests: Iterable[program_lib.TraceRequest], budget: Any = None) -> Iterator[schema.Trace]:
     """Traces in the order of the requests; one that had to be killed has outcome "truncated".
 
@@ -108,6 +112,12 @@ def _verdict(program, answer):
         detail=answer["infrastructure"],
     )
   return schema.Verdict.from_json({"task_id": program.task_id, "sample_index": program.sample_index, **answer})
+
+
+def _outputs(request, answer):
+  if "infrastructure" in answer:
+    raise pool_lib.ExecutionError(f"task {request.task_id!r} could not be run: {answer['infrastructure']}; try again")
+  return program_lib.Outputs(**{"expected": [], "cpu_seconds": 0.0, **answer})
 
 
 def _trace(request, answer):

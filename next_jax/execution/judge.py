@@ -16,6 +16,7 @@ import sys
 
 from next_jax.execution import assertions
 from next_jax.execution import forker as forker_lib
+from next_jax.execution import outputs
 from next_jax.execution import plain_data
 from next_jax.execution import session as session_lib
 from next_jax.execution import wire
@@ -102,6 +103,8 @@ class Judge:
     try:
       if "trace" in job:
         return self._trace(**job["trace"])
+      if "outputs" in job:
+        return self._outputs(**job["outputs"])
       return self._verify(**job["program"])
     except forker_lib.ZygoteLost as error:
       return {"infrastructure": str(error)}
@@ -163,6 +166,32 @@ class Judge:
       results = []
     trust = "judged" if namespace is not None else "inside"
     return _verdict(status, results, detail, trust, cpu_seconds)
+
+  def _outputs(self, *, code, entry_point, setup_code, inputs, atol, rule):
+    """What a reference solution returns, up to the first input for which it does not."""
+    session = session_lib.Session(self._forker, self._settings)
+    expected, status, detail = [], "passed", ""
+    try:
+      with self._timer:
+        session.load(setup_code, code, entry_point)
+        session.loaded()
+        function = lambda *arguments: session.call(arguments, {})
+        expected.extend(outputs.expected_outputs(function, inputs, atol=atol, rule=rule))
+    except session_lib.Lost:
+      pass  # why is known after the end
+    except _OutOfTime:
+      status, detail = "timeout", "judging took too long"
+    except Exception as error:
+      status, detail = "error", assertions.shorten(f"{type(error).__name__}: {error}")
+      if isinstance(error, MemoryError) or session.raised_status == "memory":
+        status = "memory"
+    finally:
+      cpu_seconds = session.end()
+    if session.lost is not None:
+      status, detail = session.lost.status, session.lost.detail
+      if detail.startswith("returned more than"):
+        status = "too long"
+    return {"expected": expected, "status": status, "detail": detail, "cpu_seconds": cpu_seconds}
 
   def _trace(self, *, source, call, setup_code, budget):
     session = session_lib.Session(self._forker, self._settings)

@@ -3,7 +3,7 @@
 import ast
 import dataclasses
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from etils import epath
@@ -11,6 +11,7 @@ from etils import epath
 from next_jax import errors
 from next_jax import files
 from next_jax.execution import assertions
+from next_jax.execution import plus
 from next_jax.execution import program as program_lib
 
 
@@ -32,6 +33,9 @@ class Problem:
     buggy: a whole program that is wrong, where the benchmark is about repair; else None.
     instruction: what the program should do, in words.
     bug_type: of `buggy`, in the benchmark's own words; "" where it does not say.
+    inputs: of HumanEval+ and MBPP+, which have no tests until `plus.with_tests` makes them; else None.
+    reference_cpu_seconds: that `canonical` took then; None where nobody measured it.
+    left_out: "base" and "plus" -> which of the inputs are in no test, as the right output is over the limits.
   """
 
   task_id: str
@@ -43,6 +47,9 @@ class Problem:
   buggy: str | None = None
   instruction: str = ""
   bug_type: str = ""
+  inputs: plus.Inputs | None = None
+  reference_cpu_seconds: float | None = None
+  left_out: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
   def program(self, code: str, sample_index: int = 0) -> program_lib.Program:
     """The whole program `code`, with this problem's tests."""
@@ -57,7 +64,7 @@ class Problem:
 
 
 def read_problems(path: epath.PathLike) -> list[Problem]:
-  """Reads MBPP, sanitized MBPP, HumanEval, HumanEval+ (OriginFmt) or HumanEvalPack, plain or .gz.
+  """Reads MBPP, sanitized MBPP, HumanEval, HumanEvalPack, HumanEval+ or MBPP+, plain or .gz.
 
   Which it is, is told from the keys of each row. Raises UserError with file and line.
   """
@@ -65,7 +72,7 @@ def read_problems(path: epath.PathLike) -> list[Problem]:
   for where, row in _rows(path):
     try:
       problem = _problem(row)
-    except (ProblemError, SyntaxError) as error:
+    except (ProblemError, plus.InputsError, SyntaxError) as error:
       raise ProblemError(f"{where}: {error}") from None
     if problem.task_id in lines:
       raise ProblemError(f"{where}: task_id {problem.task_id!r} is also at {lines[problem.task_id]}; keep one of them")
@@ -92,12 +99,10 @@ def _problem(row: dict[str, Any]) -> Problem:
     return _mbpp(row)
   if "buggy_solution" in row:
     return _human_eval(row, buggy=True)
+  if "plus_input" in row:  # these have a `test` too: HumanEval's own, which has no expected outputs for them
+    return _plus(row)
   if "entry_point" in row and "test" in row:
     return _human_eval(row, buggy=False)
-  if "plus_input" in row:
-    raise ProblemError(
-        "these are inputs without expected outputs; use the file whose rows have a `test` program (OriginFmt)"
-    )
   raise ProblemError(
       f"found the keys {', '.join(map(repr, row)) or 'none'}; expected those of MBPP (task_id, code, test_list), of"
       " HumanEval (task_id, prompt, entry_point, canonical_solution, test) or of HumanEvalPack (and buggy_solution)"
@@ -183,6 +188,19 @@ def _human_eval(row, buggy):
       buggy=prompt + _text(row, "buggy_solution") if buggy else None,
       instruction=row.get("instruction") or row.get("text") or "",
       bug_type=row.get("bug_type") or "",
+  )
+
+
+def _plus(row):
+  prompt, name = _text(row, "prompt"), _text(row, "entry_point")
+  return Problem(
+      task_id=_text(row, "task_id"),
+      prompt=prompt,
+      entry_point=name,
+      setup_code="",
+      tests=(),
+      canonical=prompt + _text(row, "canonical_solution"),
+      inputs=plus.inputs_of_row(row),
   )
 
 

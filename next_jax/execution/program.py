@@ -51,3 +51,42 @@ class TraceRequest(schema.Record):
   def job(self, budget: dict[str, Any] | None) -> dict[str, Any]:
     """What a judge needs of it."""
     return {"trace": {"source": self.source, "call": self.call, "setup_code": self.setup_code, "budget": budget}}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OutputsRequest:
+  """A reference solution to run on inputs; see `outputs.expected_outputs`.
+
+  Attributes:
+    inputs: lists of arguments as tagged JSON.
+  """
+
+  task_id: str
+  code: str
+  entry_point: str
+  setup_code: str = ""
+  inputs: tuple[list, ...]
+  atol: float = 0.0
+  rule: str = "equal"
+
+  def job(self) -> dict[str, Any]:
+    """What a judge needs of it."""
+    fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "task_id"}
+    return {"outputs": fields}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Outputs:
+  """What a reference solution returned.
+
+  Attributes:
+    expected: outputs in the order of the inputs, up to the first that there is none of; tagged JSON.
+    status: "passed" when there are all; else as in a verdict, or "too long" for an output longer than Limits.reply_bytes.
+    detail: why there are no more.
+    cpu_seconds: of the program's process.
+  """
+
+  expected: list
+  status: str
+  detail: str
+  cpu_seconds: float
