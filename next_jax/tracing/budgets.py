@@ -1,12 +1,8 @@
 """Budgets: where a recording ends although the program does not, and how to make the program end then."""
 
-import ctypes
 import dataclasses
 import itertools
-import sys
 import time
-import types
-from collections.abc import Callable
 
 _TICKS_BETWEEN_CLOCKS = 64  # a power of two
 
@@ -37,7 +33,7 @@ class Stop(BaseException):
 
 
 class Spent(Exception):
-  """Ends our own callback when a budget is spent; the program gets its Stop at the next event."""
+  """Ends our own callback when a budget is spent; the program gets a Stop."""
 
 
 class Meter:
@@ -49,10 +45,8 @@ class Meter:
     stopped: which budget ended the recording, in words; None as long as none did.
   """
 
-  def __init__(self, budget: Budget, ours: types.CodeType):
-    """ours: code of the frame that runs the program."""
+  def __init__(self, budget: Budget):
     self._budget = budget
-    self._ours = ours
     self._cpu_deadline = time.thread_time() + budget.max_seconds
     self._wall_deadline = time.monotonic() + budget.max_wall_seconds
     self._glances = itertools.count()
@@ -80,38 +74,6 @@ class Meter:
       self.stop(f"time: more than {self._budget.max_wall_seconds:g} seconds of waiting")
 
   def stop(self, reason: str) -> None:
-    """Ends the callback that calls this with Spent, and the program with Stop."""
+    """Raises Spent, for which the watcher of the program throws Stop into it."""
     self.stopped = reason
-    Thrower(Stop, self._ours).install()
     raise Spent
-
-
-class Thrower:
-  """A trace function that throws into the program at its next event.
-
-  Python takes a trace function away when it raises, and the program may catch what it raised and run on unwatched.
-  A trace function of the C API may raise again and again (`PyEval_SetTrace`: -1 raises, the function stays). This is
-  `PyObject_DelItem`, a C function whose parameters begin like those of a trace function: it calls `__delitem__` of
-  the object it was installed with. So the next line, call or return of the program raises, in a handler as well, and
-  each throw leaves at least one `try` behind.
-  """
-
-  def __init__(self, make: Callable[[], BaseException], ours: types.CodeType, then: Callable | None = None):
-    """Throws `make()`, at every event or, when `then` is given, once before `then` is the trace function again.
-
-    ours: code of the frame that runs the program; it gets no exception, and with it the throwing ends.
-    """
-    self._make, self._ours, self._then = make, ours, then
-
-  def install(self) -> None:
-    ctypes.pythonapi.PyEval_SetTrace(
-        ctypes.cast(ctypes.pythonapi.PyObject_DelItem, ctypes.c_void_p), ctypes.py_object(self)
-    )
-
-  def __delitem__(self, frame: types.FrameType) -> None:
-    if frame.f_code is self._ours:
-      sys.settrace(None)
-      return
-    if self._then is not None:
-      sys.settrace(self._then)
-    raise self._make()

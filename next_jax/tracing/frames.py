@@ -1,41 +1,53 @@
-"""Frames: a trace function for one call of a function, which keeps what the call's variables were."""
+"""Frames: follows one call of a function, keeps what its variables were, and notes the steps.
+
+Who watches the program (`settrace`, `monitoring`) says what happens in a frame; what that means is decided here, once.
+"""
 
 import dataclasses
 import dis
 import inspect
 import marshal
 import types
+import typing
 from collections.abc import Callable
 from typing import Any
 
 from next_jax.tracing import budgets
+from next_jax.tracing import effects as effects_lib
 from next_jax.tracing import reading
 from next_jax.tracing import statements
 from next_jax.tracing import texts
 from next_jax.tracing import values
 
 DELETED = "<deleted>"
+TOO_DEEP = "maximum recursion depth exceeded"
 
 _GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-_COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
-_RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
-_YIELDS = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})  # 3.13 stands on the instruction after
+COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
+# How a frame is left.
+RETURN, YIELD, UNWIND = range(3)
 # Where the end of an iterator is raised and caught by Python itself: `for`, `yield from`, `await`.
 _ITERATIONS = frozenset(dis.opmap[name] for name in ("FOR_ITER", "SEND", "END_SEND") if name in dis.opmap)
 _MISSING = object()
+# What shows nothing but its name and runs no C code that changes something, unlike iterators and bound methods.
+_CALM = frozenset({types.FunctionType, types.ModuleType, range, type})
+_SMALL = 10**15  # integers up to here have a short text
+_PATIENCE = 12  # looks at all variables of a function before its bytecode is read for fewer
 
 # (line, event, changes, value) of a step
 Entry = tuple[int, str, tuple[tuple[str, str], ...], str | None]
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(eq=False)
 class Plan:
-  """What is known of a function before it is called.
+  """What is known of a function.
 
   Attributes:
     line: its `def` line.
     arguments: their names.
     shared: names that it shares with functions around it or inside of it.
+    effects: what its statements can change, as far as that is known.
+    patience: so many times all variables are looked at before `effects` is worth its price.
   """
 
   line: int
@@ -43,12 +55,13 @@ class Plan:
   shared: tuple[str, ...]
   is_lambda: bool
   is_coroutine: bool
-  suspends: bool
+  effects: effects_lib.Effects = dataclasses.field(default_factory=dict)
+  patience: int = _PATIENCE
 
 
 def plan(code: types.CodeType, layout: statements.Statements) -> Plan | None:
   """None for code that is not followed: class bodies and comprehensions, which belong to their statement."""
-  if not code.co_flags & inspect.CO_OPTIMIZED or code.co_name in _COMPREHENSIONS:
+  if not code.co_flags & inspect.CO_OPTIMIZED or code.co_name in COMPREHENSIONS:
     return None
   count = code.co_argcount + code.co_kwonlyargcount
   count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
@@ -59,62 +72,150 @@ def plan(code: types.CodeType, layout: statements.Statements) -> Plan | None:
       shared=code.co_freevars + code.co_cellvars,
       is_lambda=code.co_name == "<lambda>",
       is_coroutine=bool(code.co_flags & inspect.CO_COROUTINE),
-      suspends=bool(code.co_flags & (_GENERATOR | inspect.CO_COROUTINE)),
   )
 
 
+class TooDeep(Exception):
+  """Ends our own callback when the program has one frame too many; the program gets a RecursionError."""
+
+
+class Followed(typing.NamedTuple):
+  """What the watcher of a program calls for one frame; all three may raise budgets.Spent.
+
+  Attributes:
+    visit: (frame, physical line): the line begins to run.
+    fail: (frame, exception, its traceback): an exception was raised in the frame or came to it.
+    leave: (frame, one of RETURN, YIELD and UNWIND, value): the frame ends or, at a `yield` or `await`, pauses.
+    is_followed: False for frames that run unseen but must end too.
+  """
+
+  visit: Callable[[types.FrameType, int], None]
+  fail: Callable[[types.FrameType, BaseException, types.TracebackType | None], None]
+  leave: Callable[[types.FrameType, int, Any], None]
+  is_followed: bool = True
+
+
 class Follower:
-  """Makes the trace functions of one recording's frames; they append to `entries`.
+  """Follows the frames of one recording.
 
   Attributes:
     entries: the steps so far.
     depth: how many followed frames are on the stack.
+    is_calling: False while the module is imported: nothing is followed then.
+    ran: [how often a frame of any Python code began or went on]; the watcher counts.
   """
 
-  def __init__(self, layout: statements.Statements, budget: budgets.Budget, meter: budgets.Meter):
+  def __init__(self, layout: statements.Statements, budget: budgets.Budget, meter: budgets.Meter, max_depth: int):
+    """max_depth: of followed frames."""
     self._layout = layout
     self._budget = budget
     self._meter = meter
-    self._plans: dict[types.CodeType, Plan | None] = {}
+    self._max_depth = max_depth
+    self._plans: dict[int, Plan | None] = {}  # by id, since code takes long to hash; the layout keeps the code alive
     self.entries: list[Entry] = []
     self.depth = 0
+    self.is_calling = False
+    self.ran = [0]
+    self.unseen = Followed(lambda here, line: meter.tick(), lambda *_: None, lambda *_: None, False)
+    self._comprehension = self.unseen._replace(visit=lambda here, line: meter.glance())
 
-  def plan(self, code: types.CodeType) -> Plan | None:
-    try:
-      return self._plans[code]
-    except KeyError:
-      self._plans[code] = made = plan(code, self._layout)
-      return made
+  def begin(self, frame: types.FrameType) -> Followed:
+    """A frame of the program begins: writes the step of the call.
 
-  def follow(self, frame: types.FrameType, how: Plan) -> Callable:
-    """Writes the step of the call and returns the frame's own trace function.
-
-    A closure rather than an object: its variables are the fastest state that Python has.
+    Raises:
+      TooDeep: it is one frame too many and must not run.
     """
-    meter, entries, code, def_line = self._meter, self.entries, frame.f_code, how.line
-    ticks, check, note = meter.ticks, meter.check, entries.append
+    if not self.is_calling:
+      return self.unseen
+    code = frame.f_code
+    key = id(code)
+    if key in self._plans:
+      how = self._plans[key]
+    else:
+      how = self._plans[key] = plan(code, self._layout)
+    if how is None:
+      return self._comprehension if code.co_name in COMPREHENSIONS else self.unseen
+    self._meter.tick()
+    if self.depth >= self._max_depth:
+      self._note_overflow(frame.f_back)
+      raise TooDeep
+    self.depth += 1
+    return self._follow(frame, how)
+
+  def go_on(self, followed: Followed) -> None:
+    """A generator or coroutine goes on."""
+    if followed.is_followed:
+      self._meter.tick()
+      self.depth += 1
+
+  def _note_overflow(self, caller: types.FrameType | None) -> None:
+    """The exception stands on the line of the call, as Python itself has it."""
+    if caller is not None and caller.f_code.co_filename == statements.FILE_NAME:
+      line = self._layout.first[caller.f_lineno]
+      self.entries.append((line, "exception", (), f"RecursionError: {TOO_DEEP}"))
+
+  def _follow(self, frame: types.FrameType, how: Plan) -> Followed:
+    """Closures rather than an object: their variables are the fastest state that Python has."""
+    meter, entries, ran, def_line = self._meter, self.entries, self.ran, how.line
+    ticks, check, glance, note = meter.ticks, meter.check, meter.glance, entries.append
     first, flags, end = self._layout.first, self._layout.flags, self._layout.end
     max_size, width = self._budget.max_value_size, self._budget.max_value_chars
-    atoms, containers, is_flat, dumps = values.ATOMS, reading.SEQUENCES, values.FLAT.issuperset, marshal.dumps
-    fingerprint, write, missing = values.fingerprint, texts.write, _MISSING
+    atoms, containers, dumps = values.ATOMS, reading.SEQUENCES, marshal.dumps
+    fingerprint, write, missing, is_flat = values.fingerprint, texts.write, _MISSING, values.FLAT.issuperset
+    read = reading.unshared_variables if self._layout.asks else None
+    effects = how.effects
     seen: dict[str, Any] = {}  # variable -> fingerprint
+    wild: set[str] = set()  # variables of types that may run any code
+    mine = ran[0]  # what `ran` was when all variables were looked at
     current = 0  # line of the statement that is running
     start = 0  # its first instruction
     previous = 0  # line of the statement before it
     raised: tuple[str | None, bool] | None = None  # the exception in flight: its text, whether to write it here
     resumed = False  # whether the statement went on after a `yield`
 
+    def keep(name: str, value: Any, new: Any) -> None:
+      """The fingerprint of a variable that is not an atom."""
+      seen[name] = new
+      if type(new) is tuple and type(value) not in _CALM:
+        wild.add(name)
+      elif wild:
+        wild.discard(name)
+
     def changes(here: types.FrameType, line: int) -> tuple[tuple[str, str], ...]:
       """What differs from the last time."""
+      nonlocal mine
+      effect = effects.get(line)
+      if effect is not None and mine == ran[0] and not wild:
+        names, is_in_place = effect
+        if not names:
+          return ()
+        variables = read(here) if read is not None else here.f_locals
+        pairs = [(name, variables[name]) for name in names if name in variables]
+        is_partial = not is_in_place or is_flat([type(value) for _, value in pairs])  # `x += [1]` may change all
+      else:
+        variables = read(here) if read is not None else here.f_locals
+        is_partial = False
+      if not is_partial:
+        pairs = variables.items()
+        mine = ran[0]
+        if how.patience:
+          how.patience -= 1
+          if not how.patience:
+            effects.update(effects_lib.effects(code, first, here.f_globals))
       found = []
-      variables = here.f_locals
-      for name, value in variables.items():
+      for name, value in pairs:
         old = seen.get(name, missing)
         if value is old:
           continue
         kind = type(value)
         if kind in atoms:
           if old == value and type(old) is kind:
+            continue
+          if kind is int and -_SMALL < value < _SMALL:
+            seen[name] = value
+            found.append((name, repr(value)))
+            if wild:
+              wild.discard(name)
             continue
           new = value
         else:
@@ -126,11 +227,12 @@ class Follower:
             continue
         if values.is_larger(value, new, max_size):
           meter.stop(f"value size: {name!r} has more than {max_size} {values.unit(value)}")
-        seen[name] = new
+        keep(name, value, new)
         found.append((name, write(value, width, new)))
-      if len(variables) < len(seen):
+      if not is_partial and len(variables) < len(seen):
         for name in [name for name in seen if name not in variables]:
           del seen[name]
+          wild.discard(name)
           if flags[line] & statements.DELETES:
             found.append((name, DELETED))
       if not found or flags[line] & statements.DEFINES:
@@ -146,75 +248,74 @@ class Follower:
         return not flags[line] & statements.BINDS
       return bool(flags[line] & statements.RETURNS_HERE) and line < previous <= end[line]
 
-    def trace_line(here: types.FrameType, event: str, arg: Any) -> Callable | None:
+    def visit(here: types.FrameType, physical: int) -> None:
       nonlocal current, start, previous, raised, resumed
-      try:
-        left = next(ticks, 0)
-        if not left & 63:
-          check(left)
-        if event != "line":
-          return trace_other(here, event, arg)
-        line = first[here.f_lineno]
-        at = here.f_lasti
-        if line == current and at > start and raised is None and not flags[line] & statements.ONE_LINE_LOOP:
-          return trace_line  # another line, or a round of a comprehension, of the same statement
-        if current:
-          found = changes(here, current)
-          if raised is not None and raised[1]:
-            note((current, "exception", found, raised[0]))
-          elif found:
-            note((current, "line", found, None))
-          elif not resumed and not (flags[current] & statements.HEADER and is_represented(current, line)):
-            note((current, "line", (), None))
-          raised, resumed = None, False
-          previous = current
-        current, start = line, at
-        return trace_line
-      except budgets.Spent:
-        return None
+      line, at = first[physical], here.f_lasti
+      if line == current and at > start and raised is None and not flags[line] & statements.ONE_LINE_LOOP:
+        glance()  # another line, or a round of a comprehension, of the same statement
+        return
+      left = next(ticks, 0)
+      if not left & 63:
+        check(left)
+      if current:
+        found = changes(here, current)
+        if raised is not None and raised[1]:
+          note((current, "exception", found, raised[0]))
+        elif found:
+          note((current, "line", found, None))
+        elif not resumed and not (flags[current] & statements.HEADER and is_represented(current, line)):
+          note((current, "line", (), None))
+        raised, resumed = None, False
+        previous = current
+      current, start = line, at
 
-    def trace_other(here: types.FrameType, event: str, arg: Any) -> Callable | None:
-      nonlocal raised, resumed
-      if event == "exception":
-        raised = self._raised(arg[1], arg[2], here)
-        return trace_line
-      if event != "return":
-        return trace_line
+    def fail(here: types.FrameType, error: BaseException, traceback: types.TracebackType | None) -> None:
+      nonlocal raised
+      if not (issubclass(type(error), StopIteration) and code.co_code[here.f_lasti] in _ITERATIONS):
+        raised = self._raised(error, traceback, here)
+
+    def leave(here: types.FrameType, way: int, value: Any) -> None:
+      nonlocal raised, resumed, mine
       self.depth -= 1
+      left = next(ticks, 0)
+      if not left & 63:
+        check(left)
       line = current or def_line
+      mine = -1  # the last look is at everything, as is the first when a generator goes on
       found = changes(here, line)
-      if arg is None and raised is not None and code.co_code[here.f_lasti] not in _RETURNS:
+      if way == UNWIND and raised is not None:
         text, is_ours = raised
         if is_ours:
           note((line, "exception", found, text))
         elif found and text is not None:
           note((line, "line", found, None))
-        return None
+        return
       raised = None
-      if how.suspends and code.co_code[here.f_lasti] in _YIELDS:
+      if way == YIELD:
         if not how.is_coroutine:
-          note((line, "yield", found, write(arg, width)))
+          note((line, "yield", found, write(value, width)))
         elif found:
           note((line, "line", found, None))
         resumed = True
-        return trace_line
-      is_written = arg is not None or how.is_lambda or flags[line] & statements.RETURN
-      note((line, "return", found, write(arg, width) if is_written else None))
-      return None
+        return
+      is_written = value is not None or how.is_lambda or flags[line] & statements.RETURN
+      note((line, "return", found, write(value, width) if is_written else None))
 
-    self.depth += 1
-    variables = frame.f_locals
+    code = frame.f_code
+    variables = read(frame) if read is not None else frame.f_locals
     found = []
     for name in how.arguments:
       if name in variables:
         value = variables[name]
-        seen[name] = new = fingerprint(value)
+        new = fingerprint(value)
+        keep(name, value, new)
         found.append((name, write(value, width, new)))
     note((def_line, "call", tuple(found), None))
     for name in how.shared:  # what is around the function is not news
       if name in variables and name not in seen:
-        seen[name] = fingerprint(variables[name])
-    return trace_line
+        value = variables[name]
+        keep(name, value, fingerprint(value))
+    return Followed(visit, fail, leave)
 
   def _raised(
       self, error: BaseException, traceback: types.TracebackType | None, frame: types.FrameType
@@ -228,11 +329,9 @@ class Follower:
     traceback = traceback.tb_next if traceback is not None else None
     while traceback is not None:
       code = traceback.tb_frame.f_code
-      if code.co_filename == statements.FILE_NAME and self._plans.get(code) is not None:
+      if code.co_filename == statements.FILE_NAME and self._plans.get(id(code)) is not None:
         return "", False
       traceback = traceback.tb_next
     if issubclass(type(error), GeneratorExit):
       return None, False
-    if issubclass(type(error), StopIteration) and frame.f_code.co_code[frame.f_lasti] in _ITERATIONS:
-      return "", False
     return texts.write_exception(error, self._budget.max_value_chars), True

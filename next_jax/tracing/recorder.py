@@ -18,7 +18,7 @@ The rules, by which the example of METHOD (Ni et al., NExT, arXiv 2404.14662, se
 - All physical lines of a statement count as its first line.
 
 Time, steps and size of values are bounded (`Budget`). The program may catch the exception that ends it; then it is
-thrown again on the next line, until the program gives up (`budgets.Thrower`). What no exception can end (a single
+thrown again on the next line, until the program gives up . What no exception can end (a single
 endless call into C) only a process limit can: `next_jax.execution` runs the recorder in a process that can be killed.
 """
 
@@ -33,6 +33,8 @@ from typing import Any
 from next_jax import schema
 from next_jax.tracing import budgets
 from next_jax.tracing import frames
+from next_jax.tracing import monitoring
+from next_jax.tracing import settrace
 from next_jax.tracing import statements
 from next_jax.tracing import texts
 
@@ -41,14 +43,15 @@ CALL_FILE_NAME = "<call>"
 MODULE_NAME = "program"  # not "__main__": what a program does when it is the main one is not part of the call
 
 _RECURSION_MARGIN = 250  # frames that our own callbacks may need on top of the program's
-_TOO_DEEP = "maximum recursion depth exceeded"
 
 Budget = budgets.Budget
 TraceError = statements.TraceError
+Watcher = settrace.Settrace | monitoring.Monitoring
+WATCHERS = (monitoring.Monitoring, settrace.Settrace) if hasattr(sys, "monitoring") else (settrace.Settrace,)
 
 
-def record(source: str, call: str, *, setup_code: str = "", budget: Budget = Budget()) -> schema.Trace:
-  """Runs `setup_code`, the source and the expression `call`, and records the call.
+def record(source: str, call: str, **options: Any) -> schema.Trace:
+  """Runs the expression `call` of a program and records it; takes the options of `prepare`.
 
   What the program does wrong is the trace's outcome. Its output is dropped, its standard input is empty.
 
@@ -56,10 +59,25 @@ def record(source: str, call: str, *, setup_code: str = "", budget: Budget = Bud
     TraceError: the source (then it is a statements.SourceError) or the setup code does not compile, or `call` is
       not an expression.
   """
+  return prepare(source, call, **options)()
+
+
+def prepare(
+    source: str, call: str, *, setup_code: str = "", budget: Budget = Budget(), watcher: type[Watcher] | None = None
+) -> Callable[[], schema.Trace]:
+  """Compiles everything and returns the function that runs `setup_code`, the source and `call`, and records the call.
+
+  watcher: one of WATCHERS, which give the same traces; by default the first one that this Python has room for.
+
+  Raises:
+    TraceError: as `record`.
+  """
   layout = statements.analyse(source)
   setup = _compile(setup_code, SETUP_FILE_NAME, "exec", "the setup code does not compile")
   expression = _compile(call.strip(), CALL_FILE_NAME, "eval", f"the call {call!r} is not a Python expression")
-  return _Recording(layout, budget).run(call, setup, expression)
+  if watcher is None:
+    watcher = settrace.Settrace if monitoring.free_tool() is None else monitoring.Monitoring
+  return lambda: _Recording(layout, budget, watcher).run(call, setup, expression)
 
 
 def _compile(source: str, file_name: str, mode: str, complaint: str) -> types.CodeType | None:
@@ -86,14 +104,13 @@ class _Sink(io.TextIOBase):
 class _Recording:
   """One run of a program."""
 
-  def __init__(self, layout: statements.Statements, budget: Budget):
+  def __init__(self, layout: statements.Statements, budget: Budget, watcher: type[Watcher]):
     self._layout = layout
     self._budget = budget
-    self._meter = budgets.Meter(budget, _Recording._run.__code__)
-    self._follower = frames.Follower(layout, budget, self._meter)
-    self._called = False  # False while the module is imported
-    self._max_depth = 0
-    self._trace_function = self._trace  # one object, to be found again
+    self._meter = budgets.Meter(budget)
+    self._limit = sys.getrecursionlimit()
+    self._follower = frames.Follower(layout, budget, self._meter, self._limit - _stack_depth())
+    self._watcher = watcher(self._follower, self._meter, _Recording._run.__code__, SETUP_FILE_NAME)
 
   def run(self, call: str, setup: types.CodeType | None, expression: types.CodeType) -> schema.Trace:
     outcome, detail = self._run(setup, expression)
@@ -105,32 +122,27 @@ class _Recording:
     module = types.ModuleType(MODULE_NAME)
     namespace = module.__dict__
     old_module = sys.modules.get(MODULE_NAME)
-    limit = sys.getrecursionlimit()
-    self._max_depth = limit - _stack_depth()
-    old_trace, old_streams, collecting = sys.gettrace(), (sys.stdin, sys.stdout, sys.stderr), gc.isenabled()
+    old_streams, collecting = (sys.stdin, sys.stdout, sys.stderr), gc.isenabled()
     result = error = None
-    is_lost = False
     try:
       gc.disable()  # a collection in between would cost more than the recording
-      sys.setrecursionlimit(limit + _RECURSION_MARGIN)
+      sys.setrecursionlimit(self._limit + _RECURSION_MARGIN)
       sys.stdin, sys.stdout, sys.stderr = io.StringIO(), _Sink(), _Sink()
       sys.modules[MODULE_NAME] = module  # dataclasses and typing look for it
-      sys.settrace(self._trace_function)
+      self._watcher.start()
       try:
         if setup is not None:
           exec(setup, namespace)
         exec(self._layout.code, namespace)
-        self._called = True
+        self._follower.is_calling = True
         result = eval(expression, namespace)
       finally:
-        is_lost = sys.gettrace() is not self._trace_function
-        sys.settrace(old_trace)
+        self._watcher.stop()
     except BaseException as raised:  # whatever the program raises is its outcome
       error = raised
     finally:
-      sys.settrace(old_trace)
       sys.stdin, sys.stdout, sys.stderr = old_streams
-      sys.setrecursionlimit(limit)
+      sys.setrecursionlimit(self._limit)
       if old_module is None:
         sys.modules.pop(MODULE_NAME, None)
       else:
@@ -139,61 +151,17 @@ class _Recording:
         gc.enable()
     if error is not None and _is_from_keyboard(error):
       raise error
-    return self._outcome(result, error, is_lost)
+    return self._outcome(result, error, self._watcher.is_lost)
 
   def _outcome(self, result: Any, error: BaseException | None, is_lost: bool) -> tuple[str, str]:
     if self._meter.stopped is not None:
       return "truncated", self._meter.stopped
-    if is_lost and not issubclass(type(error), RecursionError):
+    if is_lost:
       return "truncated", "the program ended the trace"
     width = self._budget.max_value_chars
     if error is not None:
       return "raised", texts.write_exception(error, width)
     return "returned", texts.write(result, width)
-
-  def _trace(self, frame: types.FrameType, event: str, arg: Any) -> Callable | None:
-    """The global trace function: a frame starts or a generator's goes on."""
-    try:
-      return self._enter(frame)
-    except budgets.Spent:
-      return None
-
-  def _enter(self, frame: types.FrameType) -> Callable | None:
-    code = frame.f_code
-    if code.co_filename != statements.FILE_NAME:
-      if code.co_filename == SETUP_FILE_NAME:
-        return self._watch
-      self._meter.glance()
-      return None
-    how = self._follower.plan(code) if self._called else None
-    if how is None:
-      return self._watch
-    self._meter.tick()
-    if self._follower.depth >= self._max_depth:
-      self._overflow(frame)
-      return None
-    if how.suspends and frame.f_trace is not None:
-      self._follower.depth += 1
-      return frame.f_trace
-    return self._follower.follow(frame, how)
-
-  def _watch(self, frame: types.FrameType, event: str, arg: Any) -> Callable | None:
-    """Trace function of frames that are not recorded but must end too."""
-    try:
-      if event == "line":
-        self._meter.tick()
-      return self._watch
-    except budgets.Spent:
-      return None
-
-  def _overflow(self, frame: types.FrameType) -> None:
-    """The RecursionError that Python would raise here, had its limit not been moved for our own callbacks."""
-    caller = frame.f_back
-    if caller is not None and caller.f_code.co_filename == statements.FILE_NAME:
-      line = self._layout.first[caller.f_lineno]
-      self._follower.entries.append((line, "exception", (), f"RecursionError: {_TOO_DEEP}"))
-    code = _Recording._run.__code__
-    budgets.Thrower(lambda: RecursionError(_TOO_DEEP), code, self._trace_function).install()
 
 
 def _is_from_keyboard(error: BaseException) -> bool:

@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import functools
+import re
 import types
 import warnings
 
@@ -18,6 +19,8 @@ DEFINES = 8  # `def`, `class`, `import`: the names that it binds are not states 
 DELETES = 16  # `del`
 RETURN = 32  # an explicit `return`
 ONE_LINE_LOOP = 64  # a loop with its body on the same line
+
+_ASKS = re.compile(r"\b(?:locals|vars|dir|eval|exec|_getframe|currentframe|stack|f_locals|tb_frame|inspect)\b")
 
 
 class TraceError(errors.UserError):
@@ -47,6 +50,7 @@ class Statements:
       in the loop), else 0.
     function: the `def` line of the innermost function or class, else 0.
     defined: (name, first line of the code object) -> its `def` line; they differ under decorators.
+    asks: whether the program may look at its variables as dictionaries.
   """
 
   code: types.CodeType
@@ -56,6 +60,7 @@ class Statements:
   loop: list[int]
   function: list[int]
   defined: dict[tuple[str, int], int]
+  asks: bool
 
 
 @functools.lru_cache(maxsize=256)
@@ -75,7 +80,7 @@ def analyse(source: str) -> Statements:
     raise SourceError(f"the source does not compile: {error}; correct it") from None
   return Statements(
       code=code, first=walk.first, end=walk.end, flags=walk.flags, loop=walk.loop,
-      function=walk.function, defined=walk.defined,
+      function=walk.function, defined=walk.defined, asks=_ASKS.search(source) is not None,
   )
 
 

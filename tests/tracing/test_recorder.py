@@ -8,10 +8,30 @@ import pytest
 
 from next_jax import schema
 from next_jax.tracing import recorder
+from next_jax.tracing import settrace
+from next_jax.tracing import texts
+
+
+WATCHER: list = [None]  # the one that `record` uses
+
+
+@pytest.fixture(autouse=True, params=recorder.WATCHERS, ids=lambda watcher: watcher.__name__)
+def watcher(request):
+  """Every test runs with each way to watch a program that this Python has."""
+  WATCHER[0] = request.param
+  yield request.param
+  WATCHER[0] = None
 
 
 def record(source: str, call: str, **options) -> schema.Trace:
-  return recorder.record(textwrap.dedent(source), call, **options)
+  return recorder.record(textwrap.dedent(source), call, watcher=WATCHER[0], **options)
+
+
+def untraced(source: str, call: str) -> str:
+  """The text of what the call returns when nobody watches."""
+  namespace = {"__name__": recorder.MODULE_NAME}
+  exec(source, namespace)
+  return texts.write(eval(call, namespace), recorder.Budget().max_value_chars)
 
 
 def written(trace: schema.Trace, line: int) -> list[str]:
@@ -605,19 +625,19 @@ class TestBudgets:
       """,
   ])  # fmt: skip
   def test_the_program_cannot_swallow_the_end(self, body):
-    trace = recorder.record(f"def f():\n            n = 0{body}", "f()", budget=recorder.Budget(max_steps=200))
+    trace = record(f"def f():\n            n = 0{body}", "f()", budget=recorder.Budget(max_steps=200))
     assert (trace.outcome, trace.detail) == ("truncated", "steps: more than 200")
 
   def test_nothing_is_thrown_after_the_end(self):
     source = "def f():\n  while True:\n    try:\n      pass\n    except BaseException:\n      pass\n"
     for _ in range(20):
-      recorder.record(source, "f()", budget=recorder.Budget(max_steps=50))
+      record(source, "f()", budget=recorder.Budget(max_steps=50))
       assert sum(range(1_000)) == 499_500
 
   def test_legal_recursion_is_legal_with_tracing(self):
     source = "def f(n):\n    return 0 if n == 0 else 1 + f(n - 1)\n"
     depth = sys.getrecursionlimit() - recorder._stack_depth() - 10
-    trace = recorder.record(source, f"f({depth})")
+    trace = record(source, f"f({depth})")
     assert (trace.outcome, trace.detail) == ("returned", str(depth))
 
   def test_endless_recursion_is_a_recursion_error(self):
@@ -740,20 +760,68 @@ class TestTheProgramIsNotDisturbed:
     sys.settrace(other_trace)
     try:
       for source in ("def f(): return 1\n", "def f(): raise SystemExit\n", "def f():\n    while 1: pass\n", "1 / 0\n"):
-        recorder.record(source, "f()", budget=recorder.Budget(max_steps=20))
+        record(source, "f()", budget=recorder.Budget(max_steps=20))
         assert sys.gettrace() is other_trace
     finally:
       sys.settrace(old)
     assert (sys.stdout, sys.stderr, sys.stdin, sys.getrecursionlimit(), gc.isenabled()) == before
 
-  def test_a_program_that_ends_the_trace_is_reported(self):
-    trace = record("""\
+  def test_a_program_that_traces_itself_is_traced_all_the_same(self):
+    source = textwrap.dedent("""\
         import sys
+        def g(n):
+            m = n
+            return m
         def f():
+            events = []
+            def local(frame, event, arg):
+                events.append((event, frame.f_lineno))
+                if event == "return":
+                    return None
+                return local
+            old = sys.gettrace()
+            sys.settrace(local)
+            is_set = sys.gettrace() is local
+            g(1)
             sys.settrace(None)
+            g(2)
+            return old, is_set, events
+        """)
+    trace = record(source, "f()")
+    assert trace.outcome == "returned"
+    assert trace.detail == untraced(source, "f()")
+    assert written(trace, 3) == ["m=1", "m=2"]
+
+  def test_a_trace_function_of_the_program_that_raises(self):
+    source = textwrap.dedent("""\
+        import sys
+        def g():
+            return 1
+        def f():
+            def fail(frame, event, arg):
+                raise KeyError(event)
+            sys.settrace(fail)
+            try:
+                g()
+            except KeyError as e:
+                return e.args, sys.gettrace()
+        """)
+    trace = record(source, "f()")
+    assert (trace.outcome, trace.detail) == ("returned", untraced(source, "f()"))
+
+  def test_a_program_that_ends_the_trace_is_reported(self, watcher):
+    if watcher is settrace.Settrace:
+      end = "ctypes.pythonapi.PyEval_SetTrace(None, ctypes.py_object(None))"
+    else:
+      end = "[sys.monitoring.free_tool_id(tool) for tool in range(6) if sys.monitoring.get_tool(tool)]"
+    trace = record(f"""\
+        import ctypes, sys
+        def f():
+            {end}
             return 1
         """, "f()")
     assert (trace.outcome, trace.detail) == ("truncated", "the program ended the trace")
+    assert record(SEPARATE, "separate([1])").outcome == "returned"
 
   def test_the_same_trace_again(self):
     source = """\
@@ -810,7 +878,7 @@ class TestSetupAndErrors:
   ])  # fmt: skip
   def test_what_does_not_compile_is_an_error_that_says_so(self, source, call, setup_code, message):
     with pytest.raises(recorder.TraceError, match=None) as caught:
-      recorder.record(source, call, setup_code=setup_code)
+      record(source, call, setup_code=setup_code)
     assert message in str(caught.value)
 
   def test_a_trace_survives_json(self):
