@@ -35,7 +35,7 @@ OPERATIONS = {
 }
 
 
-def run(channel: int, *, cpu_seconds: float, directory: str) -> None:
+def run(channel: int, *, cpu_seconds: float) -> None:
   """Serves requests on the file descriptor `channel` until it is closed; never returns normally."""
   os.setsid()
   # The timer ends an honest endless loop to the millisecond; the limits end one that ignores it.
@@ -44,8 +44,6 @@ def run(channel: int, *, cpu_seconds: float, directory: str) -> None:
   signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
   # A job that a script started in the background ignores interrupts, and so would the program.
   signal.signal(signal.SIGINT, signal.default_int_handler)
-  os.chdir(directory)
-  os.environ["HOME"] = os.environ["TMPDIR"] = directory
   server = _Server(channel)
   while True:
     server.answer()

@@ -1,16 +1,20 @@
 """Programs in, verdicts out: spreads them over worker processes and keeps their order."""
 
 import dataclasses
+import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from next_jax import schema
+from next_jax.execution import confinement as confinement_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import pool as pool_lib
 from next_jax.execution import program as program_lib
+
+_LOGGER = logging.getLogger("next_jax.execution")
 
 
 class Executor:
@@ -22,17 +26,20 @@ class Executor:
   Args:
     num_workers: programs that run at the same time; None for one a CPU core.
     limits: of each program.
-    namespaces: put the programs of a worker into a process namespace, where the kernel permits it.
+    layers: of confinement, each applied where the kernel permits it; see confinement.py. What is missing
+      is said once, as a warning of the logger "next_jax.execution".
+    require_all_layers: rather run nothing than run programs without one of them.
   """
 
-  changes_no_result = ("num_workers", "namespaces")  # see selftrain/settings.py
+  changes_no_result = ("num_workers", "layers", "require_all_layers")  # see selftrain/settings.py
 
   def __init__(
       self,
       *,
       num_workers: int | None = None,
       limits: limits_lib.Limits = limits_lib.Limits(),
-      namespaces: bool = True,
+      layers: Collection[str] = confinement_lib.LAYERS,
+      require_all_layers: bool = False,
   ):
     if num_workers is None:
       num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -40,7 +47,12 @@ class Executor:
       raise limits_lib.LimitError(f"Executor.num_workers: found {num_workers}, expected at least 1")
     self._num_workers = num_workers
     self._limits = limits
-    self._namespaces = namespaces
+    if unknown := set(layers) - set(confinement_lib.LAYERS):
+      expected = ", ".join(confinement_lib.LAYERS)
+      raise confinement_lib.ConfinementError(f"Executor.layers: found {min(unknown)!r}, expected some of {expected}")
+    self._layers = tuple(layers)
+    self._require_all_layers = require_all_layers
+    self._has_warned = False
     self._directory: str | None = None
     self._pools: dict[str, pool_lib.Pool] = {}
 
@@ -48,6 +60,8 @@ class Executor:
     self._directory = tempfile.mkdtemp(prefix="next_jax_")
     try:
       self._pool("verify").fill()
+      if self._require_all_layers:
+        self.confinement()
     except BaseException:
       self.close()
       raise
@@ -65,9 +79,9 @@ class Executor:
       shutil.rmtree(self._directory, ignore_errors=True)
       self._directory = None
 
-  def has_namespaces(self) -> bool:
-    """Whether all workers run their programs in process namespaces; waits until that is known."""
-    return self._pool("verify").has_namespaces()
+  def confinement(self) -> confinement_lib.Confinement:
+    """What programs run in; waits until all workers have started."""
+    return confinement_lib.of_workers(self._pool("verify").missing())
 
   def verify(self, programs: Iterable[program_lib.Program]) -> Iterator[schema.Verdict]:
     """Verdicts in the order of the programs, as they become known.
@@ -96,11 +110,23 @@ class Executor:
     if self._directory is None:
       raise RuntimeError("the executor is not open; use it as `with Executor() as executor: ...`")
     if name not in self._pools:
-      settings = {**dataclasses.asdict(self._limits), "preload": [], "namespaces": self._namespaces}
+      settings = {**dataclasses.asdict(self._limits), "preload": [], "layers": self._layers}
       if name == "trace":
         settings["preload"] = ["next_jax.tracing.recorder"]
-      self._pools[name] = pool_lib.Pool(self._num_workers, settings, self._directory)
+      self._pools[name] = pool_lib.Pool(self._num_workers, settings, self._directory, self._on_start)
     return self._pools[name]
+
+  def _on_start(self, missing):
+    if not missing or (self._has_warned and not self._require_all_layers):
+      return
+    confinement = confinement_lib.of_workers([missing])
+    if self._require_all_layers:
+      raise confinement_lib.ConfinementError(
+          f"Executor.require_all_layers: {confinement}. Run on a kernel, or in a container, that permits all layers,"
+          " or set Executor.require_all_layers = False"
+      )
+    self._has_warned = True
+    _LOGGER.warning("%s", confinement)
 
 
 def _verdict(program, answer):

@@ -1,14 +1,20 @@
 """The judge's handle of its zygote."""
 
+import json
+import os
 import signal
 import socket
 import subprocess
+import time
 
+from next_jax.execution import processes
+from next_jax.execution import wire
 from next_jax.execution import zygote
 
 # A zygote does nothing that takes longer, except on a machine that is out of memory.
 _ZYGOTE_SECONDS = 30.0
 _ZYGOTE_TRIES = 30
+_SECONDS_TO_CLEAN = 10.0
 
 
 class ZygoteLost(Exception):
@@ -16,7 +22,12 @@ class ZygoteLost(Exception):
 
 
 class Forker:
-  """Starts a zygote process, and asks it for programs' processes."""
+  """Starts a zygote process, and asks it for programs' processes.
+
+  Attributes:
+    pid: of the zygote.
+    missing: layers of confinement that it has not, and why.
+  """
 
   def __init__(self, settings: dict):
     self._control, theirs = socket.socketpair()
@@ -30,11 +41,12 @@ class Forker:
         pass_fds=(theirs.fileno(), settings["lifeline"]),
     )
     theirs.close()
-    self.is_namespace = self._read(1) == zygote.IN_NAMESPACE
-
-  @property
-  def pid(self) -> int:
-    return self._process.pid
+    self.pid = self._process.pid
+    header = self._read(wire.HEADER_BYTES)
+    about = json.loads(self._read(int.from_bytes(header, "big")))
+    self.pid: int = about["pid"]
+    self.missing: dict[str, str] = about["missing"]
+    self._child: int | None = None
 
   def fork(self) -> socket.socket:
     """The channel to a new child."""
@@ -44,20 +56,39 @@ class Forker:
     except OSError as error:
       raise ZygoteLost(f"the forking process is gone: {error}") from None
     theirs.close()
+    self._child = None
     return ours
 
-  def look(self) -> tuple[int, int, int, float]:
-    """What the child does: (wait status or zygote.RUNNING, processes, runnable ones, CPU seconds)."""
-    return self._ask(b"L")
+  def look(self) -> tuple[int, list[processes.Process]]:
+    """What the program does: (wait status of its child or zygote.RUNNING, all its processes)."""
+    self._read_child()
+    status, _ = self._ask(b"L")
+    return status, processes.descendants(self.pid)
 
   def end(self) -> tuple[int, float]:
     """Kills the child and all that it started; returns (wait status, CPU seconds)."""
-    status, _, _, cpu_seconds = self._ask(b"E")
-    return status, cpu_seconds
+    self._read_child()
+    child, self._child = self._child, None
+    if child == zygote.FORK_FAILED:
+      return child, 0.0
+    if "namespaces" in self.missing:
+      processes.kill_group(child)  # the zygote is not permitted to
+    deadline = time.monotonic() + _SECONDS_TO_CLEAN
+    while (reply := self._ask(b"E"))[0] == zygote.REMAINING:
+      # They left the group (setsid, double fork). On Linux all are below the zygote.
+      if time.monotonic() > deadline:
+        return zygote.NOT_CLEAN, 0.0
+      processes.kill(processes.descendants(self.pid))
+      time.sleep(0.001)
+    return reply
 
   def close(self) -> None:
     self._control.close()
     self._process.wait()
+
+  def _read_child(self):
+    if self._child is None:
+      (self._child,) = zygote.PID.unpack(self._read(zygote.PID.size))
 
   def _ask(self, request):
     try:
@@ -77,7 +108,7 @@ class Forker:
           reply += data
         return reply
       except TimeoutError:
-        self._process.send_signal(signal.SIGCONT)  # a program may have stopped it
+        os.kill(self.pid, signal.SIGCONT)  # a program may have stopped it
       except OSError as error:
         raise ZygoteLost(f"the forking process is gone: {error}") from None
     raise ZygoteLost(f"the forking process has not answered for {_ZYGOTE_SECONDS:g} s")

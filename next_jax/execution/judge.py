@@ -15,12 +15,12 @@ import socket
 import sys
 
 from next_jax.execution import assertions
+from next_jax.execution import confinement
 from next_jax.execution import forker as forker_lib
 from next_jax.execution import outputs
 from next_jax.execution import plain_data
 from next_jax.execution import session as session_lib
 from next_jax.execution import wire
-from next_jax.execution import zygote
 
 _MEMORY_BYTES = 4 << 30
 _LONGEST_JOB = 1 << 30
@@ -57,9 +57,9 @@ class _Timer:
 
 def main(job_socket: int, settings_json: str) -> None:
   settings = json.loads(settings_json)
-  sys.path.remove(zygote.PACKAGE_ROOT)
   sys.path += settings["packages"]  # tests import what programs may import
   resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+  confinement.close_memory()  # which holds the tests
   forker = forker_lib.Forker(settings)
   if sys.platform == "linux":
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_BYTES, _MEMORY_BYTES))
@@ -77,7 +77,7 @@ def main(job_socket: int, settings_json: str) -> None:
 
 
 def _serve(jobs, judge, forker):
-  jobs.sendall(wire.frame(json.dumps({"zygote": forker.pid, "namespace": forker.is_namespace}).encode()))
+  jobs.sendall(wire.frame(json.dumps({"zygote": forker.pid, "missing": forker.missing}).encode()))
   reader = wire.Reader(_LONGEST_JOB)
   while True:
     while (payload := reader.take()) is None:

@@ -110,12 +110,16 @@ class Pool:
     num_workers: how many.
     settings: of each; see zygote.python.
     directory: where they scratch.
+    on_start: called with what each worker's programs do without (layer -> why) before it judges any.
   """
 
-  def __init__(self, num_workers: int, settings: dict, directory: str):
+  def __init__(
+      self, num_workers: int, settings: dict, directory: str, on_start: Callable[[dict[str, str]], None]
+  ):
     self._num_workers = num_workers
     self._settings = settings
     self._directory = directory
+    self._on_start = on_start
     self._workers: list[worker_lib.Worker] = []
     self._starting: dict[worker_lib.Worker, int] = {}  # canaries that are still to be answered
     self._failed_starts = 0
@@ -145,12 +149,13 @@ class Pool:
       self._workers.pop().close()
     self._starting.clear()
 
-  def has_namespaces(self) -> bool:
+  def missing(self) -> list[dict[str, str]]:
+    """Of each worker, the layers of confinement that it has not, and why; waits until all have said so."""
     self.fill()
     while self._starting:
       self._wait(None)
       self.fill()
-    return all(worker.is_namespace for worker in self._workers)
+    return [worker.missing for worker in self._workers]
 
   def map(
       self, items: Iterable, job: Callable[[Any], dict], result: Callable[[Any, dict], Any]
@@ -204,10 +209,13 @@ class Pool:
     try:
       if events & selectors.EVENT_WRITE:
         worker.flush()
+      was_known = worker.missing is not None
       answers = worker.receive() if events & selectors.EVENT_READ else []
     except OSError as error:
       self._fail(worker, error, stream)
       return
+    if not was_known and worker.missing is not None:
+      self._on_start(worker.missing)
     for answer in answers:
       if worker in self._starting:
         self._check_canary(worker, answer)

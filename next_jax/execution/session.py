@@ -208,14 +208,15 @@ class Session:
 
   def _look(self):
     """Ends the wait for a process that is dead, out of time, or has become too many."""
-    status, processes, runnable, cpu_seconds = self._forker.look()
+    status, processes = self._forker.look()
+    cpu_seconds = sum(process.cpu_seconds for process in processes)
     if status != zygote.RUNNING and not self._readable():
       self._lose("ended", "")
-    if processes > self._limits["max_processes"]:
+    if len(processes) > self._limits["max_processes"]:
       self._lose("error", f"started more than {self._limits['max_processes']} processes")
     now = time.monotonic()
     # A program that only lacks a core, on a busy machine, is not one that waits.
-    if not runnable and cpu_seconds <= self._cpu_seconds:
+    if not any(process.is_runnable for process in processes) and cpu_seconds <= self._cpu_seconds:
       self._waited += now - self._looked
     self._looked, self._cpu_seconds = now, cpu_seconds
     if cpu_seconds > self._limits["cpu_seconds"]:  # of all its processes; each alone has the kernel's limit

@@ -23,7 +23,7 @@ class Worker:
 
   Attributes:
     jobs: what was sent and not answered yet, oldest first; the caller's own objects.
-    is_namespace: whether programs run in a process namespace; None until that is known.
+    missing: layers of confinement that its programs do without, and why; None until that is known.
     since: on the monotonic clock, when the oldest of them became the oldest.
   """
 
@@ -55,7 +55,7 @@ class Worker:
     self._reader = wire.Reader(_LONGEST_ANSWER)
     self._outgoing = b""
     self._zygote_pid: int | None = None
-    self.is_namespace: bool | None = None
+    self.missing: dict[str, str] | None = None
     self.jobs: list = []
     self.since = 0.0
 
@@ -93,7 +93,7 @@ class Worker:
       answer = json.loads(payload)
       if "zygote" in answer:
         self._zygote_pid = answer["zygote"]
-        self.is_namespace = answer["namespace"]
+        self.missing = answer["missing"]
       else:
         answers.append(answer)
     return answers

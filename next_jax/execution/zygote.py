@@ -1,14 +1,14 @@
 """A small process that forks a child for every program, and afterwards leaves nothing of it.
 
-It is started by exec with an empty environment, runs no program itself, and holds neither tests nor
-anything else of value; what a child inherits is an interpreter with common modules loaded.
+It is started by exec with an empty environment, confines itself (see confinement.py), runs no program,
+and holds neither tests nor anything else of value; what a child inherits is the confinement, and an
+interpreter with common modules loaded.
 
-Requests on the control socket are one byte: "F" (with the child's channel attached), "L" (look) and
-"E" (end). Each but "F" is answered by one `REPLY`: wait status or RUNNING, number of processes, how many
-of them are running or would if they had a core, CPU seconds.
+On the control socket it first says what it is: one message of wire.py. Requests are one byte. "F", with
+the child's channel attached, is answered by the child's process number or FORK_FAILED (`PID`), "L" (look)
+and "E" (end) by one `REPLY`: wait status, RUNNING, REMAINING or NOT_CLEAN, and CPU seconds.
 """
 
-import collections
 import gc
 import json
 import os
@@ -19,13 +19,17 @@ import struct
 import sys
 import time
 
-REPLY = struct.Struct("<iiid")
+from next_jax.execution import scratch
+from next_jax.execution import wire
+
+PID = struct.Struct("<i")
+REPLY = struct.Struct("<id")
 RUNNING = -1
 FORK_FAILED = -2
 NOT_CLEAN = -3
-IN_NAMESPACE, IN_NO_NAMESPACE = b"N", b"P"  # sent once, when programs can be forked
+REMAINING = -4  # processes do, which the one who asked has to kill, before it asks again
 
-PACKAGE_ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+_PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # next_jax itself
 
 # What MBPP's programs import, so that not every child has to do it again.
 _PRELOADED = (
@@ -34,7 +38,6 @@ _PRELOADED = (
 )  # fmt: skip
 
 _SECONDS_TO_CLEAN = 10.0
-_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def python(module: str, inherited: int, settings: dict) -> list[str]:
@@ -43,15 +46,16 @@ def python(module: str, inherited: int, settings: dict) -> list[str]:
   inherited: a socket that `main` is given.
   settings: "directory" (for scratch directories), "packages" (what programs may import from besides
     the standard library), "preload" (modules), "lifeline" (a descriptor that closes when the last
-    process is gone), "namespaces" (whether to try for one) and the numbers of Limits.
+    process is gone), "layers" (of confinement, to try for) and the numbers of Limits.
   """
   # -P -s -S: nothing comes from the working directory, the user's or the site's packages. Not -I,
-  # which would ignore PYTHONHASHSEED too: verdicts must not depend on the order of sets.
+  # which would ignore PYTHONHASHSEED too: verdicts must not depend on the order of sets. This package
+  # is found without sys.path, so that what lies beside it is neither imported nor has to be readable.
   start = (
-      "import sys; sys.path.insert(0, sys.argv[1]);"
+      "import sys; package = sys.modules['next_jax'] = type(sys)('next_jax'); package.__path__ = [sys.argv[1]];"
       f" from next_jax.execution import {module}; {module}.main(int(sys.argv[2]), sys.argv[3])"
   )
-  arguments = [PACKAGE_ROOT, str(inherited), json.dumps(settings)]
+  arguments = [_PACKAGE, str(inherited), json.dumps(settings)]
   return [sys.executable, "-B", "-P", "-s", "-S", "-c", start, *arguments]
 
 
@@ -70,7 +74,7 @@ def environment() -> dict[str, str]:
 
 def main(control: int, settings_json: str) -> None:
   settings = json.loads(settings_json)
-  if sys.platform == "linux" and "namespace" not in settings:
+  if "missing" not in settings:
     _stand_apart(control, settings)
   for name in _PRELOADED:
     __import__(name)
@@ -78,58 +82,90 @@ def main(control: int, settings_json: str) -> None:
     __import__(name, fromlist=["*"])
   from next_jax.execution import child
 
-  if not settings["preload"]:
-    sys.path.remove(PACKAGE_ROOT)
+  if "landlock" in settings["missing"]:
+    from next_jax.execution import confinement
+
+    confinement.close_memory()
   sys.path += settings["packages"]
-  _limit(settings)
+  os.chdir(settings["scratch"])
+  os.environ["HOME"] = os.environ["TMPDIR"] = settings["scratch"]
   gc.collect()
   gc.freeze()  # so that a collection in a child does not touch, and so copy, the pages it shares
   _Zygote(control, settings, child).serve()
 
 
 def _stand_apart(control, settings):
-  """Sees to it that all which programs start is ours to kill, and executes this module again.
+  """Confines what programs start, sees to it that it is ours to kill, and executes this module again.
 
   Where the kernel permits it, that is a process namespace of which the zygote is the first process:
   programs can neither see nor signal anything outside of it, and none can leave it. Elsewhere the
-  zygote becomes the parent of orphans, which at least lets it find them. It is executed again
-  because both survive that, while ctypes would stay in memory and be copied by every fork.
+  zygote becomes the parent of orphans, which at least lets them be found. This process stays outside,
+  to end what the zygote leaves. The module is executed again because all of that survives it, while
+  ctypes and what else it took would stay in memory and be copied by every fork.
   """
-  import ctypes
+  from next_jax.execution import confinement
 
-  new_user, new_pid = 0x10000000, 0x20000000
-  pr_set_pdeathsig, pr_set_child_subreaper = 1, 36
-  libc = ctypes.CDLL(None, use_errno=True)
-  user, group = os.geteuid(), os.getegid()
-  settings["namespace"] = settings["namespaces"] and libc.unshare(new_pid if user == 0 else new_pid | new_user) == 0
-  if settings["namespace"]:
-    if user != 0:
-      for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
-        with open(f"/proc/self/{name}", "w") as file:
-          file.write(text)
-    first = os.fork()
-    if first:  # stays outside, as the process that the judge started and waits for
-      os.close(control)
-      os.waitpid(first, 0)
-      os._exit(0)
-    result = libc.prctl(pr_set_pdeathsig, signal.SIGKILL, 0, 0, 0)
-  else:
-    result = libc.prctl(pr_set_child_subreaper, 1, 0, 0, 0)
-  if result != 0:
-    raise OSError(ctypes.get_errno(), "prctl")
+  settings["scratch"] = os.path.join(settings["directory"], "program")
+  os.mkdir(settings["scratch"], 0o700)
+  if sys.platform != "linux":
+    settings["missing"] = {layer: f"{sys.platform} has none of the kind" for layer in confinement.LAYERS}
+    settings["pid"] = os.getpid()
+    _limit(settings, others=0)
+    return
+  from next_jax.execution import processes
+
+  reason = confinement.enter_namespaces() if "namespaces" in settings["layers"] else "switched off"
+  if reason:
+    confinement.adopt_orphans()
+  outside = os.getpid()
+  first = os.fork()
+  if first:
+    os.close(control)
+    os.waitpid(first, 0)
+    if reason:
+      _kill_all_below(outside)
+    os._exit(0)
+  confinement.die_with_parent(outside if reason else 0)
+  if reason:
+    confinement.adopt_orphans()
+  settings["pid"] = int(os.readlink("/proc/self"))  # as those outside know it
+  _limit(settings, others=processes.count_threads_of_user())
+  missing = confinement.apply(
+      settings["layers"],
+      readable=[_PACKAGE, *settings["packages"]],
+      scratch=settings["scratch"],
+      signals=not reason,
+  )
+  settings["missing"] = {"namespaces": reason, **missing} if reason else missing
   arguments = python("zygote", control, settings)
   os.execve(arguments[0], arguments, environment())
 
 
-def _limit(settings):
-  """Limits that the children inherit; the CPU time is set in each, since it counts from its start."""
+def _kill_all_below(pid):
+  from next_jax.execution import processes
+
+  deadline = time.monotonic() + _SECONDS_TO_CLEAN
+  while time.monotonic() < deadline:
+    processes.kill(processes.descendants(pid))
+    try:
+      while os.waitpid(-1, os.WNOHANG)[0]:
+        pass
+    except ChildProcessError:
+      return
+    time.sleep(0.001)
+
+
+def _limit(settings, others):
+  """Limits that the children inherit; the CPU time is set in each, since it counts from its start.
+
+  others: threads that the user has already; the limit counts those too.
+  """
   _set_limit(resource.RLIMIT_AS, settings["memory_bytes"])
   _set_limit(resource.RLIMIT_FSIZE, settings["file_bytes"])
   _set_limit(resource.RLIMIT_NOFILE, settings["max_files"])
   _set_limit(resource.RLIMIT_CORE, 0)
   if sys.platform == "linux":
-    # Counted over all processes of the user, so others' must fit in as well.
-    _set_limit(resource.RLIMIT_NPROC, _count_threads_of_user() + settings["max_processes"])
+    _set_limit(resource.RLIMIT_NPROC, others + settings["max_processes"])
     # Deep recursion of honest programs; the kernel counts the main thread's stack as it grows.
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     wanted = 64 << 20
@@ -153,54 +189,42 @@ class _Zygote:
 
   def __init__(self, control, settings, child):
     self._control = socket.socket(fileno=control)
-    self._settings = settings
+    self._about = {"pid": settings["pid"], "missing": settings["missing"]}
+    self._is_first_of_namespace = "namespaces" not in settings["missing"]
+    self._cpu_seconds_allowed = settings["cpu_seconds"]
+    self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     self._child_module = child
-    self._child = None
-    self._fork_error = False
-    self._status = RUNNING
-    self._cpu_seconds = 0.0
-    self._directory = os.path.join(settings["directory"], "program")
+    self._child = None  # until it is waited for
+    self._status, self._cpu_seconds = RUNNING, 0.0
 
   def serve(self):
-    self._control.sendall(IN_NAMESPACE if self._settings.get("namespace") else IN_NO_NAMESPACE)
-    try:
-      while True:
-        request, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
-        if request == b"F":
-          self._fork(descriptors[0])
-        elif request == b"L":
-          processes = _descendants()
-          runnable = sum(process.is_runnable for process in processes)
-          cpu_seconds = sum(process.cpu_seconds for process in processes)
-          self._reply(self._look(), len(processes), runnable, cpu_seconds)
-        elif request == b"E":
-          self._end()
-        else:  # the judge is gone
-          return
-    finally:
-      if self._child is not None:
-        self._kill()
+    self._control.sendall(wire.frame(json.dumps(self._about).encode()))
+    while True:
+      request, descriptors, _, _ = socket.recv_fds(self._control, 1, 1)
+      if request == b"F":
+        self._fork(descriptors[0])
+      elif request == b"L":
+        self._reply(self._look())
+      elif request == b"E":
+        self._end()
+      else:  # the judge is gone; whoever waits for us ends what is left
+        return
 
   def _fork(self, channel):
-    self._fork_error, self._status, self._cpu_seconds = False, RUNNING, 0.0
-    try:
-      os.mkdir(self._directory, 0o700)
-    except FileExistsError:
-      _remove(self._directory)
-      os.mkdir(self._directory, 0o700)
     try:
       self._child = os.fork()
     except OSError:
-      self._fork_error = True
+      self._child, self._status = None, FORK_FAILED
     if self._child == 0:
       try:
         self._control.close()
         random = sys.modules["random"]
         random.seed(0)  # verdicts are reproducible, also of programs that draw
-        self._child_module.run(channel, cpu_seconds=self._settings["cpu_seconds"], directory=self._directory)
+        self._child_module.run(channel, cpu_seconds=self._cpu_seconds_allowed)
       finally:
         os._exit(1)
     os.close(channel)
+    self._control.sendall(PID.pack(FORK_FAILED if self._child is None else self._child))
 
   def _look(self):
     """Wait status of the child, or RUNNING; leaves it a zombie, so its number stays its own."""
@@ -210,103 +234,35 @@ class _Zygote:
     return RUNNING if state is None else state.si_status
 
   def _end(self):
-    if self._fork_error:
-      self._reply(FORK_FAILED)
-      return
-    clean = self._kill()
-    self._reply(self._status if clean else NOT_CLEAN, cpu_seconds=self._cpu_seconds)
-
-  def _kill(self):
-    child, self._child = self._child, None
-    # Its group at once: fork() in a group that is being killed fails, so no bomb escapes.
-    for kill in (os.killpg, os.kill):
-      try:
-        kill(child, signal.SIGKILL)
-      except (ProcessLookupError, PermissionError):
-        pass  # PermissionError is macOS's answer for a zombie
-    _, self._status, usage = os.wait4(child, 0)
-    self._cpu_seconds = usage.ru_utime + usage.ru_stime
-    clean = self._kill_orphans()
-    try:
-      os.rmdir(self._directory)
-    except OSError:
-      _remove(self._directory)
-    return clean
-
-  def _kill_orphans(self):
-    """Kills what left the group (setsid, double fork); on Linux all of it is below us."""
+    """Waits for all processes of the program. In a namespace it kills them; else that was done before."""
     deadline = time.monotonic() + _SECONDS_TO_CLEAN
+    self._kill_all()
+    if self._child is not None:
+      _, self._status, usage = os.wait4(self._child, 0)
+      self._cpu_seconds = usage.ru_utime + usage.ru_stime
+      self._child = None
     while True:
       try:
         pid, _ = os.waitpid(-1, os.WNOHANG)
       except ChildProcessError:
-        return True
+        break
       if pid:
         continue
+      if not self._is_first_of_namespace:
+        return self._reply(REMAINING)
       if time.monotonic() > deadline:
-        return False
-      # In a namespace -1 is all in it but ourselves, at once. Elsewhere all are stopped before any
-      # is killed, or one would fork while another dies.
-      targets = [-1] if self._settings.get("namespace") else [process.pid for process in _descendants()]
-      for number in (signal.SIGSTOP, signal.SIGKILL):
-        for pid in targets:
-          try:
-            os.kill(pid, number)
-          except ProcessLookupError:
-            pass
+        return self._reply(NOT_CLEAN)
+      self._kill_all()
       time.sleep(0.001)
+    scratch.empty(self._directory)
+    self._reply(self._status, self._cpu_seconds)
 
-  def _reply(self, status, processes=0, runnable=0, cpu_seconds=0.0):
-    self._control.sendall(REPLY.pack(status, processes, runnable, cpu_seconds))
-
-
-_Process = collections.namedtuple("_Process", "pid parent threads is_runnable cpu_seconds")
-
-
-def _processes():
-  """Yields all processes that /proc shows."""
-  for name in os.listdir("/proc"):
-    if name.isdigit():
+  def _kill_all(self):
+    if self._is_first_of_namespace:
       try:
-        with open(f"/proc/{name}/stat", "rb") as file:
-          state, parent, *fields = file.read().rpartition(b")")[2].split()
-        ticks = sum(map(int, fields[9:13]))  # its own, and of children that it has waited for
-        yield _Process(int(name), int(parent), int(fields[15]), state in (b"R", b"D"), ticks / _CLOCK_TICKS)
-      except (FileNotFoundError, ProcessLookupError, ValueError):
-        continue
+        os.kill(-1, signal.SIGKILL)  # all in the namespace but ourselves, at once
+      except ProcessLookupError:
+        pass
 
-
-def _descendants():
-  """Processes below this one, nearest first; none where there is no /proc."""
-  if sys.platform != "linux":
-    return []
-  children = {}
-  for process in _processes():
-    children.setdefault(process.parent, []).append(process)
-  # Our number as /proc shows it, which is not getpid() in a namespace.
-  found = list(children.get(int(os.readlink("/proc/self")), ()))
-  for process in found:
-    found.extend(children.get(process.pid, ()))
-  return found
-
-
-def _count_threads_of_user():
-  count = 0
-  for process in _processes():
-    try:
-      if os.stat(f"/proc/{process.pid}").st_uid == os.getuid():
-        count += process.threads
-    except FileNotFoundError:
-      continue
-  return count
-
-
-def _remove(directory):
-  import shutil
-  import subprocess
-
-  shutil.rmtree(directory, ignore_errors=True)
-  if os.path.lexists(directory):
-    # Left over: directories without permissions, or nested deeper than Python recurses.
-    subprocess.run(["chmod", "-R", "u+rwx", directory], check=False)
-    subprocess.run(["rm", "-rf", directory], check=True)
+  def _reply(self, status, cpu_seconds=0.0):
+    self._control.sendall(REPLY.pack(status, cpu_seconds))

@@ -7,10 +7,12 @@ import tempfile
 
 import pytest
 
+from next_jax.execution import confinement
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
 
+LAYERS = {"all layers": confinement.LAYERS, "no namespaces": ("privileges", "landlock", "seccomp"), "processes only": ()}
 LIMITS = limits_lib.Limits(
     cpu_seconds=0.5, wall_slack=1.0, judge_cpu_seconds=1.0, memory_bytes=512 << 20, max_processes=32
 )
@@ -50,18 +52,18 @@ def processes_in(directory):
   return found
 
 
-@pytest.fixture(scope="module", params=["namespaces", "processes"])
+@pytest.fixture(scope="module", params=LAYERS)
 def executor(request, tmp_path_factory):
   """With all that the kernel here permits, and as on one that permits nothing."""
   directory = str(tmp_path_factory.mktemp("executor"))
   tempfile.tempdir = directory
   try:
-    executor = executor_lib.Executor(num_workers=2, limits=LIMITS, namespaces=request.param == "namespaces").__enter__()
+    executor = executor_lib.Executor(num_workers=2, limits=LIMITS, layers=LAYERS[request.param]).__enter__()
   finally:
     tempfile.tempdir = None
-  if request.param == "namespaces" and not executor.has_namespaces():
+  if missing := set(LAYERS[request.param]) - set(executor.confinement().layers):
     executor.close()
-    pytest.skip("this kernel does not permit process namespaces")
+    pytest.skip(f"this kernel does not permit {missing}")
   yield executor
   if sys.platform == "linux":
     assert processes_in(directory)
@@ -101,7 +103,7 @@ def test_an_honest_program_passes(executor, verdicts, name):
 
 
 def test_killing_every_process_reaches_none_but_its_own(executor):
-  if not executor.has_namespaces():
+  if "namespaces" not in executor.confinement().layers:
     pytest.skip("without a namespace this would reach the tests themselves")
   program = program_lib.Program(
       task_id="kill",

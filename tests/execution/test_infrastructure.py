@@ -54,7 +54,7 @@ def test_a_dead_worker_is_replaced_and_no_verdict_is_lost(number):
 def test_a_program_that_ends_every_worker_is_not_counted_as_failed_and_harms_no_other():
   # Without a namespace the program can reach its judge's zygote.
   killer = program(0, "import os, signal\ndef f(): os.kill(os.getppid(), signal.SIGKILL)")
-  with executor_lib.Executor(num_workers=2, namespaces=False) as executor:
+  with executor_lib.Executor(num_workers=2, layers=()) as executor:
     verdicts = list(executor.verify([program(1), killer, *map(program, range(2, 30))]))
   assert [verdict.status for verdict in verdicts if not verdict.passed] == ["infrastructure"]
   assert "3 attempts" in verdicts[1].detail
@@ -74,7 +74,7 @@ def test_nothing_is_left_when_the_process_that_uses_it_is_killed(tmp_path):
       f"tempfile.tempdir = {str(tmp_path)!r}\n"
       "from next_jax.execution import executor\n"
       "open_executor = executor.Executor(num_workers=2).__enter__()\n"
-      "open_executor.has_namespaces()\n"
+      "open_executor.confinement()\n"
       "os.kill(os.getpid(), signal.SIGKILL)\n"
   )
   # The workers hold the pipe as well: communicate() returns when the last of them is gone.
