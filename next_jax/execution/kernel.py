@@ -1,0 +1,45 @@
+"""Calls of the Linux kernel that Python has no functions for. Imported only where it is needed: ctypes takes memory."""
+
+import ctypes
+import os
+
+PR_SET_PDEATHSIG = 1
+PR_SET_DUMPABLE = 4
+PR_SET_CHILD_SUBREAPER = 36
+PR_SET_NO_NEW_PRIVS = 38
+PR_CAP_AMBIENT = 47
+PR_CAP_AMBIENT_CLEAR_ALL = 4
+
+_LIBC = ctypes.CDLL(None, use_errno=True)
+
+
+def system_call(number: int, *arguments: int | bytes | None) -> int:
+  """Raises OSError. bytes are passed as a pointer to them."""
+  return _checked(_LIBC.syscall(ctypes.c_long(number), *map(_long, arguments)), f"system call {number}")
+
+
+def prctl(option: int, *arguments: int) -> int:
+  """Raises OSError."""
+  padded = [*arguments, 0, 0, 0, 0][:4]
+  return _checked(_LIBC.prctl(option, *map(ctypes.c_ulong, padded)), f"prctl({option})")
+
+
+def unshare(flags: int) -> None:
+  """Raises OSError."""
+  _checked(_LIBC.unshare(flags), f"unshare({flags:#x})")
+
+
+def pointer(buffer: bytes | ctypes.Array) -> int:
+  """Where it is in memory; valid as long as the buffer is kept."""
+  return ctypes.cast(buffer, ctypes.c_void_p).value
+
+
+def _long(argument):
+  return argument if isinstance(argument, (bytes, type(None))) else ctypes.c_ulong(argument)
+
+
+def _checked(result, what):
+  if result < 0:
+    number = ctypes.get_errno()
+    raise OSError(number, f"{what}: {os.strerror(number)}")
+  return result

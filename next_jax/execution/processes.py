@@ -1,0 +1,106 @@
+"""What /proc says of the processes below one."""
+
+import dataclasses
+import errno
+import os
+import signal
+from collections.abc import Iterable
+
+_CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2  # since Linux 6.9
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Process:
+  """cpu_seconds: its own, and of children that it has waited for. memory_bytes: resident."""
+
+  pid: int
+  parent: int
+  threads: int
+  is_runnable: bool
+  cpu_seconds: float
+  memory_bytes: int
+
+
+def descendants(pid: int) -> list[Process]:
+  """Of the process `pid`, nearest first; none where there is no /proc."""
+  children: dict[int, list[Process]] = {}
+  for process in _all():
+    children.setdefault(process.parent, []).append(process)
+  found = list(children.get(pid, ()))
+  for process in found:
+    found.extend(children.get(process.pid, ()))
+  return found
+
+
+def kill(processes: Iterable[Process]) -> None:
+  """Stops all before it kills any, or one would fork while another dies."""
+  processes = list(processes)
+  for number in (signal.SIGSTOP, signal.SIGKILL):
+    for process in processes:
+      try:
+        os.kill(process.pid, number)
+      except ProcessLookupError:
+        pass
+
+
+def kill_group(pid: int) -> None:
+  """Kills the process `pid`, which nobody has waited for yet, and the group that it leads."""
+  # The group at once: fork() in a group that is being killed fails, so no bomb escapes.
+  if hasattr(os, "pidfd_open"):
+    try:
+      descriptor = os.pidfd_open(pid)
+    except OSError:  # an old kernel; the number is still its own, because it was not waited for
+      descriptor = None
+  else:
+    descriptor = None
+  try:
+    for is_group in (True, False):
+      try:
+        _signal(pid, descriptor, is_group)
+      except (ProcessLookupError, PermissionError):
+        pass  # not yet a leader; PermissionError is macOS's answer for a zombie
+  finally:
+    if descriptor is not None:
+      os.close(descriptor)
+
+
+def _signal(pid, descriptor, is_group):
+  if descriptor is not None:
+    try:
+      signal.pidfd_send_signal(descriptor, signal.SIGKILL, None, _PIDFD_SIGNAL_PROCESS_GROUP if is_group else 0)
+      return
+    except OSError as error:
+      if error.errno not in (errno.EINVAL, errno.ENOSYS, errno.EPERM):
+        raise
+  (os.killpg if is_group else os.kill)(pid, signal.SIGKILL)
+
+
+def count_threads_of_user() -> int:
+  count = 0
+  for process in _all():
+    try:
+      if os.stat(f"/proc/{process.pid}").st_uid == os.getuid():
+        count += process.threads
+    except FileNotFoundError:
+      continue
+  return count
+
+
+def _all():
+  for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
+    if name.isdigit():
+      try:
+        with open(f"/proc/{name}/stat", "rb") as file:
+          fields = file.read().rpartition(b")")[2].split()
+        yield Process(
+            pid=int(name),
+            parent=int(fields[1]),
+            threads=int(fields[17]),
+            is_runnable=fields[0] in (b"R", b"D"),
+            cpu_seconds=sum(map(int, fields[11:15])) / _CLOCK_TICKS,
+            memory_bytes=int(fields[21]) * _PAGE_BYTES,
+        )
+      except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+        continue  # it has ended
