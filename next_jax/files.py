@@ -54,7 +54,7 @@ def read_json(path: epath.PathLike) -> Any:
   """Raises FileError for a file that is missing or is not JSON."""
   try:
     return json.loads(_read_text(path))
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     if isinstance(error, FileError):
       raise
     raise FileError(f"{os.fspath(path)}: expected JSON, found {error}; make the file again") from None
@@ -92,7 +92,7 @@ def _parse_line(path: epath.PathLike, number: int, line: str, parse: Callable[[A
   where = f"{os.fspath(path)}:{number}"
   try:
     value = json.loads(line)
-  except ValueError as error:
+  except (ValueError, RecursionError) as error:
     raise FileError(
         f"{where}: expected one JSON object, found {line[:40]!r}... ({error}); the file is malformed or"
         " truncated: make or copy it again"
@@ -139,9 +139,14 @@ class Shards:
   def append(self, records: Iterable[schema.Record]) -> None:
     write_jsonl(self._part(len(self)), records)
 
+  def read(self, record_type: type[R]) -> Iterator[R]:
+    """All records of all parts."""
+    for number in range(len(self)):
+      yield from read_jsonl(self._part(number), record_type)
+
   def merge(self, path: epath.PathLike, record_type: type[R], order: Callable[[R], Any] | None = None) -> list[R]:
     """Writes all records to `path`, sorted by `order` where one is given, and returns them."""
-    records = [record for number in range(len(self)) for record in read_jsonl(self._part(number), record_type)]
+    records = list(self.read(record_type))
     if order is not None:
       records.sort(key=order)
     write_jsonl(path, records)

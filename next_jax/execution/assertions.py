@@ -109,8 +109,8 @@ def show(value: Any) -> str:
 
 
 def shorten(text: str) -> str:
-  """At most 500 characters, and without addresses, which differ from run to run."""
-  text = _ADDRESS.sub("", text)
+  """At most 500 characters that a file can hold, without addresses, which differ from run to run."""
+  text = _ADDRESS.sub("", text).encode("utf-8", "replace").decode()  # no lone surrogates
   return text if len(text) <= _MAX_DETAIL else f"{text[: _MAX_DETAIL - 3]}..."
 
 

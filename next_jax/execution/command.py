@@ -2,11 +2,15 @@
 
 import argparse
 import collections
+import dataclasses
+import hashlib
 import os
 import re
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
+
+from etils import epath
 
 from next_jax import errors
 from next_jax import files
@@ -14,14 +18,21 @@ from next_jax import pass_at_k
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
+from next_jax.execution import plus
 from next_jax.execution import problems as problems_lib
-from next_jax.execution import program as program_lib
+from next_jax.execution import samples as samples_lib
 
 _SECONDS_BETWEEN_LINES = 5.0
+# Verdicts are on disk when there are so many, or when so much time has passed.
+_VERDICTS_A_PART = 1000
+_SECONDS_A_PART = 10.0
+# Reference solutions get this, and programs as many times what those took as evalplus gives them.
+_REFERENCE_SECONDS = 60.0
+_TIMES_REFERENCE = 4.0
 
 
-class SampleFileError(errors.UserError):
-  """A sample file, or one of its rows, that does not fit the problems."""
+class CommandError(errors.UserError):
+  """An argument of `next-jax verify` that cannot be used."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       "--problems",
       required=True,
       metavar="FILE",
-      help="MBPP, HumanEval, HumanEval+ (OriginFmt) or HumanEvalPack file, .jsonl or .jsonl.gz",
+      help="MBPP, HumanEval, HumanEvalPack, HumanEval+ or MBPP+ file, .jsonl or .jsonl.gz",
   )
   parser.add_argument(
       "--samples",
@@ -44,9 +55,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument(
       "--cpu_seconds",
       type=float,
-      default=limits_lib.Limits.cpu_seconds,
       metavar="S",
-      help="CPU time of a program with all its tests (default: %(default)s)",
+      help=f"CPU time of a program with all its tests (default: {limits_lib.Limits.cpu_seconds}; for HumanEval+ and"
+      f" MBPP+ at least {_TIMES_REFERENCE:g} times what the slowest reference solution takes)",
   )
   parser.add_argument(
       "--memory_bytes",
@@ -55,47 +66,47 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       metavar="B",
       help="address space of a program (default: %(default)s)",
   )
+  parser.add_argument(
+      "--cache",
+      default="~/.cache/next_jax/expected_outputs",
+      metavar="DIR",
+      help="keeps what the reference solutions of HumanEval+ and MBPP+ return (default: %(default)s)",
+  )
 
 
 def main(arguments: argparse.Namespace) -> int:
-  """Raises errors.UserError for bad input, before anything is run or written."""
+  """Raises errors.UserError for bad input, before anything is run or written.
+
+  Verdicts are kept beside `--out` in parts until all are there: the same command goes on with them,
+  and `--out` is written whole or not at all.
+  """
   ks = _parse_ks(arguments.k)
-  limits = limits_lib.Limits(cpu_seconds=arguments.cpu_seconds, memory_bytes=arguments.memory_bytes)
+  given = {} if arguments.cpu_seconds is None else {"cpu_seconds": arguments.cpu_seconds}
+  limits = limits_lib.Limits(memory_bytes=arguments.memory_bytes, **given)
   problems = problems_lib.read_problems(arguments.problems)
-  programs = read_samples(arguments.samples, problems)
+  samples = samples_lib.read_samples(arguments.samples, problems)
   out = arguments.out or _default_out(arguments.samples)
+  sampled = list({problem.task_id: problem for problem, _, _ in samples}.values())
+  ready = _with_tests(sampled, limits, arguments)
+  if not given:
+    slowest = max((problem.reference_cpu_seconds or 0.0 for problem in ready.values()), default=0.0)
+    cpu_seconds = max(limits.cpu_seconds, _TIMES_REFERENCE * slowest)
+    limits = dataclasses.replace(
+        limits, cpu_seconds=cpu_seconds, judge_cpu_seconds=max(limits.judge_cpu_seconds, cpu_seconds)
+    )
+  programs = (ready[problem.task_id].program(code, index) for problem, code, index in samples)
+  parts = _Parts(out, [arguments.problems, arguments.samples], limits)
+  done = parts.num_verdicts
+  if done:
+    print(f"going on after {done} verdicts in {parts.directory}", file=sys.stderr)
+  for _ in range(done):
+    next(programs)
   with executor_lib.Executor(num_workers=arguments.num_workers, limits=limits) as executor:
-    verdicts = list(_with_progress(executor.verify(programs), len(programs)))
-  files.write_jsonl(out, verdicts)
+    parts.write(_with_progress(executor.verify(programs), done, len(samples)))
+  verdicts = parts.merge()
   print(summary(problems, verdicts, ks))
   print(f"verdicts: {os.fspath(out)}")
   return 0
-
-
-def read_samples(path: str, problems: list[problems_lib.Problem]) -> list[program_lib.Program]:
-  """One program a row; sample_index counts the rows of a task. Raises UserError with file and line."""
-  by_id = {problem.task_id: problem for problem in problems}
-  by_number = {_number(problem.task_id): problem for problem in problems}
-  counts = collections.Counter()
-  programs = []
-  for number, row in files.read_jsonl_objects(path):
-    try:
-      task_id = row.get("task_id")
-      if task_id is None:
-        raise SampleFileError("key 'task_id' is missing")
-      problem = by_id.get(str(task_id)) or _same_number(str(task_id), problems, by_number)
-      if problem is None:
-        raise SampleFileError(
-            f"task_id {task_id!r} is not in the problem file, whose first is {problems[0].task_id!r}; check that"
-            " samples and problems are of the same benchmark"
-        )
-      programs.append(problem.program(_code(row, problem), counts[problem.task_id]))
-      counts[problem.task_id] += 1
-    except SampleFileError as error:
-      raise SampleFileError(f"{path}:{number}: {error}") from None
-  if not programs:
-    raise SampleFileError(f"{path}: no samples in the file; expected one JSON object a line")
-  return programs
 
 
 def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict], ks: list[int]) -> str:
@@ -109,14 +120,9 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
   infrastructure = sum(verdict.status == "infrastructure" for verdict in verdicts)
   if infrastructure:
     rows.append(("not judged", f"{infrastructure} (a failure of this machine; left out of pass@k)"))
-  if tallies:
-    fewest = min(tallies.values())[0]
-    for k in ks:
-      if fewest >= k:
-        value = pass_at_k.mean_pass_at_k(list(tallies.values()), k)
-        rows.append((f"pass@{k}", f"{value:.4f}  ({len(tallies)} problems)"))
-      else:
-        rows.append((f"pass@{k}", f"-  (needs {k} samples of each problem, the fewest are {fewest})"))
+  rows += _pass_at_k_rows(tallies, ks, "pass@{}")
+  if any(problem.inputs is not None for problem in sampled):
+    rows += _pass_at_k_rows(tally(verdicts, _passed_base), ks, "pass@{} on base inputs")
   by_status = collections.Counter(verdict.status for verdict in verdicts)
   rows += [(status, str(by_status[status])) for status in schema.STATUSES if by_status[status]]
   inside = sum(verdict.trust == "inside" for verdict in verdicts)
@@ -126,15 +132,83 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
   return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
-def tally(verdicts: list[schema.Verdict]) -> dict[str, tuple[int, int]]:
+def tally(verdicts: list[schema.Verdict], passed=lambda verdict: verdict.passed) -> dict[str, tuple[int, int]]:
   """task_id -> (samples, samples that passed); a verdict of our own failure is no sample."""
   counts: dict[str, list[int]] = {}
   for verdict in verdicts:
     if verdict.status != "infrastructure":
       entry = counts.setdefault(verdict.task_id, [0, 0])
       entry[0] += 1
-      entry[1] += verdict.passed
+      entry[1] += passed(verdict)
   return {task_id: (num_samples, num_passed) for task_id, (num_samples, num_passed) in counts.items()}
+
+
+def _passed_base(verdict):
+  return bool(verdict.tests) and verdict.tests[0].status == "passed"
+
+
+def _pass_at_k_rows(tallies, ks, name):
+  if not tallies:
+    return
+  fewest = min(tallies.values())[0]
+  for k in ks:
+    if fewest >= k:
+      value = pass_at_k.mean_pass_at_k(list(tallies.values()), k)
+      yield name.format(k), f"{value:.4f}  ({len(tallies)} problems)"
+    else:
+      yield name.format(k), f"-  (needs {k} samples of each problem, the fewest are {fewest})"
+
+
+def _with_tests(problems, limits, arguments) -> dict[str, problems_lib.Problem]:
+  """The problems by task_id, with the tests that have to be made first."""
+  if all(problem.inputs is None for problem in problems):
+    return {problem.task_id: problem for problem in problems}
+  generous = dataclasses.replace(limits, cpu_seconds=_REFERENCE_SECONDS, judge_cpu_seconds=_REFERENCE_SECONDS)
+  with executor_lib.Executor(num_workers=arguments.num_workers, limits=generous) as executor:
+    problems = plus.with_tests(problems, executor, epath.Path(arguments.cache).expanduser())
+  for problem in problems:
+    count = sum(map(len, problem.left_out.values()))
+    if count:
+      print(
+          f"{problem.task_id}: {count} inputs are left out, as their right outputs are over the limits", file=sys.stderr
+      )
+  return {problem.task_id: problem for problem in problems}
+
+
+class _Parts:
+  """The verdicts of one command on their way to `out`."""
+
+  def __init__(self, out: str, sources: Sequence[str], limits: limits_lib.Limits):
+    """Takes over what an earlier run of the same command has left, and removes what another has."""
+    self.directory = f"{out}.partial"
+    self._out = out
+    self._shards = files.Shards(self.directory)
+    digests = [hashlib.sha256(epath.Path(source).read_bytes()).hexdigest() for source in sources]
+    settings = {"sources": digests, "limits": dataclasses.asdict(limits)}
+    path = epath.Path(self.directory) / "settings.json"
+    if path.exists() and files.read_json(path) == settings:
+      self.num_verdicts = sum(1 for _ in self._shards.read(schema.Verdict))
+      return
+    if epath.Path(self.directory).exists():
+      epath.Path(self.directory).rmtree()
+    files.write_json(path, settings)
+    self.num_verdicts = 0
+
+  def write(self, verdicts: Iterable[schema.Verdict]) -> None:
+    """Also when the verdicts end with an exception, those before it are written."""
+    pending, last = [], time.monotonic()
+    try:
+      for verdict in verdicts:
+        pending.append(verdict)
+        if len(pending) >= _VERDICTS_A_PART or time.monotonic() - last > _SECONDS_A_PART:
+          self._shards.append(pending)
+          pending, last = [], time.monotonic()
+    finally:
+      if pending:
+        self._shards.append(pending)
+
+  def merge(self) -> list[schema.Verdict]:
+    return self._shards.merge(self._out, schema.Verdict)
 
 
 def _parse_ks(text):
@@ -143,7 +217,7 @@ def _parse_ks(text):
   except ValueError:
     ks = []
   if not ks or min(ks) < 1:
-    raise SampleFileError(f"--k: found {text!r}, expected whole numbers from 1 on, such as 1,10,100")
+    raise CommandError(f"--k: found {text!r}, expected whole numbers from 1 on, such as 1,10,100")
   return ks
 
 
@@ -151,39 +225,18 @@ def _default_out(samples):
   return re.sub(r"(\.jsonl)?(\.gz)?$", "", samples, count=1) + "_verdicts.jsonl"
 
 
-def _number(task_id):
-  match = re.search(r"\d+$", task_id)
-  return int(match[0]) if match else task_id
-
-
-def _same_number(task_id, problems, by_number):
-  """MBPP/11, Mbpp/11 and 11 are one problem; HumanEval/0 and Python/0 are."""
-  prefix = task_id.rpartition("/")[0].lower()
-  is_mbpp = not problems[0].prompt
-  if prefix in (("", "mbpp") if is_mbpp else ("", "humaneval", "python")):
-    return by_number.get(_number(task_id))
-  return None
-
-
-def _code(row, problem):
-  for key in ("solution", "completion"):
-    if key in row:
-      if not isinstance(row[key], str):
-        raise SampleFileError(f"key {key!r}: expected a string, found {type(row[key]).__name__}")
-      return row[key] if key == "solution" else problem.prompt + row[key]
-  raise SampleFileError(f"found the keys {', '.join(map(repr, row))}; expected 'completion' or 'solution'")
-
-
-def _with_progress(verdicts: Iterator[schema.Verdict], total: int) -> Iterator[schema.Verdict]:
+def _with_progress(verdicts: Iterator[schema.Verdict], done: int, total: int) -> Iterator[schema.Verdict]:
   """Progress on stderr: a bar in a terminal, else a line now and then."""
   if sys.stderr.isatty():
     import tqdm
 
-    yield from tqdm.tqdm(verdicts, total=total, unit="program")
+    yield from tqdm.tqdm(verdicts, initial=done, total=total, unit="program", smoothing=0.1)
     return
-  last = time.monotonic()
+  start = last = time.monotonic()
   for number, verdict in enumerate(verdicts, 1):
-    if time.monotonic() - last > _SECONDS_BETWEEN_LINES:
-      last = time.monotonic()
-      print(f"verified {number} of {total} programs", file=sys.stderr)
+    now = time.monotonic()
+    if now - last > _SECONDS_BETWEEN_LINES:
+      last, rate = now, number / (now - start)
+      left = (total - done - number) / rate
+      print(f"verified {done + number} of {total} programs, {rate:.3g} a second, {left:.0f} s left", file=sys.stderr)
     yield verdict

@@ -209,7 +209,7 @@ def _normal(value):
   if kind in (int, bool):
     return hex(value)
   if kind is float:
-    if value != value:
+    if math.isnan(value):
       raise plain_data.NotPlain("nan is not equal to itself")
     return hex(int(value)) if value.is_integer() else repr(value)
   if kind is list:

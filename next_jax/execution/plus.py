@@ -83,7 +83,7 @@ def inputs_of_row(row: dict[str, Any]) -> Inputs:
       plus=encoded["plus_input"],
       atol=atol,
       rule=(_MBPP_RULES if is_mbpp else _HUMAN_EVAL_RULES).get(entry_point, "equal"),
-      contract=row.get("contract") or "",
+      contract=str(row.get("contract") or ""),
   )
 
 

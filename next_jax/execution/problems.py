@@ -72,8 +72,10 @@ def read_problems(path: epath.PathLike) -> list[Problem]:
   for where, row in _rows(path):
     try:
       problem = _problem(row)
-    except (ProblemError, plus.InputsError, SyntaxError) as error:
+    except errors.UserError as error:
       raise ProblemError(f"{where}: {error}") from None
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of the parser
+      raise ProblemError(f"{where}: expected Python code, found {type(error).__name__}: {error}") from None
     if problem.task_id in lines:
       raise ProblemError(f"{where}: task_id {problem.task_id!r} is also at {lines[problem.task_id]}; keep one of them")
     lines[problem.task_id] = where
@@ -109,24 +111,33 @@ def _problem(row: dict[str, Any]) -> Problem:
   )
 
 
-def _text(row, key, kind=str):
+def _text(row, key):
   if key not in row:
     raise ProblemError(f"key {key!r} is missing")
-  if not isinstance(row[key], kind):
-    raise ProblemError(f"key {key!r}: expected {kind.__name__}, found {type(row[key]).__name__}")
+  if not isinstance(row[key], str):
+    raise ProblemError(f"key {key!r}: expected str, found {type(row[key]).__name__}")
   return row[key]
 
 
+def _optional(row, key):
+  return "" if row.get(key) is None else _text(row, key)
+
+
+def _strings(row, key):
+  values = row.get(key) or []
+  if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    raise ProblemError(f"key {key!r}: expected a list of one or more strings")
+  return [value.replace("\r\n", "\n") for value in values]
+
+
 def _mbpp(row):
-  if "task_id" not in row:
-    raise ProblemError("key 'task_id' is missing")
+  if type(row.get("task_id")) not in (int, str):
+    raise ProblemError(f"key 'task_id': expected a number or text, found {row.get('task_id')!r}")
   code = _text(row, "code").replace("\r\n", "\n")
-  tests = _text(row, "test_list", list) + (row.get("challenge_test_list") or [])
-  if not tests or not all(isinstance(test, str) for test in tests):
+  tests = _strings(row, "test_list") + _strings(row, "challenge_test_list")
+  if not tests:
     raise ProblemError("key 'test_list': expected a list of one or more strings")
-  tests = [test.replace("\r\n", "\n") for test in tests]
-  setup_code = row.get("test_setup_code") or "\n".join(row.get("test_imports") or [])
-  setup_code = setup_code.replace("\r\n", "\n")
+  setup_code = _optional(row, "test_setup_code").replace("\r\n", "\n") or "\n".join(_strings(row, "test_imports"))
   if setup_code and assertions.names_missing([assertions.compile_test(setup_code)], set()):
     # Builds its values with classes of the solution, so it can only run after that.
     tests[0] = f"{setup_code.rstrip()}\n{tests[0]}"
@@ -138,7 +149,7 @@ def _mbpp(row):
       setup_code=setup_code,
       tests=tuple(tests),
       canonical=code,
-      instruction=row.get("text") or row.get("prompt") or "",
+      instruction=_optional(row, "text") or _optional(row, "prompt"),
   )
 
 
@@ -186,8 +197,8 @@ def _human_eval(row, buggy):
       tests=(test,),
       canonical=prompt + canonical,
       buggy=prompt + _text(row, "buggy_solution") if buggy else None,
-      instruction=row.get("instruction") or row.get("text") or "",
-      bug_type=row.get("bug_type") or "",
+      instruction=_optional(row, "instruction") or _optional(row, "text"),
+      bug_type=_optional(row, "bug_type"),
   )
 
 
@@ -212,6 +223,6 @@ def _before_entry_point(prompt, name):
     try:
       tree = ast.parse(prompt)
     except SyntaxError:
-      return ""
+      return ""  # such as one that ends in the middle of an expression
   body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == name)]
   return ast.unparse(ast.Module(body=body, type_ignores=[])) if body else ""

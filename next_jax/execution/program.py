@@ -81,7 +81,7 @@ class Outputs:
 
   Attributes:
     expected: outputs in the order of the inputs, up to the first that there is none of; tagged JSON.
-    status: "passed" when there are all; else as in a verdict, or "too long" for an output longer than Limits.reply_bytes.
+    status: "passed" when there are all; else as in a verdict, or "too long" for an output over Limits.reply_bytes.
     detail: why there are no more.
     cpu_seconds: of the program's process.
   """

@@ -13,26 +13,26 @@ from next_jax.execution import problems as problems_lib
 LIMITS = limits_lib.Limits(reply_bytes=1 << 16)
 
 HUMAN_EVAL = {
-    "task_id": "HumanEval/9",
-    "prompt": 'import math\n\ndef halves(values):\n  """Halves."""\n',
-    "entry_point": "halves",
-    "canonical_solution": "  assert values is not None\n  return [value / 2 for value in values]\n",
-    "test": "def check(candidate):\n  assert candidate([2]) == [1]\n",
-    "contract": '  assert isinstance(values, list), "invalid inputs"\n',
-    "base_input": [[[2, 4]], [[]]],
-    "plus_input": [[[1]], [[0.1, 0.3]]],
-    "atol": 0,
+  "task_id": "HumanEval/9",
+  "prompt": 'import math\n\ndef halves(values):\n  """Halves."""\n',
+  "entry_point": "halves",
+  "canonical_solution": "  assert values is not None\n  return [value / 2 for value in values]\n",
+  "test": "def check(candidate):\n  assert candidate([2]) == [1]\n",
+  "contract": '  assert isinstance(values, list), "invalid inputs"\n',
+  "base_input": [[[2, 4]], [[]]],
+  "plus_input": [[[1]], [[0.1, 0.3]]],
+  "atol": 0,
 }
 MBPP = {
-    "task_id": "Mbpp/2",
-    "prompt": '"""\nShared elements.\n"""\n',
-    "entry_point": "similar_elements",
-    "canonical_solution": "def similar_elements(one, other):\n  return tuple(set(one) & set(other))\n",
-    "contract": "",
-    "base_input": [[[3, 4, 5], [5, 4]]],
-    "plus_input": {},
-    "atol": 0,
-    "assertion": "",
+  "task_id": "Mbpp/2",
+  "prompt": '"""\nShared elements.\n"""\n',
+  "entry_point": "similar_elements",
+  "canonical_solution": "def similar_elements(one, other):\n  return tuple(set(one) & set(other))\n",
+  "contract": "",
+  "base_input": [[[3, 4, 5], [5, 4]]],
+  "plus_input": {},
+  "atol": 0,
+  "assertion": "",
 }
 
 
@@ -62,7 +62,9 @@ def test_the_tests_are_the_benchmarks_own_inputs_and_then_evalpluss(tmp_path, ex
   assert statuses(executor, human_eval, wrong) == (["passed", "failed"], "halves([1]) returned [0], expected [0.5]")
   multiplied = "def halves(values):\n  return [value * 0.49999999999 for value in values]\n"
   assert statuses(executor, human_eval, multiplied)[0] == ["passed", "passed"]
-  assert statuses(executor, mbpp, "def similar_elements(a, b):\n  return [x for x in b if x in a] * 2\n")[0] == ["passed"]
+  assert statuses(executor, mbpp, "def similar_elements(a, b):\n  return [x for x in b if x in a] * 2\n")[0] == [
+    "passed"
+  ]
 
 
 def test_arguments_have_the_types_that_json_does_not_say(tmp_path):
@@ -83,28 +85,36 @@ def test_expected_outputs_are_computed_once(tmp_path, executor):
 
 
 def test_an_input_with_an_output_over_the_limits_is_left_out(tmp_path, executor):
-  row = {**HUMAN_EVAL, "canonical_solution": "  return 'x' * 10 ** values[0]\n", "base_input": [[[1]], [[7]], [[2]], [[12]]]}
+  row = {
+    **HUMAN_EVAL,
+    "canonical_solution": "  return 'x' * 10 ** values[0]\n",
+    "base_input": [[[1]], [[7]], [[2]], [[12]]],
+  }
   (problem,) = plus.with_tests(read(tmp_path, {**row, "plus_input": []}), executor)
   assert statuses(executor, problem, problem.canonical) == (["passed"], "")
   assert problem.left_out == {"base": (1, 3), "plus": ()}
 
 
 def test_a_reference_solution_that_fails_is_refused(tmp_path, executor):
-  problems = read(tmp_path, HUMAN_EVAL, {**HUMAN_EVAL, "task_id": "HumanEval/1", "plus_input": [[[1]], [[1], 2], [None]]})
-  with pytest.raises(plus.InputsError, match="'HumanEval/1': the reference solution fails on input 1 of plus_input: Type"):
+  problems = read(
+    tmp_path, HUMAN_EVAL, {**HUMAN_EVAL, "task_id": "HumanEval/1", "plus_input": [[[1]], [[1], 2], [None]]}
+  )
+  with pytest.raises(
+    plus.InputsError, match="'HumanEval/1': the reference solution fails on input 1 of plus_input: Type"
+  ):
     plus.with_tests(problems, executor)
 
 
 @pytest.mark.parametrize(
-    "change, message",
-    [
-        ({"atol": "small"}, "plus.jsonl.gz:1: key 'atol': expected a number from 0 to 1, found 'small'"),
-        ({"base_input": 3}, "key 'base_input': expected a list of argument lists"),
-        ({"plus_input": [3]}, "key 'plus_input': expected a list of argument lists"),
-        ({"base_input": [], "plus_input": []}, "expected one or more inputs, found none"),
-        ({"task_id": "Mbpp/106"}, "key 'base_input': the arguments are not such as 'Mbpp/106' takes"),
-        ({"entry_point": None}, "key 'entry_point': expected str, found NoneType"),
-    ],
+  "change, message",
+  [
+    ({"atol": "small"}, "plus.jsonl.gz:1: key 'atol': expected a number from 0 to 1, found 'small'"),
+    ({"base_input": 3}, "key 'base_input': expected a list of argument lists"),
+    ({"plus_input": [3]}, "key 'plus_input': expected a list of argument lists"),
+    ({"base_input": [], "plus_input": []}, "expected one or more inputs, found none"),
+    ({"task_id": "Mbpp/106"}, "key 'base_input': the arguments are not such as 'Mbpp/106' takes"),
+    ({"entry_point": None}, "key 'entry_point': expected str, found NoneType"),
+  ],
 )
 def test_what_is_wrong_with_a_row_is_named(tmp_path, change, message):
   with pytest.raises((plus.InputsError, problems_lib.ProblemError), match=message):

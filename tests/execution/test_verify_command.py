@@ -3,8 +3,11 @@
 import argparse
 import gzip
 import json
+import os
+import pty
 import subprocess
 import sys
+import termios
 
 import pytest
 
@@ -31,6 +34,7 @@ def run(tmp_path, capsys):
     parser = argparse.ArgumentParser()
     command.add_arguments(parser)
     paths = ["--problems", str(tmp_path / "problems.jsonl"), "--samples", str(tmp_path / "samples.jsonl")]
+    paths += ["--cache", str(tmp_path / "cache")]
     code = command.main(parser.parse_args([*paths, "--num_workers", "1", *options]))
     assert code == 0
     return capsys.readouterr().out
@@ -87,6 +91,115 @@ def test_what_is_wrong_with_a_sample_file_is_named_with_its_line(run, tmp_path, 
   with pytest.raises(errors.UserError, match=message):
     run(samples)
   assert not (tmp_path / "samples_verdicts.jsonl").exists()
+
+
+PLUS = {
+    "task_id": "HumanEval/0",
+    "prompt": "def f(x):\n",
+    "entry_point": "f",
+    "canonical_solution": "  return 'x' * x\n",
+    "test": "",
+    "contract": "",
+    "base_input": [[1]],
+    "plus_input": [[0], [-1], [10**8]],
+    "atol": 0,
+}
+
+
+def test_of_human_eval_plus_both_kinds_of_pass_at_k_are_printed_and_what_is_left_out(tmp_path, capsys):
+  samples = [{"task_id": "0", "completion": f"  return {result}\n"} for result in ("'x' * x", "'x' * abs(x)", "x")]
+  for name, rows in (("problems", [PLUS]), ("samples", samples)):
+    (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+  parser = argparse.ArgumentParser()
+  command.add_arguments(parser)
+  paths = [f"--{name}={tmp_path / name}.jsonl" for name in ("problems", "samples")]
+  command.main(parser.parse_args([*paths, f"--cache={tmp_path / 'cache'}", "--num_workers=1", "--k=1"]))
+  output = capsys.readouterr()
+  table = dict(line.split("  ", 1) for line in output.out.splitlines() if "  " in line)
+  assert table["pass@1"].strip() == "0.3333  (1 problems)"
+  assert table["pass@1 on base inputs"].strip() == "0.6667  (1 problems)"
+  assert "HumanEval/0: 1 inputs are left out" in output.err
+  assert len(os.listdir(tmp_path / "cache")) == 1
+
+
+def test_a_detail_that_no_file_can_hold_does_not_lose_the_verdicts(run, tmp_path):
+  run([GOOD, {"task_id": 2, "completion": "def f(x):\n  raise ValueError('\\ud800')\n"}])
+  verdicts = files.read_jsonl(tmp_path / "samples_verdicts.jsonl", schema.Verdict)
+  assert [(verdict.status, verdict.detail) for verdict in verdicts] == [
+      ("passed", ""), ("error", "ValueError: ? (line 2 of the program)")
+  ]  # fmt: skip
+
+
+class _Interrupt:
+  """Stands for the executor's stream: ends like a Ctrl-C after some verdicts."""
+
+  def __init__(self, monkeypatch, count):
+    self.started = []
+    verify = command.executor_lib.Executor.verify
+
+    def interrupted(executor, programs):
+      for number, verdict in enumerate(verify(executor, self._counted(programs))):
+        if number == count:
+          raise KeyboardInterrupt
+        yield verdict
+
+    monkeypatch.setattr(command.executor_lib.Executor, "verify", interrupted)
+
+  def _counted(self, programs):
+    for program in programs:
+      self.started.append(program.sample_index)
+      yield program
+
+
+def test_an_interrupted_command_leaves_no_verdict_file_and_goes_on_when_it_is_given_again(run, tmp_path, monkeypatch):
+  samples = [GOOD, BAD] * 10
+  with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+    _Interrupt(context, 7)
+    run(samples)
+  out = tmp_path / "samples_verdicts.jsonl"
+  assert not out.exists()
+  with monkeypatch.context() as context:
+    rest = _Interrupt(context, None)
+    run(samples)
+  assert rest.started == list(range(7, 20))
+  verdicts = files.read_jsonl(out, schema.Verdict)
+  assert [verdict.sample_index for verdict in verdicts] == list(range(20))
+  assert [verdict.passed for verdict in verdicts] == [True, False] * 10
+  assert not (tmp_path / "samples_verdicts.jsonl.partial").exists()
+
+
+def test_what_another_command_left_is_not_gone_on_with(run, tmp_path, monkeypatch):
+  with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
+    _Interrupt(context, 2)
+    run([GOOD, BAD, GOOD])
+  run([BAD, BAD, GOOD])
+  verdicts = files.read_jsonl(tmp_path / "samples_verdicts.jsonl", schema.Verdict)
+  assert [verdict.passed for verdict in verdicts] == [False, False, True]
+
+
+def test_progress_says_rate_and_time_left(monkeypatch, capsys):
+  monkeypatch.setattr(command, "_SECONDS_BETWEEN_LINES", 0.0)
+  verdicts = [schema.Verdict(task_id="1", sample_index=index, status="passed") for index in range(3)]
+  assert list(command._with_progress(iter(verdicts), 1, 4)) == verdicts
+  lines = capsys.readouterr().err.splitlines()
+  assert lines[0].startswith("verified 2 of 4 programs, ") and lines[0].endswith(" s left")
+  assert lines[-1].startswith("verified 4 of 4 programs, ") and lines[-1].endswith(" a second, 0 s left")
+
+
+def test_in_a_terminal_progress_is_a_bar(tmp_path):
+  for name, rows in (("problems", PROBLEMS), ("samples", [GOOD, BAD])):
+    (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+  script = "import sys; from next_jax import main; sys.exit(main.main(sys.argv[1:]))"
+  paths = [f"--{name}={tmp_path / name}.jsonl" for name in ("problems", "samples")]
+  ours, theirs = pty.openpty()
+  termios.tcsetwinsize(theirs, (24, 100))
+  command_line = [sys.executable, "-c", script, "verify", *paths]
+  process = subprocess.run(command_line, stdout=subprocess.PIPE, stderr=theirs, check=False)
+  os.close(theirs)
+  shown = os.read(ours, 1 << 16).decode()
+  os.close(ours)
+  assert process.returncode == 0, shown
+  assert "2/2" in shown and "program/s" in shown
 
 
 @pytest.mark.parametrize("k", ["0", "one", "1,,2", ""])
