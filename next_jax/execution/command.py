@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       type=float,
       metavar="S",
       help=f"CPU time of a program with all its tests (default: {limits_lib.Limits.cpu_seconds}; for HumanEval+ and"
-      f" MBPP+ at least {_TIMES_REFERENCE:g} times what the slowest reference solution takes)",
+      f" MBPP+ at least {_TIMES_REFERENCE:g} times what the reference solution takes)",
   )
   parser.add_argument(
       "--memory_bytes",
@@ -88,13 +88,12 @@ def main(arguments: argparse.Namespace) -> int:
   out = arguments.out or _default_out(arguments.samples)
   sampled = list({problem.task_id: problem for problem, _, _ in samples}.values())
   ready = _with_tests(sampled, limits, arguments)
-  if not given:
-    slowest = max((problem.reference_cpu_seconds or 0.0 for problem in ready.values()), default=0.0)
-    cpu_seconds = max(limits.cpu_seconds, _TIMES_REFERENCE * slowest)
-    limits = dataclasses.replace(
-        limits, cpu_seconds=cpu_seconds, judge_cpu_seconds=max(limits.judge_cpu_seconds, cpu_seconds)
-    )
-  programs = (ready[problem.task_id].program(code, index) for problem, code, index in samples)
+  allowed = {task_id: _cpu_seconds(problem, arguments.cpu_seconds) for task_id, problem in ready.items()}
+  most = max(allowed.values())
+  limits = dataclasses.replace(limits, cpu_seconds=most, judge_cpu_seconds=max(limits.judge_cpu_seconds, most))
+  programs = (
+      ready[problem.task_id].program(code, index, allowed[problem.task_id]) for problem, code, index in samples
+  )
   parts = _Parts(out, [arguments.problems, arguments.samples], limits)
   done = parts.num_verdicts
   if done:
@@ -173,6 +172,12 @@ def _with_tests(problems, limits, arguments) -> dict[str, problems_lib.Problem]:
           f"{problem.task_id}: {count} inputs are left out, as their right outputs are over the limits", file=sys.stderr
       )
   return {problem.task_id: problem for problem in problems}
+
+
+def _cpu_seconds(problem, given):
+  if given is not None:
+    return given
+  return max(limits_lib.Limits.cpu_seconds, _TIMES_REFERENCE * (problem.reference_cpu_seconds or 0.0))
 
 
 class _Parts:

@@ -109,7 +109,10 @@ class Judge:
     except forker_lib.ZygoteLost as error:
       return {"infrastructure": str(error)}
 
-  def _verify(self, *, code, entry_point, setup_code, tests):
+  def _verify(self, *, code, entry_point, setup_code, tests, cpu_seconds=None):
+    limits = self._settings
+    if cpu_seconds is not None:
+      limits = {**limits, "cpu_seconds": min(cpu_seconds, limits["cpu_seconds"])}
     try:
       setup = assertions.compile_test(setup_code).code if setup_code else None
       tests = [assertions.compile_test(test, entry_point) for test in tests]
@@ -117,7 +120,7 @@ class Judge:
       return _verdict("error", detail=f"a test, or the setup code, does not compile: {type(error).__name__}: {error}")
     session_arguments = (setup_code, code, entry_point)
     if not entry_point:
-      return self._run(session_arguments, tests, None)
+      return self._run(limits, session_arguments, tests, None)
     # Once with the calls made ahead that the tests foresee; if they then make others, again without.
     for foreseen in (_foreseen(tests), []):
       namespace = {"__name__": "tests", "__builtins__": __builtins__}
@@ -130,16 +133,16 @@ class Judge:
       if assertions.names_missing(tests, namespace.keys() | {entry_point}):
         break
       try:
-        return self._run(session_arguments, tests, namespace, foreseen)
+        return self._run(limits, session_arguments, tests, namespace, foreseen)
       except session_lib.Unforeseen:
         continue
       except plain_data.NotPlain:  # a test passes something to the program that cannot leave this process
         break
-    return self._run((setup_code, code, ""), tests, None)
+    return self._run(limits, (setup_code, code, ""), tests, None)
 
-  def _run(self, session_arguments, tests, namespace, foreseen=()):
+  def _run(self, limits, session_arguments, tests, namespace, foreseen=()):
     """The verdict. `namespace` None: the tests run inside. Raises Unforeseen and NotPlain."""
-    session = session_lib.Session(self._forker, self._settings)
+    session = session_lib.Session(self._forker, limits)
     results = []
     try:
       with self._timer:

@@ -51,7 +51,7 @@ class Problem:
   reference_cpu_seconds: float | None = None
   left_out: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
-  def program(self, code: str, sample_index: int = 0) -> program_lib.Program:
+  def program(self, code: str, sample_index: int = 0, cpu_seconds: float | None = None) -> program_lib.Program:
     """The whole program `code`, with this problem's tests."""
     return program_lib.Program(
         task_id=self.task_id,
@@ -60,6 +60,7 @@ class Problem:
         entry_point=self.entry_point,
         setup_code=self.setup_code,
         tests=self.tests,
+        cpu_seconds=cpu_seconds,
     )
 
 

@@ -18,6 +18,8 @@ class Program(schema.Record):
     setup_code: runs before the program and, where the tests are judged, before the tests.
     tests: Python sources that raise when they are not satisfied; they run in order, in one
       namespace, up to the first that does not pass.
+    cpu_seconds: where this program needs no more of the executor's Limits.cpu_seconds than that. It is looked at
+      while the program makes the judge wait, so one that answers many calls may get somewhat more.
   """
 
   record_name: ClassVar[str] = "program"
@@ -27,6 +29,7 @@ class Program(schema.Record):
   entry_point: str
   setup_code: str = ""
   tests: tuple[str, ...]
+  cpu_seconds: float | None = None
 
   def __post_init__(self):
     if not self.tests:
@@ -35,7 +38,7 @@ class Program(schema.Record):
   def job(self) -> dict[str, Any]:
     """What a judge needs of it."""
     fields = {"code": self.code, "entry_point": self.entry_point, "setup_code": self.setup_code, "tests": self.tests}
-    return {"program": fields}
+    return {"program": {**fields, "cpu_seconds": self.cpu_seconds}}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -45,6 +45,12 @@ def test_a_false_assertion_fails_says_why_and_ends_the_tests(executor):
   assert [result.status for result in verdict.tests] == ["passed", "failed"]
 
 
+def test_a_program_can_be_given_less_time_than_the_executor_gives(executor):
+  verdict = verify(executor, "def f():\n  while True: pass\n", "assert f()", cpu_seconds=0.1)
+  assert (verdict.status, verdict.detail) == ("timeout", "used more than 0.1 s of CPU time")
+  assert verify(executor, "def f():\n  return 1\n", "assert f()", cpu_seconds=0.1).passed
+
+
 @pytest.mark.parametrize(
     "code, status, detail",
     [
