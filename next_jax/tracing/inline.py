@@ -11,24 +11,37 @@ The format of NExT (Ni et al., arXiv 2404.14662). A number is the index of the s
 visited often, the first visits and the last are written. `...` stands where something was left out: visits of the
 line, or rounds of its loop which did not come to it or changed nothing there.
 
-Only comments are added, so the result is Python with the same AST. Annotating again replaces the annotation.
+Only comments are added, so the result is Python with the same AST. Annotating again replaces the annotation, and
+`readback.read` gives back what it says.
 """
 
-import bisect
 import dataclasses
-import io
-import re
-import tokenize
+from collections.abc import Iterable, Mapping
 
+from next_jax import errors
 from next_jax import schema
+from next_jax.tracing import comments
+from next_jax.tracing import places
+from next_jax.tracing import rounds
+from next_jax.tracing import scopes
 from next_jax.tracing import statements
 from next_jax.tracing import texts
 
-_LINE_END = re.compile(r"\r\n|\r|\n")
-# Where every line can take a comment: no string over several lines, no continuation, nothing of ours to replace.
-_NEEDS_TOKENS = re.compile(r"'''|\"\"\"|\\[\r\n]|[fFtT][rR]?['\"]|[rR][fFtT]['\"]|# \(\d")
-_OURS = re.compile(r"[ \t]*# \(\d+\) (?:\.\.\.|(?:return|yield|raise) |[^\W\d]\w*=)")
+SHORTEST_COMMENT = 20  # characters: `...; (123456789) ...`
+
 _TAB = 8
+_SHORT_VALUE = 8  # characters; what `comment_width` may shorten values to
+_NAMES_ONLY = 3  # width at which longer values are `...`
+_NUMBER_ONLY = 0
+_SHORTEST_VALUE = 5  # `ab...`, the least that `texts.cut` gives
+
+
+class StyleError(errors.UserError):
+  """A setting that no comment can follow; the message names it."""
+
+
+class MismatchError(errors.UserError):
+  """A trace that is not one of the source; the message names the step."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,8 +51,10 @@ class InlineStyle:
   Attributes:
     first_visits: of a line that was visited often, so many from the front.
     last_visits: and so many from the end.
+    unchanged_visits: whether visits that changed nothing are visits, written as `(7) -`, or not written at all.
     value_width: of the text of one value; longer ones lose their middle.
-    comment_width: of the comment of one line; visits are left out and values shortened until it fits.
+    comment_width: of the comment of one line, at least 20; visits are left out and values shortened until it fits.
+    functions: those whose states are written; see `scopes`.
     align: whether the comments of a function stand in a column.
     gap: spaces between the longest line that has a comment and the column.
     align_width: longer lines do not move the column; their comment follows two spaces after them.
@@ -47,11 +62,25 @@ class InlineStyle:
 
   first_visits: int = 2
   last_visits: int = 1
+  unchanged_visits: bool = False
   value_width: int = 60
   comment_width: int = 200
+  functions: scopes.Scope = scopes.AllFunctions()
   align: bool = True
   gap: int = 5
   align_width: int = 72
+
+  def __post_init__(self):
+    least = {"value_width": 1, "comment_width": SHORTEST_COMMENT}
+    for name in ("first_visits", "last_visits", "value_width", "comment_width", "gap", "align_width"):
+      value = getattr(self, name)
+      if type(value) is not int or value < least.get(name, 0):
+        raise StyleError(f"InlineStyle.{name}={value!r}: expected a whole number, at least {least.get(name, 0)}")
+    if not hasattr(self.functions, "lines"):
+      raise StyleError(
+          f"InlineStyle.functions={self.functions!r}: expected an object such as AllFunctions(), CalledFunction() or"
+          " NamedFunctions(names=('push',)) of next_jax.tracing.scopes"
+      )
 
 
 def annotate(source: str, trace: schema.Trace, style: InlineStyle = InlineStyle()) -> str:
@@ -59,173 +88,134 @@ def annotate(source: str, trace: schema.Trace, style: InlineStyle = InlineStyle(
 
   Raises:
     statements.SourceError: the source does not compile.
+    MismatchError: the trace is not one of this source.
   """
-  layout = statements.analyse(source)
-  lines, ends = _split(source)
-  last_token = _LineEnds(lines) if _NEEDS_TOKENS.search(source) else None
-  if last_token is not None:
-    lines = [last_token.without_trace(number, line) for number, line in enumerate(lines, 1)]
-  comments: dict[int, list[str]] = {}
-  for line, comment in _comments(trace, layout, style).items():
-    comments.setdefault(last_token.place(line) if last_token else line, []).append(comment)
-  columns = _columns(lines, comments, layout, style)
-  for line, parts in comments.items():
-    if line > len(lines):
-      continue  # a trace of another source
-    code = lines[line - 1].rstrip()
-    width = len(code.expandtabs(_TAB))
-    spaces = max(columns.get(layout.function[line], 0) - width, 2)
-    lines[line - 1] = code + " " * spaces + "# " + "; ".join(parts)
-  return "".join(map("".join, zip(lines, ends)))
+  return Annotation(source, trace, style).text
 
 
-def _split(source: str) -> tuple[list[str], list[str]]:
-  """Physical lines as Python counts them, and what ends each."""
-  ends = _LINE_END.findall(source)
-  return _LINE_END.split(source), [*ends, ""]
+class Annotation:
+  """A source and what of a trace a style shows on it.
 
+  Attributes:
+    shown: number of each step that is written -> width of its values.
+    text: the annotated source with all of them.
+  """
 
-class _LineEnds:
-  """Which physical lines end where a comment may stand, found with Python's own tokenizer."""
+  def __init__(self, source: str, trace: schema.Trace, style: InlineStyle):
+    """Raises as `annotate`."""
+    self._steps = trace.steps
+    self._style = style
+    self._layout = statements.analyse(source)
+    self._places = places.Places(source)
+    self._visits = self._find_visits(trace)  # line with the comment -> numbers of its steps
+    is_repeated = any(len(numbers) > 1 for numbers in self._visits.values())
+    self._rounds = rounds.of_steps(trace.steps, self._layout) if is_repeated else []
+    self.shown: dict[int, int] = {}
+    full: dict[int, str] = {}
+    for line, numbers in self._visits.items():
+      shown, full[line] = self._within_width(numbers)
+      self.shown.update(shown)
+    self.text = self._place(full)
 
-  def __init__(self, lines: list[str]):
-    self._open: list[int] = []
-    self._ours: dict[int, int] = {}
-    text = "\n".join(lines) + "\n"  # without it the tokenizer overlooks a last line that begins with #
-    depth = 0  # of f-strings, in which line ends belong to the text
-    starts = _tokens("FSTRING_START", "TSTRING_START")
-    stops = _tokens("FSTRING_END", "TSTRING_END")
-    for token in tokenize.generate_tokens(io.StringIO(text, newline="\n").readline):
-      if token.type in starts:
-        depth += 1
-      elif token.type in stops:
-        depth -= 1
-      elif depth:
+  def write(self, shown: Mapping[int, int]) -> str:
+    """The annotated source with these steps, a part of those in `self.shown`, at these widths."""
+    return self._place({line: self._comment(numbers, shown) for line, numbers in self._visits.items()})
+
+  def _place(self, comment: dict[int, str]) -> str:
+    """The source with the comments of its lines; empty ones are none."""
+    comment = {line: text for line, text in comment.items() if text}
+    lines = list(self._places.lines)
+    columns = self._columns(comment)
+    for line, text in comment.items():
+      code = lines[line - 1].rstrip()
+      spaces = max(columns.get(self._layout.function[line], 0) - len(code.expandtabs(_TAB)), 2)
+      lines[line - 1] = code + " " * spaces + "# " + text
+    return "".join(map("".join, zip(lines, self._places.ends)))
+
+  def state(self, number: int, width: int) -> str:
+    """The text of a step's state with values of this width."""
+    if width == _NUMBER_ONLY:
+      return comments.write_number(number)
+    step = self._steps[number]
+    changes = [(name, _shortened(value, width)) for name, value in step.changes]
+    for name, _ in changes:
+      if not name.isidentifier():
+        raise MismatchError(f"step {number} of the trace: {name!r} is not a variable; record the trace again")
+    if step.value is None:
+      return comments.write_state(number, changes, None, None)
+    if step.event not in comments.VERBS:
+      raise MismatchError(f"step {number} of the trace: a {step.event!r} event has no value; record the trace again")
+    return comments.write_state(number, changes, comments.VERBS[step.event], _shortened(step.value, width))
+
+  def _find_visits(self, trace: schema.Trace) -> dict[int, list[int]]:
+    visits: dict[int, list[int]] = {}
+    chosen = self._style.functions.lines(self._layout, trace)
+    num_lines, with_unchanged = len(self._places.lines), self._style.unchanged_visits
+    for number, step in enumerate(trace.steps):
+      line = step.line
+      if not 0 < line <= num_lines:
+        raise MismatchError(
+            f"step {number} of the trace is on line {line}, but the source has {num_lines} lines; trace this source"
+        )
+      if (step.changes or step.value is not None or with_unchanged) and self._layout.function[line] in chosen:
+        visits.setdefault(self._places.place(line), []).append(number)
+    return visits
+
+  def _within_width(self, numbers: list[int]) -> tuple[dict[int, int], str]:
+    """Which of a line's visits are written and how wide, so that its comment keeps to its width; and the comment."""
+    style = self._style
+    first, last, width = style.first_visits, style.last_visits, style.value_width
+    while True:
+      shown = dict.fromkeys(_ends(numbers, first, last), width)
+      text = self._comment(numbers, shown)
+      if len(text) <= style.comment_width or width == _NUMBER_ONLY:
+        return shown, text
+      if first + last > 2 and first > 0 and len(numbers) > 1:
+        first -= 1
+      elif last > 1:
+        last -= 1
+      elif width > _SHORT_VALUE:
+        width = max(width * 2 // 3, _SHORT_VALUE)
+      elif len(shown) > 1:
+        first, last = (first - 1, last) if first else (first, last - 1)
+      else:
+        width = _NAMES_ONLY if width > _NAMES_ONLY else _NUMBER_ONLY
+
+  def _comment(self, numbers: list[int], shown: Mapping[int, int]) -> str:
+    """The comment of a line that was visited at these steps, without the `# `; empty when none of them is shown."""
+    parts = []
+    before = -1
+    for i, number in enumerate(numbers):
+      if number not in shown:
         continue
-      elif token.type in (tokenize.NEWLINE, tokenize.NL):
-        self._open.append(token.start[0])
-      elif token.type == tokenize.COMMENT:
-        line, column = token.start
-        found = re.search(_OURS, lines[line - 1][column - 1 if column else 0 :])
-        if found and lines[line - 1][:column].strip():
-          offset = (column - 1 if column else 0) + found.start()
-          self._ours[line] = offset
-
-  def place(self, line: int) -> int:
-    """The first line, from this one, after which a comment may stand."""
-    i = bisect.bisect_left(self._open, line)
-    return self._open[i] if i < len(self._open) else line
-
-  def without_trace(self, number: int, line: str) -> str:
-    return line[: self._ours[number]].rstrip() if number in self._ours else line
-
-
-def _tokens(*names: str) -> frozenset[int]:
-  """Numbers of token types, of which older Pythons have fewer."""
-  return frozenset(getattr(tokenize, name) for name in names if hasattr(tokenize, name))
-
-
-def _comments(trace: schema.Trace, layout: statements.Statements, style: InlineStyle) -> dict[int, str]:
-  """The comment of each line, without the `# `."""
-  visits: dict[int, list[int]] = {}
-  for number, step in enumerate(trace.steps):
-    if step.line < len(layout.first) and (step.changes or step.value is not None):
-      visits.setdefault(step.line, []).append(number)
-  rounds = _rounds(trace.steps, layout) if any(len(numbers) > 1 for numbers in visits.values()) else []
-  return {line: _comment(trace.steps, numbers, rounds, style) for line, numbers in visits.items()}
-
-
-def _comment(steps: tuple[schema.Step, ...], numbers: list[int], rounds: list, style: InlineStyle) -> str:
-  first, last, width = style.first_visits, style.last_visits, style.value_width
-  while True:
-    text = _join(steps, numbers, rounds, first, last, width)
-    if len(text) <= style.comment_width:
-      return text
-    if first + last > 2 and first > 0 and len(numbers) > 1:
-      first -= 1
-    elif last > 1:
-      last -= 1
-    elif width > 8:
-      width = max(width * 2 // 3, 8)
-    else:
-      return texts.cut(text, max(style.comment_width, 16))
-
-
-def _join(steps, numbers: list[int], rounds: list, first: int, last: int, width: int) -> str:
-  chosen = list(range(len(numbers)))
-  if len(numbers) > first + last:
-    chosen = [*range(first), *range(len(numbers) - last, len(numbers))]
-  parts = []
-  before = -1
-  for i in chosen:
-    if i > before + 1 or (before >= 0 and _left_out(rounds[numbers[before]], rounds[numbers[i]])):
+      if i > before + 1 or (before >= 0 and rounds.left_out(self._rounds[numbers[before]], self._rounds[number])):
+        parts.append(texts.ELLIPSIS)
+      parts.append(self.state(number, shown[number]))
+      before = i
+    if parts and before < len(numbers) - 1:
       parts.append(texts.ELLIPSIS)
-    parts.append(f"({numbers[i]}) {_state(steps[numbers[i]], width)}")
-    before = i
-  if before < len(numbers) - 1:
-    parts.append(texts.ELLIPSIS)
-  return "; ".join(parts)
+    return comments.BETWEEN.join(parts)
+
+  def _columns(self, lines: Iterable[int]) -> dict[int, int]:
+    """Function -> the column of its comments."""
+    columns: dict[int, int] = {}
+    if self._style.align:
+      for line in lines:
+        width = len(self._places.lines[line - 1].rstrip().expandtabs(_TAB))
+        if width <= self._style.align_width:
+          function = self._layout.function[line]
+          columns[function] = max(columns.get(function, 0), width + self._style.gap)
+    return columns
 
 
-def _state(step: schema.Step, width: int) -> str:
-  parts = [f"{name}={_one_line(value, width)}" for name, value in step.changes]
-  if step.value is not None:
-    verb = "raise" if step.event == "exception" else step.event
-    parts.append(f"{verb} {_one_line(step.value, width)}")
-  return "; ".join(parts)
+def _ends(numbers: list[int], first: int, last: int) -> list[int]:
+  if len(numbers) <= first + last:
+    return numbers
+  return numbers[:first] + numbers[len(numbers) - last :]
 
 
-def _one_line(text: str, width: int) -> str:
-  text = texts.cut(text, width)
-  return text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
-
-
-def _left_out(before: tuple[int, int], after: tuple[int, int]) -> bool:
-  """Whether, within one frame, the loop went round without a visit in between."""
-  return before[0] == after[0] and after[1] - before[1] > 1
-
-
-def _rounds(steps: tuple[schema.Step, ...], layout: statements.Statements) -> list[tuple[int, int]]:
-  """For each step (number of its frame, rounds that the loop around its line has gone there).
-
-  A trace does not say which frame a step belongs to; the latest call of the function that has not returned is
-  taken. An exception that ended frames of a recursion may make it the wrong one: then a `...` may be missing.
-  """
-  frames: dict[int, list[tuple[int, dict[int, list[int]]]]] = {}  # function -> [(number, loop -> [rounds, last line])]
-  loops = sorted(set(layout.loop) - {0})
-  around: dict[int, list[int]] = {}
-  result = []
-  for number, step in enumerate(steps):
-    line = step.line if step.line < len(layout.function) else 0
-    stack = frames.setdefault(layout.function[line], [])
-    if step.event == "call" or not stack:
-      stack.append((number, {}))
-    frame, state = stack[-1]
-    if line not in around:
-      around[line] = [
-          loop for loop in loops
-          if loop <= line <= max(layout.end[loop], loop) and layout.function[loop] == layout.function[line]
-      ]
-    innermost = layout.loop[line]
-    for loop in around[line]:
-      count = state.setdefault(loop, [0, 0])
-      if line == loop or (loop == innermost and line <= count[1] and not layout.flags[loop] & statements.BINDS):
-        count[0] += 1
-      count[1] = line
-    result.append((frame, state[innermost][0] if innermost in state else 0))
-    if step.event == "return":
-      stack.pop()
-  return result
-
-
-def _columns(lines, comments, layout: statements.Statements, style: InlineStyle) -> dict[int, int]:
-  """Function -> the column of its comments."""
-  columns: dict[int, int] = {}
-  if style.align:
-    for line in comments:
-      if line <= len(lines):
-        width = len(lines[line - 1].rstrip().expandtabs(_TAB))
-        if width <= style.align_width:
-          function = layout.function[line]
-          columns[function] = max(columns.get(function, 0), width + style.gap)
-  return columns
+def _shortened(value: str, width: int) -> str:
+  value = comments.one_line(value)
+  if len(value) > width < _SHORTEST_VALUE:
+    return value if len(value) <= len(texts.ELLIPSIS) else texts.ELLIPSIS
+  return texts.cut(value, width)
