@@ -8,8 +8,11 @@ import pytest
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import program
+from next_jax.models import vocabularies
 from next_jax.prompts import exemplars
 from next_jax.prompts import prompt
+from next_jax.prompts import token_budget
+from next_jax.selftrain import settings
 from next_jax.tracing import recorder
 
 _BUGGY = "def total(xs):\n    s = 1\n    for x in xs:\n        s += x\n    return s"
@@ -85,3 +88,70 @@ def test_exemplars_are_real_bugs_with_real_fixes():
   for exemplar in loaded:
     assert ast.dump(ast.parse(exemplar.task.buggy_code)) != ast.dump(ast.parse(exemplar.fix))
     assert exemplar.task.trace.steps
+
+
+class Characters:
+  """A vocabulary of characters."""
+
+  def encode(self, text):
+    return list(text)
+
+
+def _budget(max_tokens):
+  return token_budget.TokenBudget(max_tokens=max_tokens, vocabulary=Characters())
+
+
+def test_the_whole_prompt_keeps_its_budget(task):
+  full = prompt.Prompt().render(task)
+  bare = prompt.Prompt(with_trace=False).render(task)
+  for shots in (0, 1):
+    before = len(prompt.Prompt(shots=shots).render(task)) - len(full)
+    for max_tokens in range(len(bare), len(full) + 2, 7):
+      rendered = prompt.Prompt(shots=shots, budget=_budget(before + max_tokens)).compose(task)
+      assert rendered.program.fits
+      assert rendered.tokens == len(rendered.text) <= before + max_tokens
+      assert rendered.program.is_abridged == (max_tokens < len(full))
+      assert prompt.Prompt(shots=shots).render(task).startswith(rendered.text[:before])
+
+
+def test_abridged_prompts_keep_the_wrong_return(task):
+  bare = prompt.Prompt(with_trace=False).render(task)
+  rendered = prompt.Prompt(budget=_budget(len(bare) + 20)).compose(task)
+  assert "return s  # (4) return 3" in rendered.text
+  assert (rendered.program.states, rendered.program.left_out) == (1, 4)
+
+
+def test_a_program_that_cannot_fit_is_rendered_and_said_not_to(task):
+  bare = prompt.Prompt(with_trace=False).render(task)
+  for form in (prompt.Prompt(budget=_budget(len(bare) - 1)), prompt.Prompt(with_trace=False, budget=_budget(9))):
+    rendered = form.compose(task)
+    assert not rendered.program.fits
+    assert rendered.text == form.render(task) == bare
+
+
+def test_a_budget_that_leaves_everything_changes_nothing(task):
+  assert prompt.Prompt(budget=_budget(10_000)).render(task) == prompt.Prompt().render(task)
+  assert prompt.Prompt().compose(task).tokens is None
+
+
+@pytest.mark.parametrize("arguments, message", [
+    ({"max_tokens": 0, "vocabulary": Characters()}, "TokenBudget.max_tokens=0"),
+    ({"max_tokens": 1.5, "vocabulary": Characters()}, "TokenBudget.max_tokens=1.5"),
+    ({"max_tokens": 9, "vocabulary": "minirepair"}, "TokenBudget.vocabulary='minirepair'"),
+])
+def test_a_budget_that_cannot_be_counted_is_an_error(arguments, message):
+  with pytest.raises(token_budget.BudgetError, match=message):
+    token_budget.TokenBudget(**arguments)
+
+
+def test_a_task_that_cannot_be_annotated_is_an_error_that_names_it(task):
+  for broken in (dataclasses.replace(task, buggy_code="def total(:"), dataclasses.replace(task, buggy_code="x = 1")):
+    with pytest.raises(prompt.PromptError, match="task 't/1': "):
+      prompt.Prompt().render(broken)
+
+
+def test_a_stage_knows_the_budget_its_prompts_were_made_with():
+  form = prompt.Prompt(budget=token_budget.TokenBudget(max_tokens=512, vocabulary=vocabularies.minirepair_vocabulary()))
+  described = settings.describe(form)
+  assert described["budget"]["max_tokens"] == 512
+  assert described["style"]["functions"] == {"class": "next_jax.tracing.scopes.AllFunctions"}
