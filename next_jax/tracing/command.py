@@ -10,9 +10,12 @@ import tokenize
 from next_jax import files
 from next_jax.tracing import inline
 from next_jax.tracing import recorder
+from next_jax.tracing import scopes
 from next_jax.tracing import statements
 
 EXAMPLE = "next-jax trace separate.py --call 'separate([1, 2, 3, 4])'"
+
+_MAX_BYTES = 1_000_000  # Python takes a second and 200 MB to compile as much
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -25,50 +28,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument("--call", required=True, metavar="EXPRESSION", help="the call to trace, such as 'f([1, 2, 3])'")
   parser.add_argument("--setup", default="", metavar="CODE", help="Python code to run before the program, untraced")
   parser.add_argument(
-      "--max_steps", type=_positive(int), default=budget.max_steps, metavar="N",
+      "--max_steps", type=_at_least(1), default=budget.max_steps, metavar="N",
       help="lines to run before the trace ends (default: %(default)s)",
   )
   parser.add_argument(
-      "--max_seconds", type=_positive(float), default=budget.max_seconds, metavar="S",
+      "--max_seconds", type=_positive, default=budget.max_seconds, metavar="S",
       help="seconds to run before the trace ends (default: %(default)s)",
   )
   parser.add_argument(
-      "--first_visits", type=_natural, default=style.first_visits, metavar="N",
+      "--first_visits", type=_at_least(0), default=style.first_visits, metavar="N",
       help="visits of a repeated line shown before '...' (default: %(default)s)",
   )
   parser.add_argument(
-      "--last_visits", type=_natural, default=style.last_visits, metavar="N",
+      "--last_visits", type=_at_least(0), default=style.last_visits, metavar="N",
       help="and after it (default: %(default)s)",
   )
   parser.add_argument(
-      "--value_width", type=_positive(int), default=style.value_width, metavar="N",
+      "--unchanged_visits", action="store_true", help="show visits that changed nothing too, as '(7) -'"
+  )
+  parser.add_argument(
+      "--function", action="append", default=[], metavar="NAME",
+      help="show only the states of this function, class or method, such as push or Stack.push; may be given several"
+      " times (default: all)",
+  )
+  parser.add_argument(
+      "--value_width", type=_at_least(1), default=style.value_width, metavar="N",
       help="characters of one value (default: %(default)s)",
   )
   parser.add_argument(
-      "--comment_width", type=_positive(int), default=style.comment_width, metavar="N",
-      help="characters of the comment on one line (default: %(default)s)",
+      "--comment_width", type=_at_least(inline.SHORTEST_COMMENT), default=style.comment_width, metavar="N",
+      help=f"characters of the comment on one line, at least {inline.SHORTEST_COMMENT} (default: %(default)s)",
   )
 
 
-def _positive(kind):
-  def convert(text: str):
-    value = kind(text)
-    if not value > 0:
-      raise ValueError
-    return value
-
-  convert.__name__ = f"positive {kind.__name__}"  # argparse puts it into its message
-  return convert
-
-
-def _natural(text: str) -> int:
-  value = int(text)
-  if value < 0:
+def _positive(text: str) -> float:
+  value = float(text)
+  if not value > 0:
     raise ValueError
   return value
 
 
-_natural.__name__ = "natural number"
+_positive.__name__ = "positive number"  # argparse puts it into its message
+
+
+def _at_least(least: int):
+  def convert(text: str) -> int:
+    value = int(text)
+    if value < least:
+      raise ValueError
+    return value
+
+  convert.__name__ = f"(at least {least})"
+  return convert
 
 
 def main(arguments: argparse.Namespace) -> int:
@@ -83,10 +94,13 @@ def main(arguments: argparse.Namespace) -> int:
   style = inline.InlineStyle(
       first_visits=arguments.first_visits,
       last_visits=arguments.last_visits,
+      unchanged_visits=arguments.unchanged_visits,
       value_width=arguments.value_width,
       comment_width=arguments.comment_width,
+      functions=scopes.NamedFunctions(names=tuple(arguments.function)) if arguments.function else scopes.AllFunctions(),
   )
   try:
+    _check_names(arguments.file, source, arguments.function)
     trace = recorder.record(source, arguments.call, setup_code=arguments.setup, budget=budget)
   except statements.SourceError as error:
     where = f"{arguments.file}:{error.line}" if error.line else arguments.file
@@ -94,7 +108,13 @@ def main(arguments: argparse.Namespace) -> int:
   if not trace.steps:
     raise recorder.TraceError(_why_nothing(arguments.file, source, trace.outcome, trace.detail, arguments.call))
   text = inline.annotate(source, trace, style)
-  sys.stdout.write(text if text.endswith("\n") else text + "\n")
+  try:
+    sys.stdout.write(text if text.endswith(("\n", "\r")) else text + "\n")
+  except UnicodeEncodeError as error:
+    found = text[error.start : error.end]
+    raise files.FileError(
+        f"{arguments.file}: standard output takes {error.encoding} only, found {found!a}; set PYTHONIOENCODING=utf-8"
+    ) from None
   sys.stdout.flush()
   print(f"{trace.call} {trace.outcome}: {trace.detail}", file=sys.stderr)
   return 0
@@ -104,18 +124,32 @@ def _read_source(path: str) -> str:
   """The file's text; its encoding is UTF-8 or what its first lines declare."""
   try:
     with open(path, "rb") as file:
-      data = file.read()
+      data = file.read(_MAX_BYTES + 1)
   except FileNotFoundError:
     raise files.FileError(f"{path}: no such file; check the path") from None
   except IsADirectoryError:
     raise files.FileError(f"{path}: expected a Python file, found a directory") from None
   except OSError as error:
     raise files.FileError(f"{path}: cannot be read: {os.strerror(error.errno)}; check its permissions") from None
+  if len(data) > _MAX_BYTES:
+    raise files.FileError(
+        f"{path}: expected at most {_MAX_BYTES:,} bytes, found more; put what the call needs into a file of its own"
+    )
   try:
     encoding, _ = tokenize.detect_encoding(iter(data.splitlines(keepends=True)).__next__)
     return data.decode(encoding)
-  except (SyntaxError, UnicodeDecodeError, LookupError) as error:
+  except (SyntaxError, UnicodeError, LookupError) as error:
     raise files.FileError(f"{path}: expected Python source, found {error}; save it as UTF-8") from None
+
+
+def _check_names(path: str, source: str, names: list[str]) -> None:
+  """Raises FileError for a name that nothing in the file has."""
+  defined = scopes.names(statements.analyse(source)).values()
+  known = {way for name in defined for way in scopes.ways_to_say(name)}
+  for name in names:
+    if name not in known:
+      shown = ", ".join(sorted(set(defined) - {scopes.MODULE})) or "no function"
+      raise files.FileError(f"{path}: it defines no function {name!r}; it defines {shown}")
 
 
 def _why_nothing(path: str, source: str, outcome: str, detail: str, call: str) -> str:

@@ -57,17 +57,67 @@ def test_it_answers_in_under_a_second_without_jax(program):
   assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 1.0  # CPU seconds: 0.13 when idle
 
 
+def test_unchanged_visits_and_functions_are_chosen(tmp_path, capsys):
+  path = tmp_path / "program.py"
+  path.write_text("def g(x):\n  y = x\n  y = x\ndef f(x):\n  return g(x)\n")
+  assert main.main(["trace", str(path), "--call", "f(1)", "--function", "g", "--unchanged_visits"]) == 0
+  assert capsys.readouterr().out == (
+      "def g(x):     # (1) x=1\n  y = x       # (2) y=1\n  y = x       # (3) -\ndef f(x):\n  return g(x)\n"
+  )
+  assert main.main(["trace", str(path), "--call", "f(1)", "--function", "h"]) != 0
+  assert "program.py: it defines no function 'h'; it defines f, g" in capsys.readouterr().err
+
+
+def test_the_encoding_and_line_ends_of_the_file_are_respected(tmp_path, capsys):
+  path = tmp_path / "program.py"
+  path.write_bytes("# coding: latin-1\r\ndef f(größe):\r\n  return größe".encode("latin-1"))
+  assert main.main(["trace", str(path), "--call", "f('é')"]) == 0
+  assert capsys.readouterr().out == (
+      "# coding: latin-1\r\ndef f(größe):      # (0) größe='é'\r\n  return größe     # (1) return 'é'\n"
+  )
+
+
+def test_standard_output_that_cannot_take_the_text_is_an_error(tmp_path):
+  path = tmp_path / "program.py"
+  path.write_text("def f(größe): return größe\n", encoding="utf-8")
+  command = [sys.executable, "-m", "next_jax.main", "trace", str(path), "--call", "f(1)"]
+  done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
+  assert done.returncode == 1
+  assert b"standard output takes ascii only" in done.stderr and b"PYTHONIOENCODING=utf-8" in done.stderr
+
+
+def test_a_file_of_ten_megabytes_is_refused_at_once(tmp_path, capsys):
+  path = tmp_path / "program.py"
+  path.write_text("def f(): pass\n" + "x = 1\n" * 1_700_000)
+  assert main.main(["trace", str(path), "--call", "f()"]) != 0
+  assert "program.py: expected at most 1,000,000 bytes" in capsys.readouterr().err
+  assert main.main(["trace", "/dev/zero", "--call", "f()"]) != 0
+  assert "expected at most" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("content, call, message", [
     (None, "f()", "program.py: no such file"),
     ("def f(:\n    pass\n", "f()", "program.py:1: the source does not compile: invalid syntax"),
     ("def f():\n    return 1\n x = 2\n", "f()", "program.py:3: the source does not compile: unindent"),
     (b"x = 1\0", "f()", "program.py"),
     (b"\xff\xfe\x00", "f()", "expected Python source"),
+    (b"# coding: utf-7\nx = '\xff'", "f()", "expected Python source"),
+    (b"# coding: rot13\nqrs s(): cnff", "f()", "expected Python source"),
+    (b"# coding: undefined\nx = 1", "f()", "expected Python source"),
+    (b"# coding: nowhere\nx = 1", "f()", "expected Python source"),
     ("def f(): pass\n", "x = f()", "'x = f()' is not a Python expression"),
     ("def f(): pass\n", "f(", "is not a Python expression"),
     ("def f(): pass\n", "g()", "name 'g' is not defined; it defines f"),
     ("def f(): pass\n", "f(1)", "takes 0 positional arguments but 1 was given"),
     ("def f(): pass\n", "len('a')", "calls no function of the file"),
+    ("def f(): pass\n", "5", "calls no function of the file"),
+    ("def f(): pass\n", "", "is not a Python expression"),
+    ("def f(): pass\n", "f(\0)", "is not a Python expression"),
+    ("def f(): pass\n", "\udcff()", "is not a Python expression"),
+    ("def f(): pass\n", "f" * 200_000 + "(", "is not a Python expression"),
+    ("def f(): pass\nx = 5\n", "x()", "'int' object is not callable"),
+    ("x = " + "(" * 300 + ")" * 300, "f()", "does not compile"),
+    ("x = 1" + " + 1" * 20_000, "f()", "does not compile"),
     ("", "f()", "it defines no function"),
     ("import nowhere_to_be_found\ndef f(): pass\n", "f()", "No module named 'nowhere_to_be_found'"),
 ])  # fmt: skip
@@ -95,7 +145,10 @@ def test_a_directory_and_a_file_without_permission_are_named(tmp_path, capsys):
     assert "Permission denied" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("option", ["--max_steps=0", "--max_seconds=-1", "--first_visits=-1", "--value_width=x"])
+@pytest.mark.parametrize("option", [
+    "--max_steps=0", "--max_seconds=-1", "--max_seconds=nan", "--first_visits=-1", "--value_width=x", "--value_width=0",
+    "--comment_width=19",
+])  # fmt: skip
 def test_options_out_of_range_are_wrong_usage(option, program, capsys):
   with pytest.raises(SystemExit) as caught:
     main.main(["trace", str(program), "--call", "separate([])", option])
