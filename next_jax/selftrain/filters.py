@@ -48,6 +48,14 @@ class PassesTests:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Judged:
+  """Keeps samples whose tests were evaluated outside the fix's own process, where no fix can forge a result."""
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    return [candidate for candidate in candidates if candidate.verdict.trust == "judged"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class UniqueFix:
   """Keeps one sample of each fix of a task; fixes that differ in names or layout only are one."""
 

@@ -1,5 +1,6 @@
 """Filters: what of the samples a model is tuned on."""
 
+import dataclasses
 import random
 
 from hypothesis import given
@@ -33,6 +34,13 @@ def candidate(task=0, fix=FIXES[0], status="passed", iteration=1, index=0, ratio
 def test_only_what_passes_all_tests_is_kept():
   candidates = [candidate(status=status, index=i) for i, status in enumerate(schema.STATUSES)]
   assert [c.verdict.status for c in filters.PassesTests()(candidates)] == ["passed"]
+
+
+def test_what_had_to_be_tested_in_its_own_process_can_be_refused():
+  judged = candidate()
+  inside = dataclasses.replace(judged, verdict=dataclasses.replace(judged.verdict, trust="inside"))
+  assert filters.Judged()([inside, judged]) == [judged]
+  assert filters.PassesTests()([inside, judged]) == [inside, judged]
 
 
 def test_fixes_that_differ_in_names_and_layout_only_are_one():
