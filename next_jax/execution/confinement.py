@@ -22,8 +22,9 @@ from next_jax import schema
 
 LAYERS = ("privileges", "namespaces", "landlock", "seccomp")
 
-_NEW_IPC, _NEW_USER, _NEW_PID, _NEW_NET = 0x08000000, 0x10000000, 0x20000000, 0x40000000
+_NEW_MOUNTS, _NEW_IPC, _NEW_USER, _NEW_PID, _NEW_NET = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 _NAMESPACES = _NEW_IPC | _NEW_PID | _NEW_NET
+_MOST_FILES = 10000
 # Root without it could not even run an interpreter in a directory of a user who keeps that private.
 _READ_ALL_FILES = 1 << 2
 _CAPSET = {"x86_64": 126, "aarch64": 91}
@@ -72,39 +73,49 @@ def of_workers(missing: Collection[dict[str, str]]) -> Confinement:
   )
 
 
-def enter_namespaces() -> str:
-  """Makes the next child of this process the first of its namespaces; returns why it could not, or ""."""
+def enter_namespaces(scratch: str, scratch_bytes: int) -> str:
+  """Makes the next child of this process the first of its namespaces; returns why it could not, or "".
+
+  Where that is permitted, `scratch` becomes a directory in memory that holds no more than `scratch_bytes`.
+  """
+  # Root does not need a namespace of users; it may have to have one, in a container.
+  users = (0, _NEW_USER) if os.geteuid() == 0 else (_NEW_USER,)
+  for mounts in (_NEW_MOUNTS, 0):
+    for user in users:
+      flags = _NAMESPACES | mounts | user
+      # In a throw-away process first: what has gone half-way cannot go back.
+      trial = os.fork()
+      if not trial:
+        try:
+          _unshare(flags, scratch, scratch_bytes)
+          first = os.fork()
+          if first:
+            os.waitpid(first, 0)
+          os._exit(0)
+        except OSError as error:
+          os._exit(error.errno & 0xFF)
+        finally:
+          os._exit(1)
+      _, status = os.waitpid(trial, 0)
+      if status == 0:
+        _unshare(flags, scratch, scratch_bytes)
+        return ""
+  return f"the kernel refuses: {os.strerror(os.waitstatus_to_exitcode(status))}"
+
+
+def _unshare(flags, scratch, scratch_bytes):
   from next_jax.execution import kernel
 
-  # Root does not need a namespace of users; it may have to, in a container.
-  reason = ""
-  for flags in (_NAMESPACES, _NAMESPACES | _NEW_USER)[os.geteuid() != 0 :]:
-    # In a throw-away process first: what has gone half-way cannot go back.
-    trial = os.fork()
-    if not trial:
-      try:
-        _unshare(kernel, flags)
-        os.waitpid(os.fork() or os._exit(0), 0)
-        os._exit(0)
-      except OSError as error:
-        os._exit(min(error.errno or 1, 255))
-      finally:
-        os._exit(1)
-    _, status = os.waitpid(trial, 0)
-    if status == 0:
-      _unshare(kernel, flags)
-      return ""
-    reason = f"the kernel refuses: {os.strerror(os.waitstatus_to_exitcode(status))}"
-  return reason
-
-
-def _unshare(kernel, flags):
   user, group = os.geteuid(), os.getegid()
   kernel.unshare(flags)
   if flags & _NEW_USER:
     for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
       with open(f"/proc/self/{name}", "w") as file:
         file.write(text)
+  if flags & _NEW_MOUNTS:
+    kernel.mount(None, "/", kernel.MS_REC | kernel.MS_PRIVATE)  # so that nobody else sees the next one
+    options = f"size={scratch_bytes},nr_inodes={_MOST_FILES},mode=700"
+    kernel.mount("tmpfs", scratch, kernel.MS_NOSUID | kernel.MS_NODEV, options)
 
 
 def die_with_parent(parent: int) -> None:

@@ -9,6 +9,7 @@ PR_SET_CHILD_SUBREAPER = 36
 PR_SET_NO_NEW_PRIVS = 38
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_CLEAR_ALL = 4
+MS_NOSUID, MS_NODEV, MS_REC, MS_PRIVATE = 1 << 1, 1 << 2, 1 << 14, 1 << 18
 
 _LIBC = ctypes.CDLL(None, use_errno=True)
 
@@ -22,6 +23,12 @@ def prctl(option: int, *arguments: int) -> int:
   """Raises OSError."""
   padded = [*arguments, 0, 0, 0, 0][:4]
   return _checked(_LIBC.prctl(option, *map(ctypes.c_ulong, padded)), f"prctl({option})")
+
+
+def mount(kind: str | None, target: str, flags: int, options: str = "") -> None:
+  """Raises OSError."""
+  kind = kind and kind.encode()
+  _checked(_LIBC.mount(kind, os.fsencode(target), kind, ctypes.c_ulong(flags), options.encode()), f"mount on {target}")
 
 
 def unshare(flags: int) -> None:

@@ -20,9 +20,10 @@ class Limits:
     cpu_seconds: of the program's processes. MBPP's slowest reference solution takes 2.5.
     wall_slack: seconds that it may wait (sleep, want input, hold a lock) in all.
     judge_cpu_seconds: for decoding and comparing what one program returned.
-    memory_bytes: address space of the program's process.
+    memory_bytes: address space of the program's process; all its processes may hold twice that.
     reply_bytes: the longest encoded result of one call.
     file_bytes: the largest file it may write. What it prints is thrown away.
+    scratch_bytes: of all its files; looked at from time to time, so a fast writer gets somewhat further.
     max_files: open files.
     max_processes: processes and threads beyond those the user already has.
   """
@@ -33,6 +34,7 @@ class Limits:
   memory_bytes: int = 1 << 30
   reply_bytes: int = 32 << 20
   file_bytes: int = 16 << 20
+  scratch_bytes: int = 128 << 20
   max_files: int = 256
   max_processes: int = 128
 

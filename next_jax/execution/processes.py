@@ -8,12 +8,19 @@ from collections.abc import Iterable
 
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
+_RUNNABLE = (b"R", b"D")
 _PIDFD_SIGNAL_PROCESS_GROUP = 1 << 2  # since Linux 6.9
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Process:
-  """cpu_seconds: its own, and of children that it has waited for. memory_bytes: resident."""
+  """A process, which may have ended since.
+
+  Attributes:
+    is_runnable: whether any of its threads runs, or would if it had a core.
+    cpu_seconds: its own, and of children that it has waited for.
+    memory_bytes: resident.
+  """
 
   pid: int
   parent: int
@@ -98,9 +105,20 @@ def _all():
             pid=int(name),
             parent=int(fields[1]),
             threads=int(fields[17]),
-            is_runnable=fields[0] in (b"R", b"D"),
+            is_runnable=fields[0] in _RUNNABLE or (fields[17] != b"1" and _has_runnable_thread(name)),
             cpu_seconds=sum(map(int, fields[11:15])) / _CLOCK_TICKS,
             memory_bytes=int(fields[21]) * _PAGE_BYTES,
         )
       except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
         continue  # it has ended
+
+
+def _has_runnable_thread(pid):
+  for thread in os.listdir(f"/proc/{pid}/task"):
+    try:
+      with open(f"/proc/{pid}/task/{thread}/stat", "rb") as file:
+        if file.read().rpartition(b")")[2].split(None, 1)[0] in _RUNNABLE:
+          return True
+    except (FileNotFoundError, ProcessLookupError):
+      continue
+  return False

@@ -1,7 +1,31 @@
-"""Emptying a program's directory when nothing of the program runs any more."""
+"""A program's directory: how much it holds, and emptying it when nothing of the program runs any more."""
 
 import errno
 import os
+
+_MOST_FILES = 10000
+_BLOCK_BYTES = 512
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
+
+
+def used_bytes(path: str) -> float:
+  """On the disk, in all files below `path`, while a program may change them; infinity for too many to count."""
+  total, count, directories = 0, 0, [path]
+  while directories:
+    try:
+      with os.scandir(directories.pop()) as entries:
+        for entry in entries:
+          count += 1
+          total += _BLOCK_BYTES * entry.stat(follow_symlinks=False).st_blocks
+          if entry.is_dir(follow_symlinks=False):
+            directories.append(entry.path)
+          if count > _MOST_FILES:
+            return float("inf")
+    except OSError as error:
+      if error.errno == errno.ENAMETOOLONG:
+        return float("inf")
+      # Else it is gone, or nothing can have been written into it since it was closed to its owner.
+  return total
 
 
 def empty(directory: int) -> None:
@@ -11,32 +35,48 @@ def empty(directory: int) -> None:
 
   Raises OSError when something cannot be removed.
   """
-  if os.fstat(directory).st_mode & 0o777 != 0o700:
-    os.fchmod(directory, 0o700)
+  _permit_all(directory)
   names = os.listdir(directory)
-  # What lies deeper is moved up before it is removed: neither depth, nor the number of open files,
-  # nor the length of a path is of any matter, and all takes linear time.
-  taken = set(names) if names else ()
-  number = 0
-  while names:
-    name = names.pop()
-    if _is_removed(name, directory):
-      continue
+  if not names:
+    return
+  # One directory is open at a time and none is named by its path, so no depth is too great.
+  here = os.dup(directory)
+  entered, remaining = [], [names]  # names of the directories down to here; what is left in each of them
+  try:
+    while remaining:
+      if remaining[-1]:
+        name = remaining[-1].pop()
+        if not _is_removed(name, here):
+          here = _replace(here, _open(name, here))
+          entered.append(name)
+          remaining.append(os.listdir(here))
+      else:
+        remaining.pop()
+        if entered:
+          here = _replace(here, os.open("..", _DIRECTORY, dir_fd=here))
+          os.rmdir(entered.pop(), dir_fd=here)
+  finally:
+    os.close(here)
+
+
+def _open(name, directory):
+  try:
+    below = os.open(name, _DIRECTORY, dir_fd=directory)
+  except PermissionError:
     os.chmod(name, 0o700, dir_fd=directory)
-    below = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=directory)
-    try:
-      for inner in os.listdir(below):
-        if _is_removed(inner, below):
-          continue
-        os.chmod(inner, 0o700, dir_fd=below)
-        while (name_above := f"{number}") in taken:
-          number += 1
-        number += 1
-        os.rename(inner, name_above, src_dir_fd=below, dst_dir_fd=directory)
-        names.append(name_above)
-    finally:
-      os.close(below)
-    os.rmdir(name, dir_fd=directory)
+    below = os.open(name, _DIRECTORY, dir_fd=directory)
+  _permit_all(below)
+  return below
+
+
+def _permit_all(directory):
+  if os.fstat(directory).st_mode & 0o700 != 0o700:
+    os.fchmod(directory, 0o700)
+
+
+def _replace(old, new):
+  os.close(old)
+  return new
 
 
 def _is_removed(name, directory):

@@ -13,6 +13,7 @@ from next_jax.execution import forker as forker_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import plain_data
 from next_jax.execution import remote
+from next_jax.execution import scratch
 from next_jax.execution import wire
 from next_jax.execution import zygote
 
@@ -196,6 +197,9 @@ class Session:
         if not data:
           self._lose("ended", "")
         self._reader.feed(data)
+        # An answer may also come byte by byte, so that the wait for the next is never long.
+        if time.monotonic() - self._looked > _MOST_PATIENCE_SECONDS:
+          self._look()
     except wire.MessageTooLong:
       self._lose("error", f"returned more than {self._limits['reply_bytes']} bytes")
     try:
@@ -214,10 +218,15 @@ class Session:
       self._lose("ended", "")
     if len(processes) > self._limits["max_processes"]:
       self._lose("error", f"started more than {self._limits['max_processes']} processes")
+    if sum(process.memory_bytes for process in processes) > 2 * self._limits["memory_bytes"]:
+      self._lose("memory", f"its processes held more than twice {self._limits['memory_bytes']} bytes")
+    if scratch.used_bytes(self._limits["scratch"]) > self._limits["scratch_bytes"]:
+      self._lose("error", f"wrote more than {self._limits['scratch_bytes']} bytes, or too many files")
     now = time.monotonic()
     # A program that only lacks a core, on a busy machine, is not one that waits.
     if not any(process.is_runnable for process in processes) and cpu_seconds <= self._cpu_seconds:
-      self._waited += now - self._looked
+      # No more than it was to be left alone for: the rest is this process itself that lacked a core.
+      self._waited += min(now - self._looked, self._patience)
     self._looked, self._cpu_seconds = now, cpu_seconds
     if cpu_seconds > self._limits["cpu_seconds"]:  # of all its processes; each alone has the kernel's limit
       self._lose("timeout", self._out_of_time())

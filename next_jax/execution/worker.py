@@ -33,7 +33,16 @@ class Worker:
     self._directory = tempfile.mkdtemp(dir=directory)
     packages = list(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
     self._lifeline, their_lifeline = os.pipe()
-    settings = {**settings, "directory": self._directory, "packages": packages, "lifeline": their_lifeline}
+    os.set_blocking(their_lifeline, False)  # a program that writes into it gets no further for that
+    scratch = os.path.join(self._directory, "program")
+    os.mkdir(scratch, 0o700)
+    settings = {
+        **settings,
+        "directory": self._directory,
+        "scratch": scratch,
+        "packages": packages,
+        "lifeline": their_lifeline,
+    }
     self._socket, theirs = socket.socketpair()
     try:
       # exec, not fork: nothing of this process, which may hold a model, reaches the worker. In a

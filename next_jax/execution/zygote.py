@@ -44,9 +44,10 @@ def python(module: str, inherited: int, settings: dict) -> list[str]:
   """The command line for `main` of a module of this package, in a bare interpreter.
 
   inherited: a socket that `main` is given.
-  settings: "directory" (for scratch directories), "packages" (what programs may import from besides
-    the standard library), "preload" (modules), "lifeline" (a descriptor that closes when the last
-    process is gone), "layers" (of confinement, to try for) and the numbers of Limits.
+  settings: "directory" (of the worker), "scratch" (in there, of its programs), "packages" (what
+    programs may import from besides the standard library), "preload" (modules), "lifeline" (a
+    descriptor that closes when the last process is gone), "layers" (of confinement, to try for) and
+    the numbers of Limits.
   """
   # -P -s -S: nothing comes from the working directory, the user's or the site's packages. Not -I,
   # which would ignore PYTHONHASHSEED too: verdicts must not depend on the order of sets. This package
@@ -105,8 +106,6 @@ def _stand_apart(control, settings):
   """
   from next_jax.execution import confinement
 
-  settings["scratch"] = os.path.join(settings["directory"], "program")
-  os.mkdir(settings["scratch"], 0o700)
   if sys.platform != "linux":
     settings["missing"] = {layer: f"{sys.platform} has none of the kind" for layer in confinement.LAYERS}
     settings["pid"] = os.getpid()
@@ -114,7 +113,9 @@ def _stand_apart(control, settings):
     return
   from next_jax.execution import processes
 
-  reason = confinement.enter_namespaces() if "namespaces" in settings["layers"] else "switched off"
+  reason = "switched off"
+  if "namespaces" in settings["layers"]:
+    reason = confinement.enter_namespaces(settings["scratch"], settings["scratch_bytes"])
   if reason:
     confinement.adopt_orphans()
   outside = os.getpid()

@@ -1,29 +1,19 @@
 """No hostile program passes, stops its judge, or leaves a process; every honest one keeps working."""
 
-import os
 import pathlib
-import sys
-import tempfile
 
 import pytest
 
-from next_jax.execution import confinement
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
 
-LAYERS = {"all layers": confinement.LAYERS, "no namespaces": ("privileges", "landlock", "seccomp"), "processes only": ()}
-LIMITS = limits_lib.Limits(
-    cpu_seconds=0.5, wall_slack=1.0, judge_cpu_seconds=1.0, memory_bytes=512 << 20, max_processes=32
-)
-
-TEST = "assert f([3, 1, 2]) == [1, 2, 3]"
+HERE = pathlib.Path(__file__).parent
 
 
 def hostile_programs():
   """name -> (program, statuses that are right for it), from hostile_programs.txt."""
-  text = (pathlib.Path(__file__).parent / "hostile_programs.txt").read_text()
-  parts = [part.partition("\n") for part in text.split("#### ")[1:]]
+  parts = [part.partition("\n") for part in (HERE / "hostile_programs.txt").read_text().split("#### ")[1:]]
   _, _, forge = parts.pop(0)
   programs = {}
   for headline, _, code in parts:
@@ -32,98 +22,70 @@ def hostile_programs():
   return programs
 
 
-HOSTILE = hostile_programs()
-
-
-def hostile(name):
-  code, _ = HOSTILE[name]
-  return program_lib.Program(task_id=name, code=code, entry_point="f", tests=(TEST,))
-
-
-def processes_in(directory):
-  """Processes that work below `directory`, which is where those of an executor do."""
-  found = []
-  for pid in filter(str.isdigit, os.listdir("/proc")):
-    try:
-      if os.readlink(f"/proc/{pid}/cwd").startswith(directory):
-        found.append(int(pid))
-    except OSError:
-      continue
-  return found
-
-
-@pytest.fixture(scope="module", params=LAYERS)
-def executor(request, tmp_path_factory):
-  """With all that the kernel here permits, and as on one that permits nothing."""
-  directory = str(tmp_path_factory.mktemp("executor"))
-  tempfile.tempdir = directory
-  try:
-    executor = executor_lib.Executor(num_workers=2, limits=LIMITS, layers=LAYERS[request.param]).__enter__()
-  finally:
-    tempfile.tempdir = None
-  if missing := set(LAYERS[request.param]) - set(executor.confinement().layers):
-    executor.close()
-    pytest.skip(f"this kernel does not permit {missing}")
-  yield executor
-  if sys.platform == "linux":
-    assert processes_in(directory)
-  executor.close()
-  if sys.platform == "linux":
-    assert not processes_in(directory)
-  assert not os.listdir(directory)
-
-
-@pytest.fixture(scope="module")
-def verdicts(executor):
-  programs = [hostile(name) for name in HOSTILE]
-  return {verdict.task_id: verdict for verdict in executor.verify(programs)}
-
-
-@pytest.mark.parametrize("name", HOSTILE)
-def test_a_hostile_program_gets_the_verdict_it_deserves(verdicts, name):
-  verdict = verdicts[name]
-  assert verdict.status in HOSTILE[name][1], verdict
-  assert verdict.trust == "judged"
-
-
 def honest_programs():
-  text = (pathlib.Path(__file__).parent / "honest_programs.txt").read_text()
+  text = (HERE / "honest_programs.txt").read_text()
   return {name: code for name, _, code in (part.partition("\n") for part in text.split("#### ")[1:])}
 
 
+HOSTILE = hostile_programs()
 HONEST = honest_programs()
+WAYS = [
+    "all layers",
+    *(pytest.param(way, marks=pytest.mark.slow) for way in ("no namespaces", "ordinary user", "no layers")),
+]
+
+
+@pytest.fixture(scope="module", params=WAYS)
+def outcome(request, run_confined):
+  # The honest ones after the hostile ones, on the same workers.
+  programs = {**{name: code for name, (code, _) in HOSTILE.items()}, **HONEST}
+  outcome = run_confined(request.param, programs)
+  return {**outcome, "verdicts": {verdict["task_id"]: verdict for verdict in outcome["verdicts"]}}
+
+
+@pytest.mark.parametrize("name", HOSTILE)
+def test_a_hostile_program_gets_the_verdict_it_deserves(outcome, name):
+  verdict = outcome["verdicts"][name]
+  if "numpy" in HOSTILE[name][0] and not outcome["has_numpy"]:
+    pytest.skip("numpy is not there")
+  assert verdict["status"] in HOSTILE[name][1], verdict
+  assert verdict["trust"] == "judged"
 
 
 @pytest.mark.parametrize("name", HONEST)
-def test_an_honest_program_passes(executor, verdicts, name):
-  # After the hostile ones, on the same workers.
-  program = program_lib.Program(task_id=name, code=HONEST[name], entry_point="f", tests=(TEST,))
+def test_an_honest_program_passes(outcome, name):
+  if "numpy" in HONEST[name] and not outcome["has_numpy"]:
+    pytest.skip("numpy is not there")
+  assert outcome["verdicts"][name]["status"] == "passed", outcome["verdicts"][name]
+
+
+def test_hostile_programs_leave_neither_processes_nor_files_and_touch_none(outcome):
+  assert outcome["worked"]  # processes are found where there are some
+  assert not outcome["processes_left"] and not outcome["files_left"] and not outcome["damaged"]
+
+
+@pytest.fixture(scope="module")
+def executor():
+  limits = limits_lib.Limits(cpu_seconds=0.5, wall_slack=1.0)
+  with executor_lib.Executor(num_workers=2, limits=limits) as executor:
+    yield executor
+
+
+def verify(executor, code, test):
+  program = program_lib.Program(task_id="task", code=code, entry_point="f", tests=(test,))
   (verdict,) = executor.verify([program])
-  assert verdict.passed, verdict
+  return verdict
 
 
 def test_killing_every_process_reaches_none_but_its_own(executor):
   if "namespaces" not in executor.confinement().layers:
-    pytest.skip("without a namespace this would reach the tests themselves")
-  program = program_lib.Program(
-      task_id="kill",
-      code="import os\ndef f():\n  for number in (19, 15, 9): os.kill(-1, number)\n  return 1",
-      entry_point="f",
-      tests=("assert f() == 2",),
-  )
-  (verdict,) = executor.verify([program])
-  assert verdict.status in ("error", "failed"), verdict
+    pytest.skip("without a namespace this would reach the tests themselves, if it were let")
+  code = "import os\ndef f():\n  for number in (19, 15, 9): os.kill(-1, number)\n  return 1"
+  assert verify(executor, code, "assert f() == 2").status in ("error", "failed")
 
 
 def test_a_million_elements_come_back(executor):
-  program = program_lib.Program(
-      task_id="million",
-      code="def f(n): return list(range(n))",
-      entry_point="f",
-      tests=("assert f(10 ** 6) == list(range(10 ** 6))",),
-  )
-  (verdict,) = executor.verify([program])
-  assert verdict.passed, verdict
+  assert verify(executor, "def f(n): return list(range(n))", "assert f(10 ** 6) == list(range(10 ** 6))").passed
 
 
 def test_a_scratch_directory_is_empty_for_each_program(executor):
