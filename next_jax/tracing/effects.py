@@ -16,8 +16,9 @@ import types
 from collections.abc import Mapping
 from typing import Any
 
-# line -> (names in the order of the frame's variables, whether it may change the old value of a name in place)
-Effects = dict[int, tuple[tuple[str, ...], bool] | None]
+# names in the order of the frame's variables, whether the line may change the old value of a name in place
+Effect = tuple[tuple[str, ...], bool]
+Effects = dict[int, Effect | None]
 
 _FUNCTIONS = frozenset({
     "abs", "all", "any", "ascii", "bin", "bool", "chr", "complex", "dict", "divmod", "enumerate", "filter", "float",

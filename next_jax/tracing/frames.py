@@ -161,7 +161,8 @@ class Follower:
     first, flags, end = self._layout.first, self._layout.flags, self._layout.end
     max_size, width = self._budget.max_value_size, self._budget.max_value_chars
     atoms, containers, dumps = values.ATOMS, reading.SEQUENCES, marshal.dumps
-    fingerprint, write, missing, is_flat = values.fingerprint, texts.write, _MISSING, values.FLAT.issuperset
+    fingerprint, write, missing, is_larger = values.fingerprint, texts.write, _MISSING, values.is_larger
+    is_flat = values.FLAT.issuperset
     read = reading.unshared_variables if self._layout.asks else None
     effects = how.effects
     seen: dict[str, Any] = {}  # variable -> fingerprint
@@ -181,19 +182,24 @@ class Follower:
       elif wild:
         wild.discard(name)
 
-    def changes(here: types.FrameType, line: int) -> tuple[tuple[str, str], ...]:
-      """What differs from the last time."""
+    def changes(here: types.FrameType, line: int, effect: effects_lib.Effect | None) -> tuple[tuple[str, str], ...]:
+      """What differs from the last time; `effect` is what the line can change, None for everything."""
       nonlocal mine
-      effect = effects.get(line)
-      if effect is not None and mine == ran[0] and not wild:
+      variables = here.f_locals if read is None else read(here)
+      if effect is not None:
         names, is_in_place = effect
-        if not names:
-          return ()
-        variables = read(here) if read is not None else here.f_locals
+        if len(names) == 1 and names[0] in variables:  # most lines that are run often
+          (name,) = names
+          value = variables[name]
+          if type(value) is int and -_SMALL < value < _SMALL:
+            old = seen.get(name, missing)
+            if old is value or type(old) is int and old == value:
+              return ()
+            seen[name] = value
+            return () if flags[line] & statements.DEFINES else ((name, repr(value)),)
         pairs = [(name, variables[name]) for name in names if name in variables]
         is_partial = not is_in_place or is_flat([type(value) for _, value in pairs])  # `x += [1]` may change all
       else:
-        variables = read(here) if read is not None else here.f_locals
         is_partial = False
       if not is_partial:
         pairs = variables.items()
@@ -225,9 +231,12 @@ class Follower:
             new = fingerprint(value)
           if old == new:
             continue
-        if values.is_larger(value, new, max_size):
+        if is_larger(value, new, max_size):
           meter.stop(f"value size: {name!r} has more than {max_size} {values.unit(value)}")
-        keep(name, value, new)
+        if type(new) is tuple or wild:
+          keep(name, value, new)
+        else:
+          seen[name] = new
         found.append((name, write(value, width, new)))
       if not is_partial and len(variables) < len(seen):
         for name in [name for name in seen if name not in variables]:
@@ -240,7 +249,7 @@ class Follower:
       if len(found) > 1:  # in order of first assignment: that of f_locals depends on the version of Python
         order = {name: i for i, name in enumerate(seen)}
         found.sort(key=lambda change: order.get(change[0], -1))
-      return tuple(found)
+      return (*found,)
 
     def is_represented(line: int, following: int) -> bool:
       """Whether other steps stand for a header that changed nothing; `following` is the line that runs next."""
@@ -258,7 +267,13 @@ class Follower:
       if not left & 63:
         check(left)
       if current:
-        found = changes(here, current)
+        effect = effects.get(current)
+        if effect is None or wild or mine != ran[0]:
+          found = changes(here, current, None)
+        elif not effect[0]:
+          found = ()
+        else:
+          found = changes(here, current, effect)
         if raised is not None and raised[1]:
           note((current, "exception", found, raised[0]))
         elif found:
@@ -275,14 +290,13 @@ class Follower:
         raised = self._raised(error, traceback, here)
 
     def leave(here: types.FrameType, way: int, value: Any) -> None:
-      nonlocal raised, resumed, mine
+      nonlocal raised, resumed
       self.depth -= 1
       left = next(ticks, 0)
       if not left & 63:
         check(left)
       line = current or def_line
-      mine = -1  # the last look is at everything, as is the first when a generator goes on
-      found = changes(here, line)
+      found = changes(here, line, None)  # the last look is at everything
       if way == UNWIND and raised is not None:
         text, is_ours = raised
         if is_ours:

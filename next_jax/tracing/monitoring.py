@@ -59,7 +59,7 @@ class Monitoring:
     self._codes: dict[int, types.CodeType] = {}  # those with events, by id
     self._callbacks: dict[int, Callable] = {}  # by event
     self._thread = _thread.get_ident()
-    self._is_told_apart = False
+    self._levels = [1]  # from a callback up to the frame that the event is about
     self.is_lost = False
 
   def start(self) -> None:
@@ -96,7 +96,7 @@ class Monitoring:
     get_frame, get_thread, thread = sys._getframe, _thread.get_ident, self._thread
     get_traceback = BaseException.__dict__["__traceback__"].__get__
     set_local_events, disable = sys.monitoring.set_local_events, sys.monitoring.DISABLE
-    spent, throw = budgets.Spent, self._throw
+    spent, throw, levels = budgets.Spent, self._throw, self._levels
     stack: list[tuple[types.FrameType | None, frames.Followed | None]] = []
     paused: dict[types.FrameType, frames.Followed] = {}
     lines: dict[int, dict[int, int | None]] = {}  # id of code -> offset -> line
@@ -125,10 +125,10 @@ class Monitoring:
       ran[0] += 1
       try:
         if code.co_filename == program_name:
-          frame = get_frame(1)
+          frame = get_frame(levels[0])
           push(frame, begin(frame))
         elif code.co_filename == setup_name:
-          push(get_frame(1), unseen)
+          push(get_frame(levels[0]), unseen)
         else:
           meter.glance()
           return
@@ -147,7 +147,7 @@ class Monitoring:
         self._tell_threads_apart()
         return
       ran[0] += 1
-      frame = get_frame(1)
+      frame = get_frame(levels[0])
       new = frame.f_trace
       if type(new) is frames.Followed:
         frame.f_trace = None
@@ -207,11 +207,11 @@ class Monitoring:
         pop()
 
     def on_raise(code: types.CodeType, offset: int, error: BaseException) -> None:
-      if top is not None and code is top.f_code and get_frame(1) is top:
+      if top is not None and code is top.f_code and get_frame(levels[0]) is top:
         fail(top, error, get_traceback(error))
 
     def on_unwind(code: types.CodeType, offset: int, error: BaseException) -> None:
-      if top is not None and code is top.f_code and get_frame(1) is top:
+      if top is not None and code is top.f_code and get_frame(levels[0]) is top:
         try:
           leave(top, frames.UNWIND, None)
         except spent:
@@ -228,9 +228,9 @@ class Monitoring:
 
   def _tell_threads_apart(self) -> None:
     """From now on the callbacks look which thread calls them, which most programs need not pay for."""
-    if self._is_told_apart:
+    if self._levels[0] == 2:
       return
-    self._is_told_apart = True
+    self._levels[0] = 2
     get_thread, thread = _thread.get_ident, self._thread
     for event, callback in self._callbacks.items():
       def in_our_thread(*arguments: Any, callback: Callable = callback) -> Any:

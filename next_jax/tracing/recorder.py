@@ -113,8 +113,14 @@ class _Recording:
     self._watcher = watcher(self._follower, self._meter, _Recording._run.__code__, SETUP_FILE_NAME)
 
   def run(self, call: str, setup: types.CodeType | None, expression: types.CodeType) -> schema.Trace:
-    outcome, detail = self._run(setup, expression)
-    steps = tuple(map(_step, self._follower.entries))
+    collecting = gc.isenabled()
+    gc.disable()  # a collection in between would cost more than the recording
+    try:
+      outcome, detail = self._run(setup, expression)
+      steps = tuple(map(_step, self._follower.entries))
+    finally:
+      if collecting:
+        gc.enable()
     return schema.Trace(call=call, steps=steps, outcome=outcome, detail=detail)
 
   def _run(self, setup: types.CodeType | None, expression: types.CodeType) -> tuple[str, str]:
@@ -122,10 +128,9 @@ class _Recording:
     module = types.ModuleType(MODULE_NAME)
     namespace = module.__dict__
     old_module = sys.modules.get(MODULE_NAME)
-    old_streams, collecting = (sys.stdin, sys.stdout, sys.stderr), gc.isenabled()
+    old_streams = sys.stdin, sys.stdout, sys.stderr
     result = error = None
     try:
-      gc.disable()  # a collection in between would cost more than the recording
       sys.setrecursionlimit(self._limit + _RECURSION_MARGIN)
       sys.stdin, sys.stdout, sys.stderr = io.StringIO(), _Sink(), _Sink()
       sys.modules[MODULE_NAME] = module  # dataclasses and typing look for it
@@ -147,9 +152,7 @@ class _Recording:
         sys.modules.pop(MODULE_NAME, None)
       else:
         sys.modules[MODULE_NAME] = old_module
-      if collecting:
-        gc.enable()
-    if error is not None and _is_from_keyboard(error):
+    if error is not None and (_is_from_keyboard(error) or _is_ours(error)):
       raise error
     return self._outcome(result, error, self._watcher.is_lost)
 
@@ -164,13 +167,27 @@ class _Recording:
     return "returned", texts.write(result, width)
 
 
+def _is_ours(error: BaseException) -> bool:
+  """Whether it is a fault of our callbacks, which must not pass for the program's."""
+  if issubclass(type(error), (RecursionError, MemoryError, budgets.Stop)):
+    return False
+  traceback = _innermost(error)
+  module = None if traceback is None else traceback.tb_frame.f_globals
+  return module is not None and module.get("__package__") == __package__ and module is not globals()  # not the _Sink
+
+
+def _innermost(error: BaseException) -> types.TracebackType | None:
+  traceback = error.__traceback__
+  while traceback is not None and traceback.tb_next is not None:
+    traceback = traceback.tb_next
+  return traceback
+
+
 def _is_from_keyboard(error: BaseException) -> bool:
   """Tells a person's Ctrl-C from a program that raises KeyboardInterrupt, which is an outcome like any other."""
   if not issubclass(type(error), KeyboardInterrupt):
     return False
-  traceback = error.__traceback__
-  while traceback is not None and traceback.tb_next is not None:
-    traceback = traceback.tb_next
+  traceback = _innermost(error)
   if traceback is None:
     return True
   return traceback.tb_frame.f_code.co_code[traceback.tb_lasti] != dis.opmap["RAISE_VARARGS"]

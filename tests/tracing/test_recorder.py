@@ -10,6 +10,7 @@ from next_jax import schema
 from next_jax.tracing import recorder
 from next_jax.tracing import settrace
 from next_jax.tracing import texts
+from next_jax.tracing import values
 
 
 WATCHER: list = [None]  # the one that `record` uses
@@ -738,6 +739,15 @@ class TestTheProgramIsNotDisturbed:
             return r() is None
         """, "f()")
     assert trace.detail == "True"
+
+  def test_a_wrong_use_of_the_output_is_the_programs_own_error(self):
+    trace = record("import sys\ndef f():\n    sys.stdout.write(5)\n", "f()")
+    assert trace.detail.startswith("TypeError")
+
+  def test_a_fault_of_ours_is_not_taken_for_the_programs(self, monkeypatch):
+    monkeypatch.setattr(values, "fingerprint", None)
+    with pytest.raises(TypeError, match="not callable"):
+      record(SEPARATE, "separate([1])")
 
   def test_output_and_input_are_cut_off(self, capsys):
     trace = record("""\
