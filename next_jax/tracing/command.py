@@ -139,7 +139,8 @@ def _read_source(path: str) -> str:
     encoding, _ = tokenize.detect_encoding(iter(data.splitlines(keepends=True)).__next__)
     return data.decode(encoding)
   except (SyntaxError, UnicodeError, LookupError) as error:
-    raise files.FileError(f"{path}: expected Python source, found {error}; save it as UTF-8") from None
+    found = " ".join(str(error).split())  # one line, whatever the bytes are
+    raise files.FileError(f"{path}: expected Python source, found {found}; save it as UTF-8") from None
 
 
 def _check_names(path: str, source: str, names: list[str]) -> None:

@@ -30,7 +30,7 @@ _VERB = re.compile(r"(return|yield|raise) ")
 _CHANGE = re.compile(rf"({_NAME})=")
 # What a value may not hold as it is.
 _AMBIGUOUS = re.compile(
-    rf";(?= (?:\([0-9]|\.\.\.|return |yield |raise |{_NAME}=))|#(?= (?:\([0-9]|\.\.\.; \())|\\(?=x(?:3b|23|5c))"
+    rf";(?= (?:\([0-9]|\.\.\.|return |yield |raise |{_NAME}=))|#(?= (?:\([0-9]|\.\.\.(?:; |$)))|\\(?=x(?:3b|23|5c))"
 )
 _ESCAPE = re.compile(r"\\x(3b|23|5c)")
 # Where a comment of ours may begin; its text is behind the first two characters.

@@ -3,6 +3,7 @@
 import bisect
 import io
 import re
+import sys
 import tokenize
 
 from next_jax.tracing import comments
@@ -23,8 +24,8 @@ _STARTS, _STOPS = _kinds("FSTRING_START", "TSTRING_START"), _kinds("FSTRING_END"
 class Places:
   """The physical lines of a source that compiles.
 
-  What looks like a comment of ours, to the last character (`comments.parse`), and follows code on its line, is ours,
-  whoever wrote it.
+  What looks like a comment of ours, to the last character (`comments.parse`), and follows code is ours, whoever wrote
+  it.
 
   Attributes:
     lines: without our comments and without line ends.
@@ -58,8 +59,13 @@ class Places:
   def _tokenize(self) -> None:
     """Asks Python's own tokenizer."""
     text = "\n".join(self.lines) + "\n"  # without it the tokenizer overlooks a last line that begins with #
+    before = 0
+    if sys.version_info < (3, 12):
+      # Its tokenizer sees other indentation than its compiler where a backslash stands alone; in brackets it sees none.
+      text, before = f"(\n{text})\n", 1
     depth = 0  # of f-strings, in which line ends belong to the text
     for token in tokenize.generate_tokens(io.StringIO(text, newline="\n").readline):
+      line = token.start[0] - before
       if token.type in _STARTS:
         depth += 1
       elif token.type in _STOPS:
@@ -67,15 +73,15 @@ class Places:
       elif depth:
         continue
       elif token.type in (tokenize.NEWLINE, tokenize.NL):
-        self._open.append(token.start[0])
+        self._open.append(line)
       elif token.type == tokenize.COMMENT:
-        self._remove_ours(*token.start)
+        self._remove_ours(line, token.start[1])
 
   def _remove_ours(self, number: int, column: int) -> None:
     """Takes our comments from the end of the comment that starts at `column` (characters, from 0)."""
     line = self.lines[number - 1].rstrip()
-    if not line[:column].strip():
-      return  # ours follow code
+    if not line[:column].strip() and number - 1 == (self._open[-1] if self._open else 0):
+      return  # ours follow code, on their line or, by a backslash, on the one before
     while True:
       start = None
       for start in comments.START.finditer(line, column):

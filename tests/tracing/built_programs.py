@@ -43,7 +43,9 @@ def _blocks(draw, depth: int = 0) -> list[str]:
     elif kind == 4:
       lines.append(f"{name} = [i for i in\n  items]; b = {value}")
     elif kind == 5:
-      lines.append(draw(st.sampled_from(["\f", "", "# (0) a=1", "#", "if a: b = 1; a = 0", "if a \\\n  : b = 1"])))
+      lines.append(draw(st.sampled_from([
+          "\f", "", "# (0) a=1", "#", "if a: b = 1; a = 0", "if a \\\n  : b = 1", "b = 1 \\\n",
+      ])))  # fmt: skip
     else:
       header = draw(_HEADERS)
       lines.extend(header.split("\n"))

@@ -8,7 +8,7 @@ from next_jax.tracing import comments
 
 _TEXT = st.text() | st.lists(
     st.sampled_from(["; ", ";", "(3) ", "...", "return ", "raise ", "x=", "=1", "# ", "#", " ", "\\x3b", "\\", "x23",
-                     "x5c", "'", "-", "a", "\n", "# (1) x=1", "# ...; (2) "])
+                     "x5c", "'", "-", "a", "\n", "# (1) x=1", "# ...; (2) ", "# ..."])
 ).map("".join)  # fmt: skip
 _VALUE = _TEXT.map(comments.one_line)
 _STATE = st.builds(
@@ -50,6 +50,7 @@ def test_other_comments_are_not_ours(text):
     ("'; (3) '", "'\\x3b (3) '"),
     ("'# (3) x'", "'\\x23 (3) x'"),
     ("'# no'", "'# no'"),
+    ("# ...", "\\x23 ..."),
     ("ValueError: \\x3b", "ValueError: \\x5cx3b"),
 ])
 def test_what_a_value_may_not_hold_is_escaped_as_in_a_string_literal(value, written):

@@ -240,6 +240,8 @@ class TestWhereCommentsMayStand:
       ("hash in strings", "def f(x):\n    y = '# no comment'\n    z = \"#\" + '''#\n#'''\n    return y\n"),
       ("comments", "def f(x):  # why\n    # what\n    y = x # x\n    return y #\n"),
       ("continuation", "def f(x):\n    y = x + \\\n        1\n    return y \\\n        + 1\n"),
+      ("continuation to an empty line", "def f(x): \\\n  \n    y = x\\\n\n    return y\n"),
+      ("backslash before an indent", 'def f(x):\n    if x:\n        y = x\n\\\n    z = """a\n"""\n    return z\n'),
       ("comment that ends in a backslash", "def f(x):\n    y = x  # \\\n    return y\n"),
       ("brackets", "def f(x,\n      y=(1,\n         2)):\n    return [\n        x,\n        y,\n    ]\n"),
       (

@@ -104,6 +104,7 @@ def test_a_file_of_ten_megabytes_is_refused_at_once(tmp_path, capsys):
     (b"# coding: utf-7\nx = '\xff'", "f()", "expected Python source"),
     (b"# coding: rot13\nqrs s(): cnff", "f()", "expected Python source"),
     (b"# coding: undefined\nx = 1", "f()", "expected Python source"),
+    (b"# coding: punycode\nx = 1\n", "f()", "expected Python source"),
     (b"# coding: nowhere\nx = 1", "f()", "expected Python source"),
     ("def f(): pass\n", "x = f()", "'x = f()' is not a Python expression"),
     ("def f(): pass\n", "f(", "is not a Python expression"),
