@@ -5,7 +5,9 @@ import dataclasses
 
 import pytest
 
+from next_jax import main
 from next_jax import schema
+from next_jax.configuration import parsing
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import program
 from next_jax.models import vocabularies
@@ -13,7 +15,9 @@ from next_jax.prompts import exemplars
 from next_jax.prompts import prompt
 from next_jax.prompts import token_budget
 from next_jax.selftrain import settings
+from next_jax.tracing import inline
 from next_jax.tracing import recorder
+from next_jax.tracing import scopes
 
 _BUGGY = "def total(xs):\n    s = 1\n    for x in xs:\n        s += x\n    return s"
 _REFERENCE = _BUGGY.replace("s = 1", "s = 0")
@@ -155,3 +159,28 @@ def test_a_stage_knows_the_budget_its_prompts_were_made_with():
   described = settings.describe(form)
   assert described["budget"]["max_tokens"] == 512
   assert described["style"]["functions"] == {"class": "next_jax.tracing.scopes.AllFunctions"}
+
+
+def test_gin_binds_the_style_and_the_budget(tmp_path):
+  path = tmp_path / "prompt.gin"
+  path.write_text("""\
+from __gin__ import dynamic_registration
+from next_jax import main
+from next_jax.models import vocabularies
+from next_jax.prompts import prompt
+from next_jax.prompts import token_budget
+from next_jax.tracing import inline
+from next_jax.tracing import scopes
+main.run.program = @prompt.Prompt()
+prompt.Prompt.budget = @token_budget.TokenBudget()
+prompt.Prompt.style = @inline.InlineStyle()
+token_budget.TokenBudget.max_tokens = 512
+token_budget.TokenBudget.vocabulary = @vocabularies.minirepair_vocabulary()
+inline.InlineStyle.unchanged_visits = True
+inline.InlineStyle.functions = @scopes.NamedFunctions()
+scopes.NamedFunctions.names = ("total",)
+""")
+  parsing.parse([path], [], main.run)
+  form = parsing.construct(main.run)
+  assert form.budget.max_tokens == 512
+  assert form.style == inline.InlineStyle(unchanged_visits=True, functions=scopes.NamedFunctions(names=("total",)))
