@@ -1,11 +1,12 @@
 """The grammar of a comment: what is written is what is read, whatever the values are."""
 
-from hypothesis import given
+import hypothesis
 from hypothesis import strategies as st
 import pytest
 
 from next_jax.tracing import comments
 
+_ON_A_BUSY_MACHINE = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 _TEXT = st.text() | st.lists(
     st.sampled_from(["; ", ";", "(3) ", "...", "return ", "raise ", "x=", "=1", "# ", "#", " ", "\\x3b", "\\", "x23",
                      "x5c", "'", "-", "a", "\n", "# (1) x=1", "# ...; (2) ", "# ..."])
@@ -57,7 +58,8 @@ def test_what_a_value_may_not_hold_is_escaped_as_in_a_string_literal(value, writ
   assert comments.write_state(1, [("x", value)], None, None) == f"(1) x={written}"
 
 
-@given(st.lists(st.tuples(st.integers(0, 99), _STATE, st.booleans()), min_size=1, max_size=4), st.booleans())
+@_ON_A_BUSY_MACHINE
+@hypothesis.given(st.lists(st.tuples(st.integers(0, 99), _STATE, st.booleans()), min_size=1, max_size=4), st.booleans())
 def test_every_comment_parses_back_to_what_was_written(drawn, ends_in_gap):
   parts, states, gaps, number = [], [], set(), -1
   for step, state, has_gap in drawn:
@@ -76,12 +78,14 @@ def test_every_comment_parses_back_to_what_was_written(drawn, ends_in_gap):
   assert starts == [0]  # no value looks like the beginning of another comment
 
 
-@given(_TEXT)
+@_ON_A_BUSY_MACHINE
+@hypothesis.given(_TEXT)
 def test_values_are_one_line_and_not_blank(text):
   value = comments.one_line(text)
   assert value and value.isprintable() and value == value.strip(" ")
 
 
-@given(_TEXT | st.builds("(1) {}".format, _TEXT))
+@_ON_A_BUSY_MACHINE
+@hypothesis.given(_TEXT | st.builds("(1) {}".format, _TEXT))
 def test_no_text_can_make_the_parser_raise(text):
   comments.parse(text)

@@ -92,7 +92,7 @@ def test_few_programs_are_written_on_the_way():
   assert len(asked) <= 2 + math.ceil(math.log2(2 * 14))
 
 
-@hypothesis.settings(max_examples=60, deadline=None)
+@hypothesis.settings(max_examples=60, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(st.integers(0, 600), st.integers(1, 12), st.integers(0, 3))
 def test_whatever_the_budget_the_nearest_states_are_kept_and_it_is_kept(max_chars, length, last_visits):
   style = inline.InlineStyle(align=False, last_visits=last_visits)

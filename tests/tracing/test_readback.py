@@ -93,7 +93,7 @@ def test_built_programs_in_all_styles(source, style):
   assert recorder.record(inline.annotate(source, trace, style), built_programs.CALL, budget=budget) == trace
 
 
-@hypothesis.settings(max_examples=200, deadline=None)
+@hypothesis.settings(max_examples=200, deadline=None, suppress_health_check=list(hypothesis.HealthCheck))
 @hypothesis.given(st.data(), _STYLES)
 def test_traces_with_values_of_any_text(data, style):
   source = 'def f(x):\n    y = """\n#"""\n    for z in x: # (1) x=1\n        w = (y,\n          z)\n    return w\n'
