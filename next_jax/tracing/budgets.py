@@ -12,7 +12,8 @@ class Budget:
   """Where a recording ends although the program does not; the trace is then "truncated".
 
   Attributes:
-    max_steps: lines that run, calls and returns, whether or not anything changes.
+    max_steps: statements that run, calls and returns, whether or not anything changes. The lines of one statement and
+      the rounds of a comprehension count as one, and exceptions as none, so that every Python counts the same.
     max_seconds: CPU time of the thread, import of the module included, so that a busy machine does not change the
       trace.
     max_wall_seconds: for programs that wait.
@@ -33,7 +34,7 @@ class Stop(BaseException):
 
 
 class Spent(Exception):
-  """Ends our own callback when a budget is spent; the program gets a Stop."""
+  """Ends our own callback when a budget is spent; the watcher throws a Stop into the program then."""
 
 
 class Meter:

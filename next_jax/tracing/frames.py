@@ -32,7 +32,7 @@ _MISSING = object()
 # What shows nothing but its name and runs no C code that changes something, unlike iterators and bound methods.
 _CALM = frozenset({types.FunctionType, types.ModuleType, range, type})
 _SMALL = 10**15  # integers up to here have a short text
-_PATIENCE = 12  # looks at all variables of a function before its bytecode is read for fewer
+_PATIENCE = 64  # looks at all variables of a function, before reading its bytecode pays for itself
 
 # (line, event, changes, value) of a step
 Entry = tuple[int, str, tuple[tuple[str, str], ...], str | None]

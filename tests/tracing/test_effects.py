@@ -36,7 +36,7 @@ _name = st.sampled_from(_NAMES)
 _expression = st.one_of(
     st.sampled_from([
         "0", "1", "-3", "True", "None", "1.5", "'ab'", "[]", "[1, 2]", "{}", "{'k': [1]}", "(1, [2])", "{1, 2}",
-        "O()", "iter(xs)", "map(xs.append, [7, 8])", "xs.pop", "g", "(lambda: xs)", "d.items()",
+        "O()", "iter([3, 4])", "map(xs.append, [7, 8])", "xs.pop", "g", "(lambda: xs)", "d.items()",
     ]),
     _name,
     st.builds("{} + {}".format, _name, _name), st.builds("{}[0]".format, _name), st.builds("len({})".format, _name),
@@ -67,8 +67,10 @@ _block = st.recursive(
             _simple,
             st.builds(lambda e, b: "\n".join([f"if {e}:", *_indented(b)]), _expression, inner),
             st.builds(lambda n, e, b: "\n".join([f"for {n} in {e}:", *_indented(b)]), _name, _expression, inner),
-            st.builds(lambda b, c: "\n".join(["try:", *_indented(b), "except Exception as e:", *_indented(c)]), inner, inner),
-            st.builds(lambda b, c: "\n".join(["try:", *_indented(b), "finally:", *_indented(c)]), inner, inner),
+            st.builds(
+                lambda b, h, c: "\n".join(["try:", *_indented(b), h, *_indented(c)]),
+                inner, st.sampled_from(["except Exception as e:", "finally:"]), inner,
+            ),
             st.builds(lambda e, b: "\n".join([f"while {e}:", *_indented(b)]), _expression, inner),
         ),
         min_size=1, max_size=3,
@@ -93,14 +95,14 @@ def _source(block: list[str]) -> str:
         return v
       def f():
         a, b, c, xs, d, o = 1, 2, 'c', [1, 2, 3], {'k': 1}, O()
-        ys, it = xs, iter(xs)
-        for round in range(9):
+        ys, it = xs, iter([1, 2])
+        for round in range(60):
       """
   return textwrap.dedent(header) + "\n".join("  " + line for line in _indented(block)) + "\n"
 
 
 programs = st.builds(_source, _block)
-_BUDGET = recorder.Budget(max_steps=400, max_seconds=5)
+_BUDGET = recorder.Budget(max_steps=600, max_seconds=5)
 
 
 def compiles(source: str) -> bool:
