@@ -96,8 +96,22 @@ def explain(test: Test, error: AssertionError) -> str:
     return shorten(f"{left} {verb} {show(frame.f_locals[_GOT])}, expected {show(frame.f_locals[_EXPECTED])}")
   source_lines = test.source.split("\n")
   text = source_lines[line - 1].strip() if line is not None and line <= len(source_lines) else test.source.strip()
-  message = f" ({error})" if error.args else ""
+  message = f" ({_message(error)})" if error.args else ""
   return shorten(f"{text} is false{message}")
+
+
+def describe(error: BaseException, where: str = "") -> str:
+  """An exception's type and message, in short; `where` comes between them."""
+  message = _message(error)
+  name = f"{type(error).__name__}{where}"
+  return shorten(f"{name}: {message}" if message else name)
+
+
+def _message(error):
+  try:
+    return str(error)
+  except (Exception, SystemExit, KeyboardInterrupt) as second:  # of a test's own class, for instance
+    return f"its message cannot be written ({type(second).__name__})"
 
 
 def show(value: Any) -> str:

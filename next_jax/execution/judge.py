@@ -116,8 +116,8 @@ class Judge:
     try:
       setup = assertions.compile_test(setup_code).code if setup_code else None
       tests = [assertions.compile_test(test, entry_point) for test in tests]
-    except (SyntaxError, ValueError, RecursionError) as error:
-      return _verdict("error", detail=f"a test, or the setup code, does not compile: {type(error).__name__}: {error}")
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # MemoryError: too deeply nested
+      return _verdict("error", detail=f"a test, or the setup code, does not compile: {assertions.describe(error)}")
     session_arguments = (setup_code, code, entry_point)
     if not entry_point:
       return self._run(limits, session_arguments, tests, None)
@@ -127,9 +127,12 @@ class Judge:
       random.seed(0)  # tests that draw their arguments draw the same ones in every run
       try:
         if setup is not None:
-          exec(setup, namespace)
-      except Exception as error:
-        return _verdict("error", detail=f"the setup code fails: {type(error).__name__}: {error}")
+          with self._timer:
+            exec(setup, namespace)
+      except _OutOfTime:
+        return _verdict("error", detail=f"the setup code takes more than {self._settings['judge_cpu_seconds']:g} s")
+      except BaseException as error:  # SystemExit too: this process has to live
+        return _verdict("error", detail=f"the setup code fails: {assertions.describe(error)}")
       if assertions.names_missing(tests, namespace.keys() | {entry_point}):
         break
       try:
@@ -138,7 +141,7 @@ class Judge:
         continue
       except plain_data.NotPlain:  # a test passes something to the program that cannot leave this process
         break
-    return self._run(limits, (setup_code, code, ""), tests, None)
+    return self._run(limits, session_arguments, tests, None)
 
   def _run(self, limits, session_arguments, tests, namespace, foreseen=()):
     """The verdict. `namespace` None: the tests run inside. Raises Unforeseen and NotPlain."""
@@ -159,6 +162,8 @@ class Judge:
       results.append(("timeout", f"judging took more than {seconds:g} s of CPU time"))
     except MemoryError:
       results.append(("memory", "what was returned is too large to judge"))
+    except session_lib.Lost as lost:  # already when it was to be loaded
+      results.append((lost.status, lost.detail))
     finally:
       cpu_seconds = session.end()
     if session.lost is not None:
@@ -185,7 +190,7 @@ class Judge:
     except _OutOfTime:
       status, detail = "timeout", "judging took too long"
     except Exception as error:
-      status, detail = "error", assertions.shorten(f"{type(error).__name__}: {error}")
+      status, detail = "error", assertions.describe(error)
       if isinstance(error, MemoryError) or session.raised_status == "memory":
         status = "memory"
     finally:
@@ -245,7 +250,7 @@ def _judge(session, test, namespace):
     raise raised
   if isinstance(raised, AssertionError):
     return "failed", assertions.explain(test, raised)
-  return "error", assertions.shorten(f"{type(raised).__name__} in the test: {raised}")
+  return "error", assertions.describe(raised, " in the test")
 
 
 def _verdict(status, results=(), detail="", trust="judged", cpu_seconds=None):

@@ -32,6 +32,9 @@ class Program(schema.Record):
   cpu_seconds: float | None = None
 
   def __post_init__(self):
+    _check_texts(self, "task_id", "code", "entry_point", "setup_code")
+    if not isinstance(self.tests, (tuple, list)) or not all(isinstance(test, str) for test in self.tests):
+      raise schema.RecordError(f"key 'tests': expected strings in a tuple, for task {self.task_id!r}")
     if not self.tests:
       raise schema.RecordError(f"key 'tests': program for task {self.task_id!r} has none; a verdict needs a test")
 
@@ -50,6 +53,9 @@ class TraceRequest(schema.Record):
   source: str
   call: str
   setup_code: str = ""
+
+  def __post_init__(self):
+    _check_texts(self, "task_id", "source", "call", "setup_code")
 
   def job(self, budget: dict[str, Any] | None) -> dict[str, Any]:
     """What a judge needs of it."""
@@ -93,3 +99,13 @@ class Outputs:
   status: str
   detail: str
   cpu_seconds: float
+
+
+def _check_texts(record, *names):
+  for name in names:
+    value = getattr(record, name)
+    if not isinstance(value, str):
+      raise schema.RecordError(
+          f"key {name!r}: expected str, found {type(value).__name__}, in a {record.record_name} for task"
+          f" {record.task_id!r}"
+      )

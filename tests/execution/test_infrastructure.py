@@ -68,6 +68,18 @@ def test_when_known_good_programs_do_not_pass_nothing_is_judged():
 
 
 @LINUX
+def test_a_worker_that_takes_anothers_place_judges_nothing_before_known_good_programs_pass(monkeypatch):
+  with executor_lib.Executor(num_workers=1) as executor:
+    stream = executor.verify(program(number) for number in range(300))
+    assert next(stream).passed
+    monkeypatch.setattr(sys, "executable", "/bin/false")  # from now on no interpreter starts
+    for pid in judges():
+      os.kill(pid, signal.SIGKILL)
+    with pytest.raises(pool_lib.ExecutionError, match="before it judged anything"):
+      list(stream)
+
+
+@LINUX
 def test_nothing_is_left_when_the_process_that_uses_it_is_killed(tmp_path):
   script = (
       "import os, signal, tempfile\n"

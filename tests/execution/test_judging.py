@@ -135,3 +135,17 @@ def test_verdicts_do_not_depend_on_the_run(executor):
   with executor_lib.Executor(num_workers=1) as other:
     verdicts.append(verify(other, code, "assert f() == 1").detail)
   assert len(set(verdicts)) == 1 and " at 0x" not in verdicts[0]
+
+
+def test_the_programs_process_is_sent_calls_with_arguments_and_no_more(executor):
+  # It keeps all that it reads, and returns it; 27182 stands in the tests only.
+  code = (
+      "import json\nseen, loads = [], json.loads\n"
+      "def listen(text): seen.append(str(text)); return loads(text)\n"
+      "json.loads = listen\ndef f(x): return ''.join(seen)"
+  )
+  tests = ("assert 'call' in f(314159)", "assert '314159' in f(2)", "assert ('27182' + '8') not in f(3)")
+  verdict = verify(executor, code, *tests)
+  assert verdict.passed and verdict.trust == "judged", verdict
+  verdict = verify(executor, code, "assert f(1) == 271828")
+  assert verdict.status == "failed" and "271828" not in verdict.detail.removesuffix("expected 271828"), verdict
