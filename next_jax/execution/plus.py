@@ -113,7 +113,8 @@ def with_tests(
   for problem, reference in zip(missing, _references(missing, executor), strict=True):
     found[problem.task_id] = reference
     if cache is not None:
-      files.write_json(epath.Path(cache) / f"{keys[problem.task_id]}.json", reference)
+      # Not write_json: outputs may be infinite.
+      files.write_text(epath.Path(cache) / f"{keys[problem.task_id]}.json", json.dumps(reference))
   return [_with_tests(problem, found[problem.task_id]) if problem.task_id in found else problem for problem in problems]
 
 
