@@ -49,11 +49,12 @@ def victims(name):
 
 
 def state(path):
-  return [
-      (str(found), status.st_mode, status.st_mtime_ns, status.st_size, status.st_uid, found.is_file() and found.read_bytes())
-      for found in sorted(path.rglob("*"))
-      for status in [found.lstat()]
-  ]
+  found = []
+  for below in sorted(path.rglob("*")):
+    status = below.lstat()
+    content = below.read_bytes() if below.is_file() else None
+    found.append((str(below), status.st_mode, status.st_mtime_ns, status.st_uid, content))
+  return found
 
 
 def processes():

@@ -31,8 +31,9 @@ def verify(executor, code="def f(x): return x", tests=("assert f(1) == 1",), ent
 @pytest.mark.parametrize(
     "code",
     [
-        "\0", "\ud800", "def f(x): return '\ud800'\0", "(" * 300, "-" * 100000 + "1", "1" + "+1" * 50000, "x" + ".a" * 5000,
-        "if 1:\n " * 120, "# coding: utf-7\n+AGY-", "'''", "def f(x):\n\treturn x\n        return x", "9" * 5000, "\\", "f(" * 150,
+        "\0", "\ud800", "def f(x): return '\ud800'\0", "(" * 300, "-" * 100000 + "1", "1" + "+1" * 50000,
+        "x" + ".a" * 5000, "if 1:\n " * 120, "# coding: utf-7\n+AGY-", "'''", "def f(x):\n\treturn x\n        return x",
+        "9" * 5000, "\\", "f(" * 150,
     ],
     ids=lambda text: ascii(text[:20]),
 )  # fmt: skip
@@ -44,7 +45,8 @@ def test_a_program_that_is_none_has_bad_syntax(executor, code):
 @pytest.mark.parametrize(
     "test",
     [
-        "\0", "\ud800", "(" * 300, "-" * 100000 + "1", "1" + "+1" * 50000, "assert f(", "return", "await f(1)", "'''", "9" * 5000,
+        "\0", "\ud800", "(" * 300, "-" * 100000 + "1", "1" + "+1" * 50000, "assert f(", "return", "await f(1)", "'''",
+        "9" * 5000,
     ],
     ids=lambda text: ascii(text[:20]),
 )  # fmt: skip
@@ -71,7 +73,7 @@ def test_a_test_whose_exception_cannot_be_written_is_an_error(executor):
       assert verdict.status in ("error", "failed") and verdict.detail, verdict
 
 
-@pytest.mark.parametrize("statement", ["raise SystemExit", "raise KeyboardInterrupt", "import sys; sys.exit(0)", "1 / 0"])
+@pytest.mark.parametrize("statement", ["raise SystemExit", "raise KeyboardInterrupt", "import sys; sys.exit()", "1/0"])
 def test_setup_code_that_raises_anything_is_an_error(executor, statement):
   verdict = verify(executor, setup_code=statement)
   assert verdict.status == "error" and verdict.detail.startswith("the setup code fails: "), verdict
@@ -109,19 +111,22 @@ def test_what_is_no_text_is_refused_by_its_name(fields):
 
 
 def test_a_trace_request_of_the_wrong_type_is_refused():
-  with pytest.raises(schema.RecordError, match="key 'source': expected str, found NoneType, in a trace request for task 't'"):
+  with pytest.raises(schema.RecordError, match="key 'source': expected str, found NoneType, in a trace request"):
     program_lib.TraceRequest(task_id="t", source=None, call="f(1)")
 
 
 _TEXTS = st.one_of(
     st.text(max_size=30),
     st.text(alphabet=st.characters(exclude_categories=()), max_size=10),
-    st.sampled_from(["def f(x):\n  return x", "assert f(1) == 1", "f = 1", "del f", "class f: pass", "raise f", "lambda: (yield)",
-                     "import *", "global f", "async def f(x): return x", "__builtins__ = None", "f()", "x: int = f"]),  # fmt: skip
+    st.sampled_from(["def f(x):\n  return x", "assert f(1) == 1", "f = 1", "del f", "class f: pass", "raise f", "f()",
+                     "lambda: (yield)", "import *", "global f", "async def f(x): return x", "__builtins__ = None"]),
+)  # fmt: skip
+_SETTINGS = hypothesis.settings(
+    max_examples=150, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
 
 
-@hypothesis.settings(max_examples=150, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@_SETTINGS
 @hypothesis.given(code=_TEXTS, test=_TEXTS, entry_point=_TEXTS, setup_code=_TEXTS)
 def test_whatever_the_texts_are_there_is_a_verdict_and_it_is_not_ours(executor, code, test, entry_point, setup_code):
   verdict = verify(executor, code, (test,), entry_point, setup_code)
@@ -129,14 +134,15 @@ def test_whatever_the_texts_are_there_is_a_verdict_and_it_is_not_ours(executor, 
 
 
 _VALUES = st.recursive(
-    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(), st.sampled_from(["", "x", "0x1", "\ud800", "int", "1e9999999"])),
+    st.one_of(st.none(), st.booleans(), st.integers(), st.floats(),
+              st.sampled_from(["", "x", "0x1", "\ud800", "int", "1e9999999"])),
     lambda inner: st.one_of(
         st.lists(inner, max_size=3),
         st.dictionaries(
-            st.sampled_from(["int", "tuple", "dict", "set", "bytes", "range", "slice", "type", "dict_items", "array.array",
-                             "collections.deque", "collections.Counter", "collections.defaultdict", "datetime.date",
-                             "decimal.Decimal", "fractions.Fraction", "complex", "iterator", "callable", "object", "kept",
-                             "argument", "nothing"]),
+            st.sampled_from(["int", "tuple", "dict", "set", "bytes", "range", "slice", "type", "dict_items",
+                             "array.array", "collections.deque", "collections.Counter", "collections.defaultdict", "datetime.date",
+                             "decimal.Decimal", "fractions.Fraction", "complex", "iterator", "callable", "object",
+                             "kept", "argument", "nothing"]),
             inner, max_size=2,
         ),
     ),
@@ -145,13 +151,13 @@ _VALUES = st.recursive(
 _REPLIES = st.one_of(
     _VALUES,
     st.tuples(st.just("value"), _VALUES, st.one_of(st.none(), _VALUES, st.tuples(st.lists(_VALUES), st.just({})))),
-    st.tuples(st.just("raise"), st.sampled_from(["ValueError", "SystemExit", "StopIteration", "UnicodeDecodeError", "no"]),
-              st.text(max_size=3), st.sampled_from(["error", "memory", "passed"]), st.text(max_size=3), st.none()),
+    st.tuples(st.just("raise"),
+              st.sampled_from(["ValueError", "SystemExit", "StopIteration", "UnicodeDecodeError", "no"]), st.text(max_size=3), st.sampled_from(["error", "memory", "passed"]), st.text(max_size=3), st.none()),
     st.tuples(st.just("items"), st.lists(_VALUES, max_size=3), st.one_of(st.none(), st.just(["end"]), _VALUES)),
 )  # fmt: skip
 
 
-@hypothesis.settings(max_examples=150, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture])
+@_SETTINGS
 @hypothesis.given(replies=st.lists(_REPLIES, min_size=1, max_size=4), use=st.sampled_from(
     ["f([1]) == 77", "list(f(1)) == 77", "f(1)(2) == 77", "f({1: 2}).x.y == 77", "len(f(1)) == 77", "next(f(1)) == 77",
      "sorted(f([2, 1])) == 77", "[a + b for a, b in f(1)] == 77", "str(f(1)) == '77'", "77 in f(1)"]

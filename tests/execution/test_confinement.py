@@ -59,8 +59,8 @@ def test_system_calls_that_no_program_needs_do_not_exist():
       "  numbers = numbers[os.uname().machine]\n"
       "  found, libc = [], ctypes.CDLL(None, use_errno=True)\n"
       "  for number in numbers + list(range(424, 434)) + [438, 440] + list(range(457, 462)) + [500, 1 << 30]:\n"
-      "    if libc.syscall(ctypes.c_long(number), *[ctypes.c_long(-1)] * 6) != -1 or ctypes.get_errno() != errno.EPERM:\n"
-      "      found.append(number)\n"
+      "    result = libc.syscall(ctypes.c_long(number), *[ctypes.c_long(-1)] * 6)\n"
+      "    if result != -1 or ctypes.get_errno() != errno.EPERM: found.append(number)\n"
       "  return found\n"
   )
   program = program_lib.Program(task_id="t", code=code, entry_point="f", tests=(f"assert f({numbers}) == []",))

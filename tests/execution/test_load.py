@@ -1,4 +1,4 @@
-"""A verdict is the same on a machine that is busy: CPU time is limited, and waiting counts only where no core was lacked."""
+"""A verdict is the same on a busy machine: CPU time is limited, and a wait counts only where no core was lacked."""
 
 import subprocess
 import sys
@@ -11,7 +11,13 @@ from next_jax.execution import program as program_lib
 
 _BUSY_PROCESSES = 8
 
-_SPEND = "import time\ndef spend(seconds):\n  start = time.process_time()\n  while time.process_time() - start < seconds: pass\n"
+_SPEND = """
+import time
+def spend(seconds):
+  start = time.process_time()
+  while time.process_time() - start < seconds: pass
+def f():
+  """
 
 # name -> (body of f, status)
 PROGRAMS = {
@@ -25,7 +31,8 @@ PROGRAMS = {
     "waits_half_its_slack_in_slices": ("[time.sleep(0.01) for _ in range(50)]; return 1", "passed"),
     "waits_for_ever": ("time.sleep(1000)", "timeout"),
     "computes_in_threads": (
-        "from concurrent import futures\n  with futures.ThreadPoolExecutor(4) as pool: list(pool.map(spend, [0.4] * 4))\n"
+        "from concurrent import futures\n"
+        "  with futures.ThreadPoolExecutor(4) as pool: list(pool.map(spend, [0.4] * 4))\n"
         "  return 1",
         "passed",
     ),
@@ -48,7 +55,7 @@ def busy_processes():
 @pytest.mark.slow
 def test_verdicts_at_load_8_are_those_of_an_idle_machine(busy_processes):
   programs = [
-      program_lib.Program(task_id=name, code=f"{_SPEND}def f():\n  {body}\n", entry_point="f", tests=("assert f() == 1",))
+      program_lib.Program(task_id=name, code=f"{_SPEND}{body}\n", entry_point="f", tests=("assert f() == 1",))
       for name, (body, _) in PROGRAMS.items()
   ]
   limits = limits_lib.Limits(cpu_seconds=1.0, wall_slack=1.5)
