@@ -140,8 +140,8 @@ _VALUES = st.recursive(
         st.lists(inner, max_size=3),
         st.dictionaries(
             st.sampled_from(["int", "tuple", "dict", "set", "bytes", "range", "slice", "type", "dict_items",
-                             "array.array", "collections.deque", "collections.Counter", "collections.defaultdict", "datetime.date",
-                             "decimal.Decimal", "fractions.Fraction", "complex", "iterator", "callable", "object",
+                             "array.array", "collections.deque", "collections.Counter", "collections.defaultdict",
+                             "datetime.date", "decimal.Decimal", "fractions.Fraction", "complex", "iterator", "callable", "object",
                              "kept", "argument", "nothing"]),
             inner, max_size=2,
         ),
@@ -152,7 +152,8 @@ _REPLIES = st.one_of(
     _VALUES,
     st.tuples(st.just("value"), _VALUES, st.one_of(st.none(), _VALUES, st.tuples(st.lists(_VALUES), st.just({})))),
     st.tuples(st.just("raise"),
-              st.sampled_from(["ValueError", "SystemExit", "StopIteration", "UnicodeDecodeError", "no"]), st.text(max_size=3), st.sampled_from(["error", "memory", "passed"]), st.text(max_size=3), st.none()),
+              st.sampled_from(["ValueError", "SystemExit", "StopIteration", "UnicodeDecodeError", "no"]),
+              st.text(max_size=3), st.sampled_from(["error", "memory", "passed"]), st.text(max_size=3), st.none()),
     st.tuples(st.just("items"), st.lists(_VALUES, max_size=3), st.one_of(st.none(), st.just(["end"]), _VALUES)),
 )  # fmt: skip
 
