@@ -141,8 +141,8 @@ _VALUES = st.recursive(
         st.dictionaries(
             st.sampled_from(["int", "tuple", "dict", "set", "bytes", "range", "slice", "type", "dict_items",
                              "array.array", "collections.deque", "collections.Counter", "collections.defaultdict",
-                             "datetime.date", "decimal.Decimal", "fractions.Fraction", "complex", "iterator", "callable",
-                             "object", "kept", "argument", "nothing"]),
+                             "datetime.date", "decimal.Decimal", "fractions.Fraction", "complex", "iterator",
+                             "callable", "object", "kept", "argument", "nothing"]),
             inner, max_size=2,
         ),
     ),
