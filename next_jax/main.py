@@ -138,7 +138,6 @@ def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
   # thread, so that splitting the batch over devices is what keeps the cores busy. Accelerators are not concerned.
   os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(min(os.cpu_count() or 1, _MOST_CPU_DEVICES)))
   _import_tensorflow()
-  importlib.import_module("sentencepiece").set_min_log_level(1)  # or it tells at every read that it normalises nothing
   from etils import epath  # pylint: disable=import-outside-toplevel
 
   configuration = importlib.import_module("next_jax.configuration.parsing")
