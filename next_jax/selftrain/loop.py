@@ -119,6 +119,7 @@ class SelfTraining:
     """Runs all stages that are not finished."""
     # The workers start here, before anything touches an accelerator, and are no forks of this process.
     with self.executor as executor:
+      progress.say(f"[executor] {executor.confinement()}")
       _Run(self, executor).run()
 
   def run_facts(self) -> dict[str, Any]:
