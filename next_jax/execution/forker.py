@@ -63,7 +63,7 @@ class Forker:
     """What the program does: (wait status of its child or zygote.RUNNING, all its processes)."""
     self._read_child()
     status, _ = self._ask(b"L")
-    return status, processes.descendants(self.pid)
+    return status, processes.glance(self.pid)
 
   def end(self) -> tuple[int, float]:
     """Kills the child and all that it started; returns (wait status, CPU seconds)."""

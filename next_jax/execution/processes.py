@@ -41,6 +41,19 @@ def descendants(pid: int) -> list[Process]:
   return found
 
 
+def glance(pid: int) -> list[Process]:
+  """Of the process `pid`, nearest first, without looking at all others; may miss one while another ends."""
+  if not os.path.exists(f"/proc/{pid}/task/{pid}/children"):  # a kernel without CONFIG_PROC_CHILDREN
+    return descendants(pid)
+  found, pids = [], _children(pid)
+  for child in pids:
+    process = _read(child)
+    if process is not None:
+      found.append(process)
+      pids.extend(_children(child))
+  return found
+
+
 def kill(processes: Iterable[Process]) -> None:
   """Stops all before it kills any, or one would fork while another dies."""
   processes = list(processes)
@@ -98,19 +111,38 @@ def count_threads_of_user() -> int:
 def _all():
   for name in os.listdir("/proc") if os.path.isdir("/proc") else ():
     if name.isdigit():
-      try:
-        with open(f"/proc/{name}/stat", "rb") as file:
-          fields = file.read().rpartition(b")")[2].split()
-        yield Process(
-            pid=int(name),
-            parent=int(fields[1]),
-            threads=int(fields[17]),
-            is_runnable=fields[0] in _RUNNABLE or (fields[17] != b"1" and _has_runnable_thread(name)),
-            cpu_seconds=sum(map(int, fields[11:15])) / _CLOCK_TICKS,
-            memory_bytes=int(fields[21]) * _PAGE_BYTES,
-        )
-      except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
-        continue  # it has ended
+      process = _read(int(name))
+      if process is not None:
+        yield process
+
+
+def _read(pid):
+  """The Process, or None for one that has ended."""
+  try:
+    with open(f"/proc/{pid}/stat", "rb", buffering=0) as file:
+      fields = file.read().rpartition(b")")[2].split()
+    return Process(
+        pid=pid,
+        parent=int(fields[1]),
+        threads=int(fields[17]),
+        is_runnable=fields[0] in _RUNNABLE or (fields[17] != b"1" and _has_runnable_thread(pid)),
+        cpu_seconds=sum(map(int, fields[11:15])) / _CLOCK_TICKS,
+        memory_bytes=int(fields[21]) * _PAGE_BYTES,
+    )
+  except (FileNotFoundError, ProcessLookupError, ValueError, IndexError):
+    return None
+
+
+def _children(pid):
+  """Numbers of the processes that any thread of `pid` has started, or adopted."""
+  found = []
+  try:
+    for thread in os.listdir(f"/proc/{pid}/task"):
+      with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
+        found += map(int, file.read().split())
+  except (FileNotFoundError, ProcessLookupError):
+    pass  # it has ended, and those that it left are somebody else's children now
+  return found
 
 
 def _has_runnable_thread(pid):

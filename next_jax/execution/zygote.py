@@ -77,6 +77,7 @@ def main(control: int, settings_json: str) -> None:
   settings = json.loads(settings_json)
   if "missing" not in settings:
     _stand_apart(control, settings)
+  _import_random()
   for name in _PRELOADED:
     __import__(name)
   for name in settings["preload"]:
@@ -90,9 +91,21 @@ def main(control: int, settings_json: str) -> None:
   sys.path += settings["packages"]
   os.chdir(settings["scratch"])
   os.environ["HOME"] = os.environ["TMPDIR"] = settings["scratch"]
+  child.rehearse()
   gc.collect()
   gc.freeze()  # so that a collection in a child does not touch, and so copy, the pages it shares
   _Zygote(control, settings, child).serve()
+
+
+def _import_random():
+  """With one seed for all programs, so that verdicts on those that draw are reproducible."""
+  # It would draw another seed in every process that is forked, which is a tenth of what that costs.
+  register, os.register_at_fork = os.register_at_fork, lambda **handlers: None
+  try:
+    import random
+  finally:
+    os.register_at_fork = register
+  random.seed(0)
 
 
 def _stand_apart(control, settings):
@@ -219,8 +232,6 @@ class _Zygote:
     if self._child == 0:
       try:
         self._control.close()
-        random = sys.modules["random"]
-        random.seed(0)  # verdicts are reproducible, also of programs that draw
         self._child_module.run(channel, cpu_seconds=self._cpu_seconds_allowed)
       finally:
         os._exit(1)
