@@ -109,6 +109,31 @@ def test_programs_are_read_only_as_far_ahead_as_the_window_allows(executor):
   assert next(read) < 200
 
 
+def test_programs_are_read_no_further_while_one_takes_long(executor):
+  read = itertools.count()
+  slow = program("def f():\n  while True: pass\n", "assert f()")  # to the limit, while the other worker goes on
+
+  def programs():
+    yield slow
+    while True:
+      yield program(f"def f():\n  return {next(read)}\n", "assert f() >= 0")
+
+  stream = executor.verify(programs())
+  assert next(stream).status == "timeout"
+  assert next(read) <= 2 * 64
+  stream.close()
+
+
+def test_a_stream_that_is_closed_ends_what_runs():
+  limits = limits_lib.Limits(cpu_seconds=1000.0)
+  endless = program("def f():\n  while True: pass\n", "assert f()")
+  with executor_lib.Executor(num_workers=1, limits=limits) as executor:
+    stream = executor.verify([program("def f():\n  return 1\n", "assert f() == 1"), endless, endless])
+    assert next(stream).passed
+    stream.close()
+    assert verify(executor, "def f():\n  return 2\n", "assert f() == 2").passed
+
+
 def test_a_stream_that_was_given_up_does_not_disturb_the_next(executor):
   stream = executor.verify([program("def f():\n  return 1\n", "assert f() == 1")] * 50)
   assert next(stream).passed
