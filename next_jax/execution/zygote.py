@@ -206,6 +206,7 @@ class _Zygote:
     self._about = {"pid": settings["pid"], "missing": settings["missing"]}
     self._is_first_of_namespace = "namespaces" not in settings["missing"]
     self._cpu_seconds_allowed = settings["cpu_seconds"]
+    self._scratch = settings["scratch"]
     self._directory = os.open(".", os.O_RDONLY | os.O_DIRECTORY)
     self._child_module = child
     self._child = None  # until it is waited for
@@ -267,7 +268,16 @@ class _Zygote:
       self._kill_all()
       time.sleep(0.001)
     scratch.empty(self._directory)
+    if not os.fstat(self._directory).st_nlink:
+      self._make_directory()
     self._reply(self._status, self._cpu_seconds)
+
+  def _make_directory(self):
+    """Again, after a program that Landlock did not hold has removed it."""
+    os.mkdir(self._scratch, 0o700)
+    os.close(self._directory)
+    self._directory = os.open(self._scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
+    os.fchdir(self._directory)
 
   def _kill_all(self):
     if self._is_first_of_namespace:

@@ -158,3 +158,14 @@ def test_a_program_cannot_see_the_environment_of_the_user(executor):
   ours = set(os.environ) - {*zygote.environment(), "HOME", "TMPDIR"}
   verdict = verify(executor, code, "assert 'PATH' in f()", f"assert not set(f()) & {ours!r}")
   assert verdict.passed, verdict
+
+
+def test_a_program_that_removes_its_directory_leaves_one_to_the_next():
+  removes = "import os, shutil\ndef f(x):\n  shutil.rmtree(os.getcwd())\n  return x\n"
+  writes = "def f(x):\n  open('file', 'w').write('text')\n  return x\n"
+  programs = [
+      program_lib.Program(task_id=str(number), code=code, entry_point="f", tests=("assert f(1) == 1",))
+      for number, code in enumerate([removes, writes] * 3)
+  ]
+  with executor_lib.Executor(num_workers=1, layers=()) as executor:
+    assert [verdict.status for verdict in executor.verify(programs)][1::2] == ["passed"] * 3
