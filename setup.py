@@ -29,7 +29,8 @@ setuptools.setup(
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100"],
-        "beam": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3"],  # later sentencepiece refuses the protobuf that Beam needs
+        # A later sentencepiece refuses the protobuf that Beam needs.
+        "beam": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3"],
         "benchmarks": ["pysnooper>=1.2.3,<2", "hunter>=3.9,<4", "snoop>=0.6.1,<0.7"],
     },
     entry_points={"console_scripts": ["next-jax=next_jax.main:main"]},
