@@ -3,7 +3,6 @@
 import dataclasses
 import functools
 import hashlib
-from collections.abc import Iterable
 
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import families
@@ -18,23 +17,20 @@ class Splits:
   """Two independent rules, both by hash, so that they hold for any number of tasks.
 
   1. A combination of family and mutation kind is in pretraining only, in the loop only ("train" and
-     "dev"), or in neither ("unseen"). Pretraining has some kinds of each family. Whether the others
-     are the loop's or unseen is decided for all of a family at once: did the loop see a family with
-     some kinds only, it would learn that the family never has the others, and what is measured on
-     those would be this and not what it learned of repairing.
+     "dev"), or in neither ("unseen"). The shares are taken within each family, so that each family
+     appears in pretraining with some kinds.
   2. A canonical (bug, fix) pair belongs to "dev", to "unseen" or to training ("train" and the
      demonstrations), whatever its description and combination. So no development pair can be in
      training, even where two families make the same program.
 
   Attributes:
-    pretraining_share: of a family's mutation kinds.
-    unseen_family_share: of the families; their other kinds are unseen, those of the rest are the loop's.
+    pretraining_share, loop_share: of a family's mutation kinds; the rest is unseen.
     dev_pair_share, unseen_pair_share: of all pairs; the rest is for training.
     salt: another one gives other splits.
   """
 
   pretraining_share: float = 0.5
-  unseen_family_share: float = 0.25
+  loop_share: float = 0.35
   dev_pair_share: float = 0.15
   unseen_pair_share: float = 0.15
   salt: str = "minirepair-1"
@@ -54,16 +50,13 @@ class Splits:
 @functools.lru_cache(maxsize=8)
 def _combinations(splits: Splits) -> dict[str, tuple[Combination, ...]]:
   parts: dict[str, list[Combination]] = {PRETRAINING: [], LOOP: [], UNSEEN: []}
-  by_hash = _shuffled(families.FAMILIES, splits.salt)
-  unseen_families = by_hash[: round(len(by_hash) * splits.unseen_family_share)]
   for family in families.FAMILIES:
-    kinds = _shuffled(mutations.KINDS, f"{splits.salt}/{family}")
+    kinds = sorted(
+        mutations.KINDS, key=lambda kind: hashlib.sha256(f"{splits.salt}/{family}/{kind}".encode()).hexdigest()
+    )
     first = round(len(kinds) * splits.pretraining_share)
+    second = round(len(kinds) * (splits.pretraining_share + splits.loop_share))
     parts[PRETRAINING] += [(family, kind) for kind in kinds[:first]]
-    parts[UNSEEN if family in unseen_families else LOOP] += [(family, kind) for kind in kinds[first:]]
+    parts[LOOP] += [(family, kind) for kind in kinds[first:second]]
+    parts[UNSEEN] += [(family, kind) for kind in kinds[second:]]
   return {part: tuple(combinations) for part, combinations in parts.items()}
-
-
-def _shuffled(names: Iterable[str], salt: str) -> list[str]:
-  """The names in an order that depends on the salt and on each name alone."""
-  return sorted(names, key=lambda name: hashlib.sha256(f"{salt}/{name}".encode()).hexdigest())
