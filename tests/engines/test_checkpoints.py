@@ -57,7 +57,7 @@ def test_a_relative_directory_keeps_its_last_checkpoint(saved, template, tmp_pat
   monkeypatch.chdir(tmp_path)
   for step in (1, 2):
     checkpoints.save("finetune", step, params, None, {"loss": 0.5})
-  checkpoints.remove_all_but("finetune", 2)
+  checkpoints.remove_all_but("finetune", [2])
   assert checkpoints.steps("finetune") == [2]
   _, found, _ = checkpoints.restore("finetune/checkpoint_2", template)
   assert_equal_trees(found, params)
@@ -146,5 +146,5 @@ def test_steps_are_sorted_as_numbers_and_incomplete_ones_do_not_count(tmp_path):
     if name != "checkpoint_11":
       (tmp_path / name / "metrics.json").write_text("{}")
   assert checkpoints.steps(tmp_path) == [9, 10]
-  checkpoints.remove_all_but(tmp_path, 10)
+  checkpoints.remove_all_but(tmp_path, [10])
   assert sorted(path.name for path in epath.Path(tmp_path).iterdir()) == ["checkpoint_10", "other"]

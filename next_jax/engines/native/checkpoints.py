@@ -8,7 +8,7 @@ left out. A finished training leaves it out altogether: inference needs `target`
 trains on from that with a fresh optimiser.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 import os
 import re
 from typing import Any
@@ -37,6 +37,17 @@ def steps(directory: epath.PathLike) -> list[int]:
     return []
   found = (_NAME.fullmatch(path.name) for path in directory.iterdir())
   return sorted(int(match[1]) for match in found if match and (directory / match[0] / "metrics.json").exists())
+
+
+def steps_of_training(directory: epath.PathLike, num_steps: int) -> list[int]:
+  """`steps`, of a training of `num_steps`; raises CheckpointError when a checkpoint is beyond its end."""
+  done = steps(directory)
+  if done and done[-1] > num_steps:
+    raise CheckpointError(
+        f"{path_of(directory, done[-1])}: found step {done[-1]} in a training of {num_steps} steps;"
+        " it was made with other settings: use another directory, or remove it"
+    )
+  return done
 
 
 def path_of(directory: epath.PathLike, step: int) -> epath.Path:
@@ -116,13 +127,14 @@ def metrics(path: epath.PathLike) -> dict[str, float]:
   return files.read_json(epath.Path(path) / "metrics.json")
 
 
-def remove_all_but(directory: epath.PathLike, step: int) -> None:
-  """Removes the other checkpoints of a directory, and what a killed `save` left."""
+def remove_all_but(directory: epath.PathLike, kept: Collection[int]) -> None:
+  """Removes the checkpoints of other steps from a directory, and what a killed `save` left."""
+  kept_paths = [path_of(directory, step) for step in kept]
   if jax.process_index() == 0:
     for path in _absolute(directory).iterdir():
-      if re.fullmatch(_NAME.pattern + r"(\.partial)?", path.name) and path != path_of(directory, step):
+      if re.fullmatch(_NAME.pattern + r"(\.partial)?", path.name) and path not in kept_paths:
         path.rmtree()
-  _barrier(f"only {step} is left in {os.fspath(directory)}")
+  _barrier(f"only {sorted(kept)} are left in {os.fspath(directory)}")
 
 
 def _absolute(path: epath.PathLike) -> epath.Path:

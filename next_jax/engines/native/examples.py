@@ -96,3 +96,15 @@ def read_tokens(task: seqio.Task, split: str, max_length: int) -> TokenExamples:
         f" ({examples.too_long} are longer); raise sequence_length or check the data"
     )
   return examples
+
+
+def read_with_ids(task: seqio.Task, split: str) -> tuple[TokenExamples, list[str]]:
+  """All examples, and of each its feature `task_id`, or its number where it has none."""
+  task_ids = []
+
+  def remember_ids():
+    for number, example in enumerate(read(task, split)):
+      task_ids.append(example["task_id"].decode("utf-8") if "task_id" in example else str(number))
+      yield example
+
+  return collect(remember_ids()), task_ids

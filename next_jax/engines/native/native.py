@@ -4,17 +4,15 @@ from collections.abc import Iterator, Sequence
 import dataclasses
 import functools
 import os
-import sys
 from typing import Any
 
 from etils import epath
 import jax
-import numpy as np
-import tqdm
 
 from next_jax import schema
 from next_jax.engines import engine
 from next_jax.engines.native import checkpoints
+from next_jax.engines.native import chunks
 from next_jax.engines.native import examples as examples_lib
 from next_jax.engines.native import sampler
 from next_jax.engines.native import scorer
@@ -98,89 +96,32 @@ class NativeEngine:
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
       seed: int, skip: int = 0,
   ) -> Iterator[list[schema.Sample]]:  # fmt: skip
-    """See `engine.Engine.sample`; chunks go from short prompts to long ones, refused ones last."""
+    """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
-    prompts, task_ids = [], []
-    for number, example in enumerate(examples_lib.read(found, split)):
-      if "task_id" not in example:
-        raise examples_lib.TaskError(
-            f"SeqIO task {task!r}: example {number} has no feature 'task_id'; sampling needs it"
-        )
-      prompts.append(example["inputs"].astype(np.int32))
-      task_ids.append(example["task_id"].decode("utf-8"))
-    order = sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), number))
-    fitting = [number for number in order if len(prompts[number]) <= sampling.max_prompt_length]
     chunk_tasks = max(1, min(self.sample_batch_size // num_samples, self.max_chunk_tasks))
-    chunks = [fitting[first : first + chunk_tasks] for first in range(0, len(fitting), chunk_tasks)]
-    refused = order[len(fitting) :]
-    refused_chunks = [refused[first : first + chunk_tasks] for first in range(0, len(refused), chunk_tasks)]
 
-    bar = tqdm.tqdm(
-        total=len(prompts) * num_samples, desc="sampling", unit="sample", file=sys.stderr, mininterval=1.0,
-        initial=num_samples * sum(len(chunk) for chunk in (chunks + refused_chunks)[:skip]),
-        disable=jax.process_index() != 0,
+    def start() -> chunks.Complete:
+      params = self._restore(checkpoint)
+      return lambda prompts, task_ids: self._sampler.complete(
+          params,
+          prompts=prompts,
+          task_ids=task_ids,
+          chunk_tasks=chunk_tasks,
+          num_samples=num_samples,
+          sampling=sampling,
+          seed=seed,
+          eos_id=found.output_features["targets"].vocabulary.eos_id,
+      )
+
+    return chunks.sample(
+        found, split, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
+        start=start,
     )  # fmt: skip
-    vocabulary = found.output_features["targets"].vocabulary
-    params = self._restore(checkpoint) if chunks[skip:] else None
-    with bar:
-      for chunk in chunks[skip:]:
-        completions = self._sampler.complete(
-            params,
-            prompts=[prompts[number] for number in chunk],
-            task_ids=[task_ids[number] for number in chunk],
-            chunk_tasks=chunk_tasks,
-            num_samples=num_samples,
-            sampling=sampling,
-            seed=seed,
-            eos_id=vocabulary.eos_id,
-        )
-        samples = []
-        for row, length in enumerate(completions.lengths):
-          tokens = completions.tokens[row, :length].tolist()
-          if tokens and tokens[-1] == vocabulary.eos_id:
-            tokens.pop()
-          samples.append(
-              schema.Sample(
-                  task_id=task_ids[chunk[row // num_samples]],
-                  sample_index=row % num_samples,
-                  completion=vocabulary.decode(tokens),
-                  log_probability=float(completions.log_probabilities[row]),
-                  token_count=int(length),
-                  seed=seed,
-              )
-          )
-        bar.update(len(samples))
-        yield samples
-      for chunk in refused_chunks[max(0, skip - len(chunks)) :]:
-        samples = [
-            schema.Sample(
-                task_id=task_ids[number],
-                sample_index=index,
-                completion="",
-                refusal=(
-                    f"prompt of {len(prompts[number])} tokens exceeds max_prompt_length={sampling.max_prompt_length}"
-                ),
-                log_probability=0.0,
-                token_count=0,
-                seed=seed,
-            )
-            for number in chunk
-            for index in range(num_samples)
-        ]
-        bar.update(len(samples))
-        yield samples
 
   def score(self, *, task: str, split: str, checkpoint: epath.PathLike) -> Iterator[engine.Score]:
     """See `engine.Engine.score`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
-    task_ids = []
-
-    def remember_ids():
-      for number, example in enumerate(examples_lib.read(found, split)):
-        task_ids.append(example["task_id"].decode("utf-8") if "task_id" in example else str(number))
-        yield example
-
-    examples = examples_lib.collect(remember_ids())
+    examples, task_ids = examples_lib.read_with_ids(found, split)
     params = self._restore(checkpoint)
     target_lengths = examples.lengths - examples.input_lengths
     for number, log_probability in enumerate(self._scorer.score(params, examples)):

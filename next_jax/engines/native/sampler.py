@@ -9,7 +9,6 @@ kind compiles nothing.
 """
 
 from collections.abc import Sequence
-import dataclasses
 import functools
 from typing import Any
 import zlib
@@ -19,24 +18,10 @@ import jax.numpy as jnp
 import numpy as np
 
 from next_jax.engines import engine
+from next_jax.engines.native import chunks
 from next_jax.engines.native import sharding
 from next_jax.engines.native import truncation
 from next_jax.models import transformer
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Completions:
-  """What one chunk gave; row `task * num_samples + sample`.
-
-  Attributes:
-    tokens: `[rows, steps]`, 0 behind the end.
-    lengths: `[rows]`, tokens with the end-of-sequence token, where there is one.
-    log_probabilities: `[rows]`, natural, summed, at temperature 1 with nothing truncated.
-  """
-
-  tokens: np.ndarray
-  lengths: np.ndarray
-  log_probabilities: np.ndarray
 
 
 class Sampler:
@@ -89,7 +74,7 @@ class Sampler:
       sampling: engine.Sampling,
       seed: int,
       eos_id: int,
-  ) -> Completions:
+  ) -> chunks.Completions:
     """Completes at most `chunk_tasks` prompts `num_samples` times each."""
     steps = sampling.max_completion_length
     truncate = truncation.Truncation(
@@ -102,7 +87,7 @@ class Sampler:
 
     tasks = np.arange(len(prompts))  # Of the rows on the device, in order; padding comes after.
     rung = _rung(len(tasks), chunk_tasks)
-    size = _ladder(min(self._segment_steps, steps), self._cache_step, steps)
+    size = ladder(min(self._segment_steps, steps), self._cache_step, steps)
     with self._layout.active():
       prefix, state = self._begin(params, prompts, task_ids, rung, num_samples, seed, size, steps)
       position = 0
@@ -114,7 +99,7 @@ class Sampler:
           self._collect(state, tasks, num_samples, done_tokens, done_lengths, done_log_probabilities)
           break
         new_rung = _rung(int((~is_done).sum()), chunk_tasks)
-        new_size = _ladder(min(position + self._segment_steps, steps), self._cache_step, steps)
+        new_size = ladder(min(position + self._segment_steps, steps), self._cache_step, steps)
         if new_rung < rung or new_size > size:
           keep = np.arange(len(tasks))
           if new_rung < rung:
@@ -124,12 +109,12 @@ class Sampler:
           index = np.resize(keep, rung).astype(np.int32)
           prefix, state = self._reshape(prefix, state, index, np.int32(len(tasks)), size=new_size)
           size = new_size
-    return Completions(tokens=done_tokens, lengths=done_lengths, log_probabilities=done_log_probabilities)
+    return chunks.Completions(tokens=done_tokens, lengths=done_lengths, log_probabilities=done_log_probabilities)
 
   def _begin(self, params, prompts, task_ids, rung, num_samples, seed, size, steps):
     longest = max(len(prompt) for prompt in prompts)
     # Shifted right by one, as in training: position 0 reads the 0 that begins every sequence.
-    width = _ladder(longest + 1, self._prompt_step)
+    width = ladder(longest + 1, self._prompt_step)
     tokens = np.zeros((rung, width), np.int32)
     lengths = np.zeros(rung, np.int32)
     last = np.zeros(rung, np.int32)
@@ -272,7 +257,7 @@ def _rung(tasks: int, chunk_tasks: int) -> int:
   return next(rung for rung in _rungs(chunk_tasks) if rung >= tasks)
 
 
-def _ladder(needed: int, step: int, limit: int | None = None) -> int:
+def ladder(needed: int, step: int, limit: int | None = None) -> int:
   """The smallest of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... steps that holds `needed`, at most `limit`."""
   size, stride, number = step, step, 1
   while size < needed:

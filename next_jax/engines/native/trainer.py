@@ -70,15 +70,10 @@ class Trainer:
       TrainingError: settings that cannot be used, or a loss that is no longer finite.
       CheckpointError: a checkpoint in `directory` that is not of this training.
     """
-    plan, num_steps = self._plan(examples, tuning, seed)
-    done = checkpoints.steps(directory)
-    if done and done[-1] > num_steps:
-      raise engine.CheckpointError(
-          f"{checkpoints.path_of(directory, done[-1])}: found step {done[-1]} in a training of {num_steps} steps;"
-          " it was made with other settings: use another directory, or remove it"
-      )
+    plan, num_steps = plan_training(examples, tuning, seed)
+    done = checkpoints.steps_of_training(directory, num_steps)
     if done and done[-1] == num_steps:
-      checkpoints.remove_all_but(directory, num_steps)
+      checkpoints.remove_all_but(directory, [num_steps])
       path = checkpoints.path_of(directory, num_steps)
       return path, checkpoints.metrics(path)
 
@@ -131,30 +126,10 @@ class Trainer:
           }
           keep = self.keep_optimizer_state or not last
           path = checkpoints.save(directory, step + 1, params, opt_state if keep else None, metrics)
-          checkpoints.remove_all_but(directory, step + 1)
+          checkpoints.remove_all_but(directory, [step + 1])
     if writer is not None:
       writer.close()
     return path, checkpoints.metrics(path)
-
-  def _plan(self, examples, tuning, seed) -> tuple[packing.Plan, int]:
-    if tuning.accumulation < 1 or tuning.batch_size % tuning.accumulation:
-      raise TrainingError(
-          f"accumulation: found {tuning.accumulation}, expected a divisor of batch_size={tuning.batch_size}"
-      )
-    if tuning.num_epochs <= 0:
-      raise TrainingError(f"num_epochs: found {tuning.num_epochs}, expected more than 0")
-    plan = packing.plan_rows(
-        examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=seed
-    )
-    num_steps = -(-len(plan) // tuning.batch_size)
-    if not num_steps:
-      raise TrainingError(f"num_epochs: {tuning.num_epochs} of {len(examples)} examples is not one example; raise it")
-    fill = examples.lengths[plan.ids].sum() / (num_steps * tuning.batch_size * tuning.sequence_length)
-    logging.info(
-        "%d examples, %d too long for %d tokens; %d rows (%.0f%% full) in %d steps",
-        len(examples), examples.too_long, tuning.sequence_length, len(plan), 100 * fill, num_steps,
-    )  # fmt: skip
-    return plan, num_steps
 
   def _accumulation(self, tuning: engine.Tuning) -> int:
     """Micro-batches of a step: the fewest, of those that divide its rows, that hold few enough tokens."""
@@ -265,6 +240,30 @@ class Trainer:
     bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
     if writer is not None and (step % _STEPS_BETWEEN_SUMMARIES == 0 or step == bar.total):
       writer.write_scalars(step, {"loss": loss, "gradient_norm": float(scalars["gradient_norm"])})
+
+
+def plan_training(
+    examples: examples_lib.TokenExamples, tuning: engine.Tuning, seed: int
+) -> tuple[packing.Plan, int]:
+  """Rows and number of steps of a training; raises TrainingError for settings that make none."""
+  if tuning.accumulation < 1 or tuning.batch_size % tuning.accumulation:
+    raise TrainingError(
+        f"accumulation: found {tuning.accumulation}, expected a divisor of batch_size={tuning.batch_size}"
+    )
+  if tuning.num_epochs <= 0:
+    raise TrainingError(f"num_epochs: found {tuning.num_epochs}, expected more than 0")
+  plan = packing.plan_rows(
+      examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=seed
+  )
+  num_steps = -(-len(plan) // tuning.batch_size)
+  if not num_steps:
+    raise TrainingError(f"num_epochs: {tuning.num_epochs} of {len(examples)} examples is not one example; raise it")
+  fill = examples.lengths[plan.ids].sum() / (num_steps * tuning.batch_size * tuning.sequence_length)
+  logging.info(
+      "%d examples, %d too long for %d tokens; %d rows (%.0f%% full) in %d steps",
+      len(examples), examples.too_long, tuning.sequence_length, len(plan), 100 * fill, num_steps,
+  )  # fmt: skip
+  return plan, num_steps
 
 
 def boxed_shapes(model: transformer.Transformer) -> Any:

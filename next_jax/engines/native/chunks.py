@@ -1,0 +1,131 @@
+"""Sampling a task in chunks: which prompts go together, and the samples that come of them.
+
+Chunks go from short prompts to long ones, so that a chunk is padded little; prompts that are too
+long are not cut but refused, last. What falls into which chunk depends on the arguments only.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+import sys
+from typing import Any
+
+import jax
+import numpy as np
+import seqio
+import tqdm
+
+from next_jax import schema
+from next_jax.engines import engine
+from next_jax.engines.native import examples as examples_lib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Completions:
+  """What one chunk gave; row `task * num_samples + sample`.
+
+  Attributes:
+    tokens: `[rows, steps]`, 0 behind the end.
+    lengths: `[rows]`, tokens with the end-of-sequence token, where there is one.
+    log_probabilities: `[rows]`, natural, summed, at temperature 1 with nothing truncated.
+  """
+
+  tokens: np.ndarray
+  lengths: np.ndarray
+  log_probabilities: np.ndarray
+
+
+Complete = Callable[[Sequence[np.ndarray], Sequence[str]], Completions]
+
+
+def sample(
+    task: seqio.Task,
+    split: str,
+    *,
+    chunk_tasks: int,
+    num_samples: int,
+    sampling: engine.Sampling,
+    seed: int,
+    skip: int,
+    start: Callable[[], Complete],
+) -> Iterator[list[schema.Sample]]:
+  """Samples of each chunk but the first `skip`; see `engine.Engine.sample`.
+
+  Args:
+    task: with the string feature `task_id`.
+    split: of the task.
+    chunk_tasks: tasks of a chunk, at most.
+    num_samples: of a task.
+    sampling: its lengths are used here.
+    seed: for the record; whoever completes uses it.
+    skip: chunks to leave out from the front.
+    start: called once, before the first chunk that is completed; gives the function that completes
+      (prompts, task ids) of a chunk.
+  """
+  prompts, task_ids = [], []
+  for number, example in enumerate(examples_lib.read(task, split)):
+    if "task_id" not in example:
+      raise examples_lib.TaskError(
+          f"SeqIO task {task.name!r}: example {number} has no feature 'task_id'; sampling needs it"
+      )
+    prompts.append(example["inputs"].astype(np.int32))
+    task_ids.append(example["task_id"].decode("utf-8"))
+  order = sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), number))
+  fitting = [number for number in order if len(prompts[number]) <= sampling.max_prompt_length]
+  chunks = [fitting[first : first + chunk_tasks] for first in range(0, len(fitting), chunk_tasks)]
+  refused = order[len(fitting) :]
+  refused_chunks = [refused[first : first + chunk_tasks] for first in range(0, len(refused), chunk_tasks)]
+
+  bar = tqdm.tqdm(
+      total=len(prompts) * num_samples, desc="sampling", unit="sample", file=sys.stderr, mininterval=1.0,
+      initial=num_samples * sum(len(chunk) for chunk in (chunks + refused_chunks)[:skip]),
+      disable=jax.process_index() != 0,
+  )  # fmt: skip
+  vocabulary = task.output_features["targets"].vocabulary
+  complete = start() if chunks[skip:] else None
+  with bar:
+    for chunk in chunks[skip:]:
+      ids = [task_ids[number] for number in chunk]
+      samples = _decoded(complete([prompts[number] for number in chunk], ids), ids, num_samples, vocabulary, seed)
+      bar.update(len(samples))
+      yield samples
+    for chunk in refused_chunks[max(0, skip - len(chunks)) :]:
+      samples = [
+          _refused(task_ids[number], index, len(prompts[number]), sampling.max_prompt_length, seed)
+          for number in chunk
+          for index in range(num_samples)
+      ]
+      bar.update(len(samples))
+      yield samples
+
+
+def _decoded(
+    completions: Completions, task_ids: Sequence[str], num_samples: int, vocabulary: Any, seed: int
+) -> list[schema.Sample]:
+  samples = []
+  for row, length in enumerate(completions.lengths):
+    tokens = completions.tokens[row, :length].tolist()
+    if tokens and tokens[-1] == vocabulary.eos_id:
+      tokens.pop()
+    samples.append(
+        schema.Sample(
+            task_id=task_ids[row // num_samples],
+            sample_index=row % num_samples,
+            completion=vocabulary.decode(tokens),
+            log_probability=float(completions.log_probabilities[row]),
+            token_count=int(length),
+            seed=seed,
+        )
+    )
+  return samples
+
+
+def _refused(task_id: str, index: int, length: int, limit: int, seed: int) -> schema.Sample:
+  return schema.Sample(
+      task_id=task_id,
+      sample_index=index,
+      completion="",
+      refusal=f"prompt of {length} tokens exceeds max_prompt_length={limit}",
+      log_probability=0.0,
+      token_count=0,
+      seed=seed,
+  )
