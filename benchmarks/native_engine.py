@@ -83,7 +83,7 @@ def main() -> None:
         ),
     )
     seqio_tasks.register_training_set(
-        "benchmark", paths={"train": directory / "train.jsonl"}, vocabulary=vocabularies.minirepair_vocabulary()
+        "benchmark", directory, file="train.jsonl", vocabulary=vocabularies.minirepair_vocabulary()
     )
     tuning = engine.Tuning(
         optimizer=optimizers.muon, learning_rate=0.01, num_epochs=1, sequence_length=arguments.row_tokens,

@@ -8,10 +8,12 @@ from next_jax.prompts import prompt
 from next_jax.prompts import seqio_tasks
 
 for setting, form in prompt.SETTINGS.items():
-  seqio_tasks.register_repair_task(
-      f"hefix_plus_{setting}",
-      read=functools.partial(data_dir.read_split, "hefix_plus"),
-      splits=("test",),
-      prompt=form,
-      vocabulary=vocabularies.minirepair_vocabulary(),
-  )
+  for name in (f"hefix_plus_v100_{setting}", f"hefix_plus_{setting}"):
+    seqio_tasks.register_repair_task(
+        name,
+        corpus="hefix_plus",
+        read=functools.partial(data_dir.read_split, "hefix_plus"),
+        splits=("test",),
+        prompt=form,
+        vocabulary=vocabularies.minirepair_vocabulary(),
+    )

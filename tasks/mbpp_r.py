@@ -8,10 +8,12 @@ from next_jax.prompts import prompt
 from next_jax.prompts import seqio_tasks
 
 for setting, form in prompt.SETTINGS.items():
-  seqio_tasks.register_repair_task(
-      f"mbpp_r_{setting}",
-      read=functools.partial(data_dir.read_split, "mbpp_r"),
-      splits=("train", "dev"),
-      prompt=form,
-      vocabulary=vocabularies.minirepair_vocabulary(),
-  )
+  for name in (f"mbpp_r_v100_{setting}", f"mbpp_r_{setting}"):
+    seqio_tasks.register_repair_task(
+        name,
+        corpus="mbpp_r",
+        read=functools.partial(data_dir.read_split, "mbpp_r"),
+        splits=("train", "dev"),
+        prompt=form,
+        vocabulary=vocabularies.minirepair_vocabulary(),
+    )

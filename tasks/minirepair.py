@@ -8,10 +8,12 @@ from next_jax.prompts import prompt
 from next_jax.prompts import seqio_tasks
 
 for setting, form in prompt.SETTINGS.items():
-  seqio_tasks.register_repair_task(
-      f"minirepair_{setting}",
-      read=functools.partial(data_dir.read_split, "minirepair"),
-      splits=("train", "dev", "unseen"),
-      prompt=form,
-      vocabulary=vocabularies.minirepair_vocabulary(),
-  )
+  for name in (f"minirepair_v100_{setting}", f"minirepair_{setting}"):
+    seqio_tasks.register_repair_task(
+        name,
+        corpus="minirepair",
+        read=functools.partial(data_dir.read_split, "minirepair"),
+        splits=("train", "dev", "unseen"),
+        prompt=form,
+        vocabulary=vocabularies.minirepair_vocabulary(),
+    )

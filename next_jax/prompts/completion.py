@@ -1,17 +1,36 @@
 """A completion, taken apart into rationale and fix.
 
-Rule: the fix is the first closed code block after the last `### Fix` heading; without such a heading,
-the last closed code block. The rationale is what stands before the heading, or before the block.
+One rule says which block counts: the fix is the first closed Python block after the last `### Fix` heading or, where
+there is no such heading, the last closed Python block; blocks that define no function or class (a call, an output) are
+passed over where another block defines one. The rationale is what stands before the heading, or before the block.
+
+What a line means:
+
+* Thinking is not looked at. It ends at the first `</think>` where the completion begins with `<think>`, else at a line
+  that is `</think>` and nothing more, for templates that open it in the prompt.
+* A fence is three or more ` or ~ at the beginning of a line, indented or not. A block ends at a fence of the same kind
+  that is not shorter, is not indented by four or more than the opening one (such a fence is in a docstring) and names no
+  language; one that names a language opens a new block, and the block before was never closed.
+* A block is Python when its fence names Python or nothing.
+* A heading is `### Fix` in any depth, bold, with a colon or as "fixed program", outside of blocks: in a program it is a
+  comment.
 """
 
 import dataclasses
 import re
+from collections.abc import Sequence
 
 from next_jax.prompts import sections
 
-# A block opens and closes on lines of their own; models indent them and name the language or not.
-_BLOCK = re.compile(r"^[ \t]*```[ \t]*(?:python3?|py)?[ \t]*\n(.*?)^[ \t]*```[ \t]*$", re.MULTILINE | re.DOTALL)
-_HEADING = re.compile(r"^[ \t]*" + re.escape(sections.FIX.strip()) + r"[ \t]*:?[ \t]*$", re.MULTILINE)
+# The patterns are tried on every line of whatever a model writes; none of them can take quadratic time.
+_THINKING_ENDS = re.compile(r"^[ \t]*</think>[ \t]*$", re.MULTILINE)
+_FENCE = re.compile(r"([ \t]*)(`{3,}+|~{3,}+)([^`]*)")
+_HEADING = re.compile(
+    r"(?:#{1,6}[ \t]*\**|\*\*)[ \t]*(?:the[ \t]+)?fix(?:ed[ \t]+(?:program|code|function))?[ \t:*]*", re.IGNORECASE
+)
+_LONGEST_HEADING = 80  # characters
+_LANGUAGES = ("", "python", "python3", "py", "py3")
+_DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)[ \t]", re.MULTILINE)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,25 +42,111 @@ class Completion:
   refusal: str | None = None
 
 
+@dataclasses.dataclass(kw_only=True)
+class _Block:
+  """A code block: lines `first` (its fence) to `last` (the closing fence; None when there is none)."""
+
+  first: int
+  last: int | None = None
+  indent: int
+  fence: str
+  language: str
+
+  def is_fence_of(self, indent: int, fence: str) -> bool:
+    return fence[0] == self.fence[0] and len(fence) >= len(self.fence) and indent < self.indent + 4
+
+
 def parse(completion: str) -> Completion:
-  """Takes any text and never raises."""
-  completion = completion.replace("\r\n", "\n")
-  heading = None
-  for heading in _HEADING.finditer(completion):
-    pass
-  if heading is not None:
-    rationale = completion[: heading.start()]
-    block = _BLOCK.search(completion, heading.end())
-  else:
-    block = None
-    for block in _BLOCK.finditer(completion):
-      pass
-    rationale = completion[: block.start()] if block else completion
-  rationale = rationale.strip()
-  if block is None:
-    opened = "```" in completion[heading.end() if heading else 0 :]
-    return Completion(rationale=rationale, refusal="the code block is not closed" if opened else "there is no code block")
-  fix = block.group(1).strip("\n")
+  """Takes any text and never raises; linear in its length."""
+  text = completion.replace("\r\n", "\n")
+  answer = _without_thinking(text)
+  if answer is None:
+    return Completion(rationale="", refusal="the thinking does not end: there is no </think>")
+  lines = answer.split("\n")
+  blocks, heading = _scan(lines)
+  start = 0 if heading is None else heading + 1
+  after = [block for block in blocks if block.first >= start]
+  closed = [block for block in after if block.last is not None and block.language in _LANGUAGES]
+  candidates = [block for block in closed if _DEFINES.search(_code(lines, block))] or closed
+  if not candidates:
+    rationale = lines if heading is None else lines[:heading]
+    return Completion(rationale=_rationale(rationale), refusal=_why(after, heading))
+  block = candidates[0 if heading is not None else -1]
+  rationale = _rationale(lines[: block.first if heading is None else heading])
+  fix = _code(lines, block)
   if not fix.strip():
     return Completion(rationale=rationale, refusal="the code block is empty")
   return Completion(rationale=rationale, fix=fix)
+
+
+def without_blocks(text: str) -> str:
+  """The text without its code blocks, closed or not, and without the blank lines around them."""
+  lines = text.replace("\r\n", "\n").split("\n")
+  kept, start = [], 0
+  for block in _scan(lines)[0]:
+    kept.append("\n".join(lines[start : block.first]).strip("\n"))
+    start = len(lines) if block.last is None else block.last + 1
+  kept.append("\n".join(lines[start:]).strip("\n"))
+  return "\n".join(part for part in kept if part.strip()).strip()
+
+
+def _without_thinking(text: str) -> str | None:
+  """What follows the thinking; None when it does not end."""
+  if text.lstrip().startswith("<think>"):
+    _, end, answer = text.partition("</think>")
+    return answer if end else None
+  end = _THINKING_ENDS.search(text)
+  return text if end is None else text[end.end() :]
+
+
+def _scan(lines: Sequence[str]) -> tuple[list[_Block], int | None]:
+  """The blocks in order, and the line of the last heading."""
+  blocks: list[_Block] = []
+  block, heading, heading_in_block = None, None, None
+  for number, line in enumerate(lines):
+    fence = _FENCE.fullmatch(line)
+    if fence is not None:
+      indent, marks, info = len(fence[1]), fence[2], fence[3].strip()
+      if block is not None and block.is_fence_of(indent, marks) and not info:
+        block.last, block, heading_in_block = number, None, None
+        continue
+      if block is None or (info and block.is_fence_of(indent, marks)):
+        if heading_in_block is not None:  # what it is in was never closed
+          heading, heading_in_block = heading_in_block, None
+        block = _Block(first=number, indent=indent, fence=marks, language=info.partition(" ")[0].lower())
+        blocks.append(block)
+        continue
+    if len(line) <= _LONGEST_HEADING and _HEADING.fullmatch(line.strip()):
+      if block is None:
+        heading = number
+      else:
+        heading_in_block = number
+  return blocks, heading
+
+
+def _code(lines: Sequence[str], block: _Block) -> str:
+  """The program in a block, without the indentation that all of it has."""
+  code = list(lines[block.first + 1 : block.last])
+  while code and not code[0].strip():
+    del code[0]
+  while code and not code[-1].strip():
+    del code[-1]
+  margin = min((len(line) - len(line.lstrip(" \t")) for line in code if line.strip()), default=0)
+  return "\n".join(line[min(margin, len(line) - len(line.lstrip(" \t"))) :] for line in code)
+
+
+def _rationale(lines: Sequence[str]) -> str:
+  """The text without a heading of its own, which chat models repeat."""
+  heading, _, rest = "\n".join(lines).strip().partition("\n")
+  text = rest if heading.rstrip(" \t:") == sections.RATIONALE.strip() else f"{heading}\n{rest}"
+  return text.strip()
+
+
+def _why(blocks: Sequence[_Block], heading: int | None) -> str:
+  """Why there is no fix: no block in question is both closed and Python."""
+  where = "" if heading is None else f" after {sections.FIX.strip()!r}"
+  if any(block.last is None and block.language in _LANGUAGES for block in blocks):
+    return "the code block is not closed"
+  if blocks:
+    return f"there is no Python block{where}, only {blocks[-1].language!r}"
+  return f"there is no code block{where}"

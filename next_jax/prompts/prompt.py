@@ -1,12 +1,16 @@
 """A repair task as the text a model sees, and a rationale and fix as the text it should write."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
+from typing import Self
 
 from next_jax import errors
 from next_jax import schema
+from next_jax.prompts import chat as chats
 from next_jax.prompts import completion as completions
 from next_jax.prompts import exemplars
+from next_jax.prompts import rationales as rationales_lib
 from next_jax.prompts import sections
 from next_jax.prompts import token_budget
 from next_jax.tracing import fitting
@@ -42,23 +46,41 @@ class Rendered:
 class Prompt:
   """The form of prompts and targets (METHOD.md: inline traces, few-shot or zero-shot).
 
+  For completion models the prompt ends where the model goes on: below the heading of the rationale or, where none is
+  asked for, in the opened block of the fix. For chat models it ends with the marker of the assistant's turn, and the
+  answer has the headings.
+
   Attributes:
     with_trace: annotate the program with its trace.
     with_rationale: ask for a rationale before the fix.
+    rationales: give each task this rationale and ask for the fix; `with_rationale` must be False then.
     shots: number of solved exemplars before the task; 0 is zero-shot.
+    chat: how turns are marked, for chat models; None for completion models.
     style: of the trace comments.
     budget: of the whole prompt; the trace is abridged (`tracing.fitting`) until it is kept. None for no limit.
   """
 
   with_trace: bool = True
   with_rationale: bool = True
+  rationales: rationales_lib.Rationales | None = None
   shots: int = 0
+  chat: chats.ChatTemplate | None = None
   style: inline.InlineStyle = PROMPT_STYLE
   budget: token_budget.TokenBudget | None = None
 
   def __post_init__(self):
     if not 0 <= self.shots <= len(exemplars.NAMES):
       raise PromptError(f"shots={self.shots}: there are exemplars for 0 to {len(exemplars.NAMES)} shots")
+    if self.rationales is not None and self.with_rationale:
+      raise PromptError("Prompt.rationales gives the rationales, so that none is asked for; set with_rationale=False")
+
+  def within(self, max_tokens: int, vocabulary: token_budget.Vocabulary) -> Self:
+    """This form with a budget, or with its own where that is smaller."""
+    if self.budget is not None and self.budget.max_tokens <= max_tokens:
+      return self
+    return dataclasses.replace(
+        self, budget=token_budget.TokenBudget(max_tokens=max_tokens, vocabulary=vocabulary)
+    )
 
   def render(self, task: schema.RepairTask) -> str:
     """The prompt, which ends where the model goes on.
@@ -68,19 +90,16 @@ class Prompt:
 
     Raises:
       PromptError: the task has no trace, or its program does not compile and so cannot be annotated.
+      rationales.RationaleError: the rationale is to be given, and there is none.
     """
     return self.compose(task).text
 
   def compose(self, task: schema.RepairTask) -> Rendered:
     """The prompt and what became of the trace in it. Raises as `render`."""
-    solved = "".join(
-        self._question(exemplar.task, self._program(exemplar.task, lambda program: True).text) + self._opening
-        + self.target(exemplar.rationale, exemplar.fix) + "\n\n"
-        for exemplar in exemplars.load(self.shots)
-    )  # fmt: skip
+    given = None if self.rationales is None else self.rationales(task.task_id)
 
     def whole(program: str) -> str:
-      return solved + self._question(task, program) + self._opening
+      return self.solved + self._asked(task, program, given)
 
     def fits(program: str) -> bool:
       return self.budget is None or self.budget.count(whole(program)) <= self.budget.max_tokens
@@ -89,21 +108,44 @@ class Prompt:
     text = whole(program.text)
     return Rendered(text=text, tokens=self.budget.count(text) if self.budget else None, program=program)
 
+  @functools.cached_property
+  def solved(self) -> str:
+    """What stands before the task: the solved exemplars, the same in all prompts."""
+    parts = [] if self.chat is None else [self.chat.opening()]
+    for exemplar in exemplars.load(self.shots):
+      program = self._program(exemplar.task, lambda program: True).text
+      parts.append(self._asked(exemplar.task, program, exemplar.rationale if self.rationales is not None else None))
+      answer = self.target(exemplar.rationale, exemplar.fix)
+      parts.append(answer + "\n\n" if self.chat is None else self.chat.answered(answer))
+    return "".join(parts)
+
   def target(self, rationale: str, fix: str) -> str:
     """The completion that says `rationale` and `fix`."""
-    if not self.with_rationale:
+    if self.chat is None and not self.with_rationale:
       return fix.strip("\n") + sections.FENCE_CLOSE
-    return rationale.strip() + "\n" + sections.FIX + sections.fenced(fix)
+    answer = sections.FIX + sections.fenced(fix)
+    if self.with_rationale:
+      answer = rationale.strip() + "\n" + answer
+      if self.chat is not None:
+        answer = sections.RATIONALE + answer
+    return answer
 
   def parse(self, completion: str) -> completions.Completion:
     """The parts of what a model wrote after `render`; never raises."""
+    if self.chat is not None:
+      return completions.parse(self.chat.answer(completion))
     if self.with_rationale:
       return completions.parse(completion)
-    return completions.parse(self._opening + completion)  # the prompt has opened the block already
+    return completions.parse(sections.FIX + sections.FENCE_OPEN + completion)  # the prompt has opened the block already
 
-  @property
-  def _opening(self) -> str:
-    return sections.RATIONALE if self.with_rationale else sections.FIX + sections.FENCE_OPEN
+  def _asked(self, task: schema.RepairTask, program: str, given: str | None) -> str:
+    """The task and, for completion models, the opening of the answer."""
+    question = self._question(task, program)
+    if given is not None:
+      question += sections.RATIONALE + given.strip() + "\n"
+    if self.chat is not None:
+      return self.chat.asked(question, self.with_rationale)
+    return question + (sections.RATIONALE if self.with_rationale else sections.FIX + sections.FENCE_OPEN)
 
   def _program(self, task: schema.RepairTask, fits: Callable[[str], bool]) -> fitting.Fitted:
     if not self.with_trace:
@@ -128,8 +170,16 @@ class Prompt:
     )
 
 
-# The settings of METHOD.md that every corpus has a SeqIO task for: `<corpus>_<setting>`.
+FEW_SHOTS = 3
+
+# The settings of METHOD.md, zero-shot and few-shot, that every corpus has SeqIO tasks for; see tasks/__init__.py.
 SETTINGS = {
-    "trace": Prompt(),
-    "notrace": Prompt(with_trace=False),
+    f"{name}{suffix}": dataclasses.replace(form, shots=shots)
+    for suffix, shots in (("", 0), (f"_{FEW_SHOTS}shot", FEW_SHOTS))
+    for name, form in {
+        "trace": Prompt(),
+        "notrace": Prompt(with_trace=False),
+        "direct": Prompt(with_rationale=False),
+        "proxy": Prompt(with_rationale=False, rationales=rationales_lib.FromSamples()),
+    }.items()
 }

@@ -1,5 +1,7 @@
 """The headings of prompts and completions; one place, because the parser must know what the prompt says."""
 
+import re
+
 TASK = "### Task\n"
 TESTS = "### Tests\n"
 PROGRAM = "### Program\n"
@@ -8,6 +10,10 @@ FIX = "### Fix\n"
 FENCE_OPEN = "```python\n"
 FENCE_CLOSE = "\n```"
 
+_FENCES = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
+
 
 def fenced(code: str) -> str:
-  return FENCE_OPEN + code.strip("\n") + FENCE_CLOSE
+  """The code in a block, whose fence is longer than any in the code."""
+  fence = "`" * max(3, 1 + max((len(run) for run in _FENCES.findall(code)), default=0))
+  return fence + FENCE_OPEN.lstrip("`") + code.strip("\n") + FENCE_CLOSE.rstrip("`") + fence

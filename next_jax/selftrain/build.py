@@ -47,7 +47,7 @@ def build(
 
 def corpus_of(task: str) -> str:
   """The corpus that a SeqIO task is over: "mbpp_r" for "mbpp_r_trace"."""
-  return task.rpartition("_")[0]
+  return seqio_tasks.registration(task).corpus
 
 
 def check(task: str, split: str, corpora: Sequence[str]) -> None:

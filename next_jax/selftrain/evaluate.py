@@ -68,13 +68,13 @@ class Model:
   Attributes:
     name: of its directory below the work directory: "base", "iteration_01", "control_unfiltered".
     fingerprint: of how the checkpoint was made.
-    shots: exemplars in its prompts.
+    shots: exemplars in its prompts, in place of those that the evaluation's task has; None leaves them.
   """
 
   name: str
   checkpoint: epath.PathLike
   fingerprint: str
-  shots: int = 0
+  shots: int | None = 0
 
 
 def evaluate(
@@ -94,7 +94,7 @@ def evaluate(
   """
   tasks, digest = build.read(evaluation.task, evaluation.split, digests)
   form = seqio_tasks.registration(evaluation.task)
-  prompt = dataclasses.replace(form.prompt, shots=model.shots)
+  prompt = sample_lib.shown(form.prompt, model.shots)
   sampling_seed = seeds.derive(seed, "evaluate", evaluation.name)
   stage = stage_lib.Stage(
       name=f"{model.name}/evaluate/{evaluation.name}",
@@ -115,8 +115,9 @@ def evaluate(
     files.write_jsonl(directory / "tasks.jsonl", chosen)
     task = sample_lib.register_tasks(
         f"{model.name}_{evaluation.name}_tasks", directory / "tasks.jsonl", like=evaluation.task,
-        split=evaluation.split, shots=model.shots,
+        split=evaluation.split, shots=model.shots, max_prompt_length=sampling.max_prompt_length,
     )
+    prompt_counts = sample_lib.prompt_counts(task, evaluation.split)
     samples, samples_per_second = sample_lib.sample(
         directory / "samples.jsonl", engine=engine, task=task, split=evaluation.split, checkpoint=model.checkpoint,
         num_samples=evaluation.num_samples, sampling=sampling, seed=sampling_seed,
@@ -132,7 +133,7 @@ def evaluate(
     }
     files.write_json(directory / "metrics.json", metrics)
     return stage_lib.Outcome(
-        metrics=metrics, counts={"tasks": len(chosen), "samples": len(samples)},
+        metrics=metrics, counts={"tasks": len(chosen), "samples": len(samples), **prompt_counts},
         timing={"samples_per_second": samples_per_second, "verdicts_per_second": verdicts_per_second},
     )
 

@@ -9,6 +9,7 @@ from next_jax import files
 from next_jax import schema
 from next_jax.prompts import example as examples
 from next_jax.prompts import prompt as prompts
+from next_jax.prompts import token_budget
 from next_jax.selftrain import filters as filters_lib
 from next_jax.selftrain import progress
 from next_jax.selftrain import seeds
@@ -35,6 +36,8 @@ def keep(
     filters: Sequence[filters_lib.Filter],
     tasks: Sequence[schema.RepairTask],
     prompt: prompts.Prompt,
+    vocabulary: token_budget.Vocabulary,
+    max_prompt_length: int,
     seed: int,
     limit: int | None = None,
     inputs: Mapping[str, str],
@@ -43,6 +46,8 @@ def keep(
 
   Args:
     sources: of all iterations whose samples may be used.
+    prompt: the form of the examples; traces in it are abridged to `max_prompt_length` tokens of `vocabulary`, as they
+      are when the model is asked.
     limit: keep only so many, chosen by the seed.
     inputs: further fingerprints, of the tasks for instance.
 
@@ -52,7 +57,9 @@ def keep(
   stage = stage_lib.Stage(
       name=name,
       workdir=workdir,
-      settings={"filters": filters, "prompt": prompt, "seed": seed, "limit": limit},
+      settings={
+          "filters": filters, "prompt": prompt, "max_prompt_length": max_prompt_length, "seed": seed, "limit": limit,
+      },
       inputs={**inputs, **{f"iteration_{source.iteration:02d}": source.fingerprint for source in sources}},
   )
 
@@ -66,7 +73,8 @@ def keep(
       kept = kept[:limit]
     places = {task.task_id: place for place, task in enumerate(tasks)}
     kept.sort(key=lambda c: (places[c.task.task_id], c.iteration, c.sample.sample_index))
-    files.write_jsonl(directory / KEPT, [_example(candidate, prompt) for candidate in kept])
+    form = prompt.within(max_prompt_length, vocabulary)
+    files.write_jsonl(directory / KEPT, [_example(candidate, form) for candidate in kept])
     counts.update(kept=len(kept), tasks=len({candidate.task.task_id for candidate in kept}))
     return stage_lib.Outcome(counts=counts)
 

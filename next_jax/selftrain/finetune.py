@@ -38,8 +38,9 @@ def finetune(
   def work(directory: epath.Path) -> stage_lib.Outcome:
     start = "scratch" if checkpoint is None else epath.Path(checkpoint).name
     progress.say(f"[{name}] {num_examples:,} examples, {tuning.num_epochs:g} epochs, from {start}")
-    task = f"{name.replace('/', '_')}_examples"
-    seqio_tasks.register_training_set(task, paths={"train": examples}, vocabulary=vocabulary)
+    task = seqio_tasks.register_training_set(
+        f"{name.replace('/', '_')}_examples", examples.parent, file=examples.name, vocabulary=vocabulary
+    )
     tuned, metrics = engine.finetune(task=task, checkpoint=checkpoint, directory=directory, tuning=tuning, seed=seed)
     return stage_lib.Outcome(metrics={"checkpoint": tuned.name, **metrics}, counts={"examples": num_examples})
 

@@ -62,7 +62,8 @@ class SelfTraining:
     task: SeqIO task whose split `train_split` is trained on.
     num_train_tasks: how many of them, chosen by `seed`; None takes all.
     base_checkpoint: P0.
-    base_shots: exemplars in the base model's prompts; a tuned model is prompted zero-shot.
+    base_shots: exemplars in the base model's prompts; None leaves those of the tasks. A tuned model is prompted
+      zero-shot, as METHOD.md has it.
     num_samples: of each task, when sampling for D_H and in each iteration.
     hard_threshold: D_H are the tasks whose estimated pass@1 is at most this; 1.0 keeps all tasks.
     filters: applied one after the other to the samples of D_H from the base and all iterations so far.
@@ -79,7 +80,7 @@ class SelfTraining:
   engine: engine_lib.Engine
   executor: executor_lib.Executor
   base_checkpoint: epath.PathLike
-  base_shots: int = 0
+  base_shots: int | None = None
   iterations: int = 3
   num_samples: int = 8
   sampling: engine_lib.Sampling = engine_lib.Sampling()
@@ -199,7 +200,7 @@ class _Run:
   ) -> filter_lib.Source:
     loop, split = self._loop, self._loop.train_split
     tasks_path = tasks_directory / "tasks.jsonl"
-    form = dataclasses.replace(seqio_tasks.registration(loop.task).prompt, shots=model.shots)
+    form = sample_lib.shown(seqio_tasks.registration(loop.task).prompt, model.shots)
     seed = seeds.derive(loop.seed, "sample", name)
     sampling = stage_lib.Stage(
         name=f"{name}/sample",
@@ -214,13 +215,15 @@ class _Run:
     def sample(directory: epath.Path) -> stage_lib.Outcome:
       progress.say(f"[{name}/sample] {loop.num_samples} samples a task, from {model.name}")
       task = sample_lib.register_tasks(
-          f"{name}_tasks", tasks_path, like=loop.task, split=split, shots=model.shots
+          f"{name}_tasks", tasks_path, like=loop.task, split=split, shots=model.shots,
+          max_prompt_length=loop.sampling.max_prompt_length,
       )
+      prompt_counts = sample_lib.prompt_counts(task, split)
       samples, rate = sample_lib.sample(
           directory / "samples.jsonl", engine=loop.engine, task=task, split=split, checkpoint=model.checkpoint,
           num_samples=loop.num_samples, sampling=loop.sampling, seed=seed,
       )
-      counts = {"samples": len(samples), "refused": sum(s.refusal is not None for s in samples)}
+      counts = {"samples": len(samples), "refused": sum(s.refusal is not None for s in samples), **prompt_counts}
       return stage_lib.Outcome(counts=counts, timing={"samples_per_second": rate})
 
     sampled = sampling.run(sample)
@@ -277,7 +280,8 @@ class _Run:
     kept = filter_lib.keep(
         self._workdir, f"{name}/filter", sources=sources, filters=filters,
         tasks=files.read_jsonl(self._workdir / "base/hard/tasks.jsonl", schema.RepairTask),
-        prompt=dataclasses.replace(form.prompt, shots=0), seed=seeds.derive(loop.seed, "filter", name), limit=limit,
+        prompt=sample_lib.shown(form.prompt, 0), vocabulary=form.vocabulary,
+        max_prompt_length=loop.sampling.max_prompt_length, seed=seeds.derive(loop.seed, "filter", name), limit=limit,
         inputs={"hard": hard.fingerprint},
     )
     if not kept.counts["kept"]:

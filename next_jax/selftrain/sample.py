@@ -11,6 +11,7 @@ from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import seqio_tasks
+from next_jax.selftrain import progress
 from next_jax.selftrain import stage as stage_lib
 
 
@@ -60,19 +61,41 @@ def parsed(sample: schema.Sample, prompt: prompts.Prompt) -> schema.Sample:
   )
 
 
-def register_tasks(name: str, tasks_path: epath.PathLike, *, like: str, split: str, shots: int = 0) -> str:
+def register_tasks(
+    name: str, tasks_path: epath.PathLike, *, like: str, split: str, shots: int | None, max_prompt_length: int
+) -> str:
   """Registers the repair tasks of a file under `name`, in the form of the task `like`.
 
   Args:
-    shots: exemplars in the prompt; METHOD.md has them for the base model only.
+    shots: exemplars in the prompt, in place of the form's own; None leaves those.
+    max_prompt_length: tokens; traces are abridged until the prompts have no more.
   """
   form = seqio_tasks.registration(like)
-  seqio_tasks.register_repair_task(
-      name,
-      read=lambda unused_split: files.read_jsonl(tasks_path, schema.RepairTask),
-      splits=(split,),
-      prompt=dataclasses.replace(form.prompt, shots=shots),
-      vocabulary=form.vocabulary,
+  return seqio_tasks.register_variant(
+      name, like=like, read=lambda unused_split: files.read_jsonl(tasks_path, schema.RepairTask), splits=(split,),
+      prompt=shown(form.prompt, shots).within(max_prompt_length, form.vocabulary),
   )
-  return name
 
+
+def shown(prompt: prompts.Prompt, shots: int | None) -> prompts.Prompt:
+  """The form with so many exemplars; None leaves its own (METHOD.md: few-shot for the base, zero-shot once tuned)."""
+  return prompt if shots is None else dataclasses.replace(prompt, shots=shots)
+
+
+def prompt_counts(task: str, split: str) -> dict[str, int]:
+  """How many prompts of a registered task its budget has "abridged", and how many are "too_long" all the same.
+
+  Raises what rendering raises, with the name of the task, before an engine is asked.
+  """
+  registration = seqio_tasks.registration(task)
+  programs = [registration.prompt.compose(repair_task).program for repair_task in registration.read(split)]
+  counts = {
+      "abridged": sum(program.is_abridged and program.fits for program in programs),
+      "too_long": sum(not program.fits for program in programs),
+  }
+  if any(counts.values()):
+    progress.say(
+        f"[prompts] {counts['abridged']:,} of {len(programs):,} are abridged to"
+        f" {registration.prompt.budget.max_tokens:,} tokens, {counts['too_long']:,} do not fit and are refused"
+    )
+  return counts

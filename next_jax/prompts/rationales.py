@@ -1,0 +1,92 @@
+"""Rationales that are given with a task: the proxy setting asks how much they help another model to find the fix.
+
+METHOD.md, proxy-based evaluation: the model gets the task and the rationale, with what code there is of the fix cut off.
+"""
+
+import functools
+import os
+from collections.abc import Mapping
+from typing import Protocol
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import files
+from next_jax import schema
+from next_jax.prompts import completion
+
+ENVIRONMENT_VARIABLE = "NEXT_JAX_RATIONALES"
+
+
+class RationaleError(errors.UserError):
+  """A task that there is no rationale for; the message names the task and where it was looked for."""
+
+
+class Rationales(Protocol):
+  """Where the rationale of each task comes from."""
+
+  def __call__(self, task_id: str) -> str:
+    """Raises RationaleError when there is none."""
+    ...
+
+
+_chosen: epath.Path | None = None
+
+
+def set_path(path: epath.PathLike | None) -> None:
+  """From now on `FromSamples()` reads this file; None goes back to the environment's."""
+  global _chosen
+  _chosen = None if path is None else epath.Path(path)
+
+
+class FromSamples:
+  """Rationales of a file of `Sample`, such as WORKDIR/iteration_01/evaluate/dev/samples.jsonl.
+
+  Of the samples of a task, the first that has a rationale counts, in the order of the file. Code blocks in it are cut
+  off: they may hold the fix.
+
+  Args:
+    path: of the file; None is what `set_path` chose, else $NEXT_JAX_RATIONALES. SeqIO tasks are registered when a
+      module is imported, before anybody knows the file, so it is asked for at each call.
+  """
+
+  def __init__(self, path: epath.PathLike | None = None):
+    self._path = path
+
+  @property
+  def path(self) -> epath.Path | None:
+    """The file that is read now: what a stage of the loop keeps of these rationales."""
+    chosen = self._path or _chosen or os.environ.get(ENVIRONMENT_VARIABLE)
+    return None if not chosen else epath.Path(chosen).expanduser()
+
+  def __call__(self, task_id: str) -> str:
+    path = self.path
+    if path is None:
+      raise RationaleError(
+          f"task {task_id!r}: no rationales are given; set {ENVIRONMENT_VARIABLE} to a JSONL file of samples, or call"
+          " next_jax.prompts.rationales.set_path, or use FromSamples(path)"
+      )
+    if not path.exists():
+      raise RationaleError(f"{os.fspath(path)}: no such file; expected a JSONL file of samples with rationales")
+    stat = path.stat()
+    found = _read(os.fspath(path), stat.length, stat.mtime)
+    if task_id not in found:
+      raise RationaleError(
+          f"{os.fspath(path)}: no sample with a rationale for task {task_id!r} (there are rationales for"
+          f" {len(found):,} tasks); sample these tasks first, in a setting that asks for a rationale"
+      )
+    return found[task_id]
+
+  def __repr__(self) -> str:
+    return f"FromSamples({os.fspath(self._path)!r})" if self._path else "FromSamples()"
+
+
+@functools.lru_cache(maxsize=4)
+def _read(path: str, length: int, modified: float) -> Mapping[str, str]:
+  del length, modified  # a file that was written anew is read anew
+  found: dict[str, str] = {}
+  for sample in files.read_jsonl(path, schema.Sample):
+    rationale = completion.without_blocks(sample.rationale or "")
+    if rationale:
+      found.setdefault(sample.task_id, rationale)
+  return found
