@@ -105,7 +105,7 @@ class Attention(nn.Module):
       attended = self._attend(query, key, value, mask_BxLxL, causal)
     attended = nn.with_logical_constraint(attended, ("batch", "length", "heads", "kv"))
     out = projection.projection(
-        x_BxLxE.shape[-1], axes=("heads", "kv", "embed"), dtype=self.dtype, name="out", axis=(-2, -1)
+        x_BxLxE.shape[-1], axes=("heads", "kv", "embed"), dtype=self.dtype, name="out", num_summed=2
     )
     return out(attended)
 
