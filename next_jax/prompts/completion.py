@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from next_jax.prompts import sections
 
 # The patterns are tried on every line of whatever a model writes; none of them can take quadratic time.
+_LINE_BREAK = re.compile(r"\r\n?")  # what Python takes for one as well
 _THINKING_ENDS = re.compile(r"^[ \t]*</think>[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"([ \t]*)(`{3,}+|~{3,}+)([^`]*)")
 _HEADING = re.compile(
@@ -58,7 +59,7 @@ class _Block:
 
 def parse(completion: str) -> Completion:
   """Takes any text and never raises; linear in its length."""
-  text = completion.replace("\r\n", "\n")
+  text = _LINE_BREAK.sub("\n", completion)
   answer = _without_thinking(text)
   if answer is None:
     return Completion(rationale="", refusal="the thinking does not end: there is no </think>")
@@ -81,7 +82,7 @@ def parse(completion: str) -> Completion:
 
 def without_blocks(text: str) -> str:
   """The text without its code blocks, closed or not, and without the blank lines around them."""
-  lines = text.replace("\r\n", "\n").split("\n")
+  lines = _LINE_BREAK.sub("\n", text).split("\n")
   kept, start = [], 0
   for block in _scan(lines)[0]:
     kept.append("\n".join(lines[start : block.first]).strip("\n"))

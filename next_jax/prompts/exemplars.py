@@ -94,6 +94,74 @@ def invert(table):
                   " the loop, while inverse={} is still empty. The list of a new value must be made before a key is"
                   " appended to it.",
     ),
+    "digits_of": _Written(
+        instruction="List the decimal digits of a non-negative integer, the first digit first.",
+        fix="""\
+def digits_of(number):
+    if number == 0:
+        return [0]
+    digits = []
+    while number > 0:
+        digits.insert(0, number % 10)
+        number //= 10
+    return digits""",
+        right_line="number //= 10",
+        wrong_line="number /= 10",
+        tests=("assert digits_of(25) == [2, 5]", "assert digits_of(0) == [0]"),
+        rationale="digits_of(25) should return [2, 5] but collects hundreds of floats. The trace shows number=2.5 after"
+                  " the first pass and number=0.25 after the second: `/=` divides exactly, so that number stays above"
+                  " 0 for very long, and number % 10 is no digit any more. Integer division `//=` takes off one digit"
+                  " in each pass.",
+    ),
+    "is_sorted": _Written(
+        instruction="Check whether the items of a list are in non-descending order.",
+        fix="""\
+def is_sorted(items):
+    for i in range(len(items) - 1):
+        if items[i] > items[i + 1]:
+            return False
+    return True""",
+        right_line="range(len(items) - 1)",
+        wrong_line="range(len(items))",
+        tests=("assert is_sorted([1, 2, 2]) is True", "assert is_sorted([2, 1]) is False"),
+        rationale="is_sorted([1, 2, 2]) should return True but raises IndexError: list index out of range. In the trace"
+                  " this happens at i=2, the last index, where items[i + 1] does not exist. Pairs of neighbours begin"
+                  " at index len(items) - 2 at the latest, so the range must end one earlier.",
+    ),
+    "add_to_all": _Written(
+        instruction="Return copies of the rows with one more item at the end of each; the rows stay as they are.",
+        fix="""\
+def add_to_all(rows, item):
+    longer = []
+    for row in rows:
+        copy = list(row)
+        copy.append(item)
+        longer.append(copy)
+    return longer""",
+        right_line="copy = list(row)",
+        wrong_line="copy = row",
+        tests=("rows = [[1], [2]]\nassert add_to_all(rows, 0) == [[1, 0], [2, 0]] and rows == [[1], [2]]",),
+        rationale="The test wants the rows unchanged, but the trace shows rows=[[1, 0], [2]] after the first append:"
+                  " `copy = row` makes a second name for the same list, so that appending to copy appends to the row."
+                  " list(row) makes a list of its own.",
+    ),
+    "word_lengths": _Written(
+        instruction="Map each word of a text to its length; words are separated by spaces, a dot is no part of a word.",
+        fix="""\
+def word_lengths(text):
+    lengths = {}
+    for word in text.split():
+        word = word.strip('.')
+        if word:
+            lengths[word] = len(word)
+    return lengths""",
+        right_line="word = word.strip('.')",
+        wrong_line="word.strip('.')",
+        tests=("assert word_lengths('We ran.') == {'We': 2, 'ran': 3}", "assert word_lengths('') == {}"),
+        rationale="word_lengths('We ran.') should return {'We': 2, 'ran': 3} but returns {'We': 2, 'ran.': 4}. The trace"
+                  " shows word='ran.' and no change of word after the line with strip: strings do not change, strip"
+                  " returns a new one, which is dropped. It must be assigned to word.",
+    ),
 }
 
 NAMES = tuple(_WRITTEN)
@@ -107,7 +175,8 @@ def load(number: int) -> tuple[Exemplar, ...]:
 
 def _exemplar(name: str, written: _Written) -> Exemplar:
   buggy_code = written.fix.replace(written.right_line, written.wrong_line)
-  trace = recorder.record(buggy_code, calls.traced_call(written.tests[0], name))
+  call = calls.test_call(written.tests[0], name)
+  trace = recorder.record(buggy_code, call.call, setup_code=call.preceding)
   task = schema.RepairTask(
       task_id=f"exemplar/{name}", split="exemplars", instruction=written.instruction, entry_point=name,
       buggy_code=buggy_code, reference_code=written.fix, public_tests=written.tests, hidden_tests=(),

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import re
 
 import pytest
 
@@ -92,6 +93,57 @@ def test_exemplars_are_real_bugs_with_real_fixes():
   for exemplar in loaded:
     assert ast.dump(ast.parse(exemplar.task.buggy_code)) != ast.dump(ast.parse(exemplar.fix))
     assert exemplar.task.trace.steps
+
+
+def test_what_rationales_of_exemplars_quote_is_in_their_traces():
+  assert len(exemplars.NAMES) >= 6
+  for exemplar in exemplars.load(len(exemplars.NAMES)):
+    shown = prompt.Prompt().render(exemplar.task)
+    states = re.findall(r"\b[a-z_]+=(?:'[^']*'|\[[^ ]*(?:, [^ ]*)*\]|\{\}|-?[\d.]*\d)", exemplar.rationale)
+    assert states, exemplar.task.task_id
+    for state in states:
+      assert state in shown, (exemplar.task.task_id, state)
+    for error in re.findall(r"raises (\w+: [\w ]+?)(?:\.| in the)", exemplar.rationale):
+      assert f"raise {error}" in shown
+
+
+def test_exemplars_show_returned_raised_and_changed_states():
+  outcomes = [exemplar.task.trace.outcome for exemplar in exemplars.load(len(exemplars.NAMES))]
+  assert {"returned", "raised"} <= set(outcomes)
+
+
+def test_the_zero_shot_form_is_what_the_shipped_base_was_trained_on(task):
+  assert prompt.SETTINGS["trace"].render(task) == """\
+### Task
+Sum the numbers.
+### Tests
+assert total([2]) == 2
+### Program
+```python
+def total(xs):  # (0) xs=[2]
+    s = 1  # (1) s=1
+    for x in xs:  # (2) x=2
+        s += x  # (3) s=3
+    return s  # (4) return 3
+```
+### Rationale
+"""
+  assert prompt.SETTINGS["trace"].target("Why.", "x = 1\n") == "Why.\n### Fix\n```python\nx = 1\n```"
+
+
+def test_given_rationales_stand_where_the_model_would_have_written_them(task):
+  form = prompt.Prompt(with_rationale=False, rationales=lambda task_id: "s starts at 1.")
+  written = prompt.Prompt().target("s starts at 1.", _REFERENCE)
+  assert form.render(task) + form.target("", _REFERENCE) == prompt.Prompt().render(task) + written
+  with pytest.raises(prompt.PromptError, match="set with_rationale=False"):
+    prompt.Prompt(rationales=lambda task_id: "")
+
+
+def test_the_smaller_of_two_budgets_is_kept():
+  form = prompt.Prompt(budget=_budget(100))
+  assert form.within(200, Characters()) is form
+  assert form.within(50, Characters()).budget.max_tokens == 50
+  assert prompt.Prompt().within(50, Characters()).budget.max_tokens == 50
 
 
 class Characters:
