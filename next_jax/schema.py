@@ -86,13 +86,14 @@ class RepairTask(Record):
 
   A test is Python source that calls `entry_point` and raises when it is not satisfied, usually
   one `assert`. Public tests are for the prompt and the trace, the first of them fails on
-  `buggy_code`; the verdict is over public and hidden tests. `reference_code` is never in a prompt.
+  `buggy_code` unless that fails hidden ones only; the verdict is over public and hidden tests.
+  `reference_code` is never in a prompt.
 
   Attributes:
     setup_code: runs before the program and before the tests (imports, classes).
-    bug_kind: name of the mutation, or of the benchmark's own kind.
+    bug_kind: name of the mutation, of the model that wrote it, or of the benchmark's own kind.
     bug_origin: "mutant", "model" or "benchmark".
-    trace: `buggy_code` on the first failing public test; None until traced.
+    trace: `buggy_code` on the first public test; None until traced.
   """
 
   record_name: ClassVar[str] = "repair task"

@@ -80,6 +80,34 @@ def canonical_tree(tree: ast.AST) -> str:
   return "".join(parts)
 
 
+def of_program(code: str, entry_point: str) -> str | None:
+  """`canonical`, or None for code that does not compile or does not define `entry_point` at its top level."""
+  try:
+    tree = ast.parse(code)
+    compile(tree, "<program>", "exec")
+    form = canonical_tree(tree)
+  except (SyntaxError, ValueError, RecursionError, MemoryError):
+    return None
+  return form if entry_point in _defined(tree.body) else None
+
+
+def _defined(body: list[ast.stmt]) -> set[str]:
+  """Names that the statements bind, those in `if` and `try` too."""
+  names: set[str] = set()
+  for statement in body:
+    if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+      names.add(statement.name)
+      continue
+    if isinstance(statement, (ast.Import, ast.ImportFrom)):
+      names |= {alias.asname or alias.name for alias in statement.names}
+    for node in ast.iter_child_nodes(statement):
+      names |= {name.id for name in ast.walk(node) if isinstance(name, ast.Name) and isinstance(name.ctx, ast.Store)}
+      if isinstance(node, ast.ExceptHandler):
+        names |= _defined(node.body)
+    names |= _defined([child for child in ast.iter_child_nodes(statement) if isinstance(child, ast.stmt)])
+  return names
+
+
 def pair_key(bug: str, fix: str) -> str:
   """16 hexadecimal digits for a pair of canonical forms: the identity of a repair, whatever its description."""
   return hashlib.sha256(f"{bug}\0{fix}".encode("utf-8", "surrogatepass")).hexdigest()[:16]

@@ -28,7 +28,7 @@ class Corpus(Protocol):
     """Writes `directory/<split>.jsonl`, each whole or not at all, and returns the tasks of each split.
 
     Every task is a `schema.RepairTask` with a trace, and was proven by execution: the reference
-    passes all its tests, the bug fails the first public one. Code that is not
-    ours runs in the executor only. Same settings and files, same bytes.
+    passes all its tests, the bug fails one: the first public one, or a hidden one
+    where it passes all public ones. Code that is not ours runs in the executor only. Same settings and files, same bytes.
     """
     ...

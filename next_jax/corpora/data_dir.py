@@ -4,6 +4,7 @@ SeqIO tasks are registered when a module is imported, before anybody knows where
 they ask here each time they read. A run points it at its own work directory.
 """
 
+import hashlib
 import os
 
 from etils import epath
@@ -46,3 +47,11 @@ def read_split(corpus: str, split: str) -> list[schema.RepairTask]:
         " or data_dir.set_data_dir to where it was built"
     )
   return files.read_jsonl(path, schema.RepairTask)
+
+
+def digest(directory: epath.PathLike) -> str:
+  """sha256 of a built corpus: of the names and the sha256 of its splits, in the order of the names."""
+  sha = hashlib.sha256()
+  for path in sorted(epath.Path(directory).glob("*.jsonl"), key=os.fspath):
+    sha.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode("utf-8"))
+  return sha.hexdigest()

@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import gzip
 import hashlib
 import http.client
 import os
@@ -9,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 import uuid
+import zlib
 from collections.abc import Callable
 
 import tqdm
@@ -29,7 +31,8 @@ class Source:
     file_name: under which it is kept.
     setting: what to bind to use a local copy instead, such as "MbppR.file"; for the error message.
     check: raises UserError when the file at a path is not the right one; called before it is kept.
-    sha256: hexadecimal digest, or None where none is known and `check` is what we have.
+    sha256: hexadecimal digest of the content (of a .gz file: unpacked, as packing is not the same everywhere), or None
+      where none is known and `check` is what we have.
     max_bytes: a longer answer is not the file.
   """
 
@@ -66,9 +69,11 @@ def fetch(
   if path.exists():
     return path
   directory.mkdir(parents=True, exist_ok=True)
-  partial = directory / f".{source.file_name}.{uuid.uuid4().hex[:8]}.partial"
+  # The name ends as the file's own, for who reads it goes by that.
+  partial = directory / f".partial_{uuid.uuid4().hex[:8]}_{source.file_name}"
   try:
-    digest = _download(source, partial, attempts, timeout)
+    _download(source, partial, attempts, timeout)
+    digest = _digest(source, partial)
     if source.sha256 is not None and digest != source.sha256:
       raise _error(source, f"its sha256 is {digest}, expected {source.sha256}: the file at the source has changed")
     source.check(partial)
@@ -78,10 +83,11 @@ def fetch(
   return path
 
 
-def _download(source: Source, partial: epath.Path, attempts: int, timeout: float) -> str:
+def _download(source: Source, partial: epath.Path, attempts: int, timeout: float) -> None:
   for attempt in range(attempts):
     try:
-      return _download_once(source, partial, timeout)
+      _download_once(source, partial, timeout)
+      return
     except urllib.error.HTTPError as error:
       reason = f"the server answered {error.code} {error.reason}"
       if error.code < 500:
@@ -93,8 +99,7 @@ def _download(source: Source, partial: epath.Path, attempts: int, timeout: float
   raise _error(source, reason)
 
 
-def _download_once(source: Source, partial: epath.Path, timeout: float) -> str:
-  sha = hashlib.sha256()
+def _download_once(source: Source, partial: epath.Path, timeout: float) -> None:
   request = urllib.request.Request(source.url, headers={"User-Agent": "next-jax"})
   with contextlib.ExitStack() as stack:
     response = stack.enter_context(urllib.request.urlopen(request, timeout=timeout))
@@ -107,12 +112,20 @@ def _download_once(source: Source, partial: epath.Path, timeout: float) -> str:
       received += len(block)
       if received > source.max_bytes:
         raise _error(source, f"the answer is longer than {source.max_bytes} bytes, so it is not the file")
-      sha.update(block)
       file.write(block)
       bar.update(len(block))
   if expected is not None and received != expected:
     raise http.client.IncompleteRead(b"", expected - received)
-  return sha.hexdigest()
+
+
+def _digest(source: Source, path: epath.Path) -> str:
+  content = path.read_bytes()
+  if source.file_name.endswith(".gz"):
+    try:
+      content = gzip.decompress(content)
+    except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+      raise _error(source, f"the answer is not a gzip file: {error}") from None
+  return hashlib.sha256(content).hexdigest()
 
 
 def _error(source: Source, reason: str) -> DownloadError:

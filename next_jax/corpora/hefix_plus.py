@@ -1,8 +1,7 @@
-"""HeFix: the 164 HumanEvalFix tasks, bugs that people put into HumanEval's solutions (OctoPack, arXiv 2308.07124).
+"""HeFix+: the 164 HumanEvalFix tasks, bugs that people put into HumanEval's solutions (OctoPack, arXiv 2308.07124).
 
-The verdict is over HumanEval's own tests. NExT's HeFix+ (arXiv 2404.14662) judges the same tasks by the stricter tests
-of EvalPlus; those are not read yet, so numbers on this corpus are not HeFix+ numbers and tend to be higher. The one
-split is called "test": it is there to measure with, never to train on.
+The verdict is over the tests of HumanEval+ (EvalPlus, arXiv 2305.01210), as in NExT (arXiv 2404.14662). The one split
+is called "test": it is there to measure with, never to train on.
 """
 
 import ast
@@ -10,24 +9,34 @@ import dataclasses
 import doctest
 import hashlib
 import inspect
+import re
 from collections.abc import Iterator
-from typing import ClassVar
+from typing import Any, ClassVar
 
+import tqdm
 from etils import epath
 
 from next_jax import files
 from next_jax import schema
+from next_jax.corpora import contamination
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import downloads
+from next_jax.corpora import lengths as lengths_lib
 from next_jax.corpora import proving
+from next_jax.corpora import rounds as rounds_lib
 from next_jax.corpora import statistics
 from next_jax.execution import executor as executor_lib
+from next_jax.execution import limits as limits_lib
+from next_jax.execution import plus
 from next_jax.execution import problems as problems_lib
 from next_jax.tracing import recorder
 
 SPLIT = "test"
 NUM_PROBLEMS = 164
 URL = "https://huggingface.co/datasets/bigcode/humanevalpack/resolve/main/data/python/data/humanevalpack.jsonl"
+PLUS_URL = "https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10/HumanEvalPlus.jsonl.gz"
+
+_ROUND = 32  # tasks that are proven at once
 
 # Their own tests are random round trips in a loop, and their docstrings have no examples: nothing to show or trace.
 _TESTS_OF_OURS = {
@@ -36,61 +45,111 @@ _TESTS_OF_OURS = {
 }
 
 
+def _oracle() -> executor_lib.Executor:
+  return executor_lib.Executor(limits=limits_lib.Limits(cpu_seconds=60.0, judge_cpu_seconds=60.0))
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class HefixPlus:
-  """The corpus; its tasks are a function of these settings and of the file.
+  """The corpus; its tasks are a function of these settings and of the two files.
 
-  Public are single asserts of the benchmark's test program, the first that the bug fails in front. The hidden test is
-  that whole program. Where it has no single asserts, the examples of the docstring are public.
+  Public are single asserts of HumanEval's test program, the first that the bug fails in front; where that has no single
+  asserts, the examples of the docstring. Hidden are the tests of HumanEval+: its inputs, HumanEval's own among them,
+  the outputs of the right program for them, and its tolerances. A bug that fails only those is traced on the first
+  public test. The reference is HumanEvalFix's right program; where that fails HumanEval+, it is the one of HumanEval+.
 
   Attributes:
     file: `humanevalpack.jsonl` of the Python part, plain or .gz; None downloads it from its authors.
+    plus_file: `HumanEvalPlus.jsonl`, plain or .gz; None downloads it from its authors.
     num_public_tests: in the prompt.
     docstring_in_program: leave the docstring where the benchmark has it, with its one-line instruction ("Fix bugs in
       f."). False takes it out of the program and makes it the instruction: what NExT's prompts look like.
     trace_budget: where the trace of an endless bug is cut.
+    lengths: measures the prompts for the statistics; None leaves that out.
+    oracle: runs HumanEval+'s right programs to get the expected outputs. Three of them take about 4 seconds; a task
+      whose right program takes longer than the executor of `build` allows is dropped, as no fix could pass.
   """
 
   name: ClassVar[str] = "hefix_plus"
+  changes_no_result: ClassVar[tuple[str, ...]] = ("lengths", "oracle")  # of the tasks; see selftrain/settings.py
 
   file: epath.PathLike | None = None
+  plus_file: epath.PathLike | None = None
   num_public_tests: int = 3
   docstring_in_program: bool = True
   trace_budget: recorder.Budget = proving.TRACE_BUDGET
+  lengths: lengths_lib.PromptLengths | None = None
+  oracle: executor_lib.Executor = dataclasses.field(default_factory=_oracle)
 
   def __post_init__(self):
     if self.num_public_tests < 1:
       raise corpus_lib.CorpusError(f"HefixPlus.num_public_tests: found {self.num_public_tests!r}, expected 1 or more")
 
   def build(self, directory: epath.PathLike, executor: executor_lib.Executor) -> dict[str, int]:
-    """Writes test.jsonl and statistics.json; returns the tasks of the split.
+    """Writes test.jsonl and the statistics; returns the tasks of the split.
+
+    A build that was killed goes on from its last finished round.
 
     Raises:
-      FileError, ProblemError: the file is missing or malformed; with line and key.
-      CorpusError: it is not a file of repair tasks.
+      FileError, ProblemError: a file is missing or malformed; with line and key.
+      CorpusError: it is not a file of repair tasks, or what a killed build left is of other settings.
+      InputsError: a right program of HumanEval+ does not run on its inputs within the limits of `oracle`.
       DownloadError: no file was given and it cannot be downloaded.
     """
     directory = epath.Path(directory)
     path = epath.Path(self.file) if self.file is not None else downloads.fetch(SOURCE)
-    claims = [self._claim(problem) for problem in _problems(path)]
-    # First find which test the bug fails, then prove the task in the form it is given out with.
-    found = list(proving.prove(claims, executor))
-    formed = [self._formed(one.task) for one in found if isinstance(one, proving.Proven)]
-    results = [one for one in found if isinstance(one, proving.Dropped)] + list(proving.prove(formed, executor))
-    proven = [one for one in results if isinstance(one, proving.Proven)]
-    tasks = list(proving.traced([one.task for one in proven], executor, self.trace_budget))
-    files.write_jsonl(directory / f"{SPLIT}.jsonl", tasks)
-    dropped = {one.task.task_id: one.reason for one in results if isinstance(one, proving.Dropped)}
-    files.write_json(directory / "statistics.json", {
+    plus_path = epath.Path(self.plus_file) if self.plus_file is not None else downloads.fetch(PLUS_SOURCE)
+    pairs = _pairs(_problems(path), plus_path)
+    expected = directory / "expected.parts"
+    tested = self._tested([judge for _, judge in pairs], expected)
+    claims = [self._claim(problem, judge.tests, problem.canonical) for (problem, _), judge in zip(pairs, tested)]
+    rounds = rounds_lib.Rounds(directory / f"{SPLIT}.parts")
+    prover = proving.Prover(executor, form=self._formed, budget=self.trace_budget)
+    results = list(_prove(rounds, prover, claims))
+    # Some of HumanEval's right programs are not, and EvalPlus has corrected them.
+    wrong = [index for index, one in enumerate(results) if one.reason.startswith(proving.WRONG_REFERENCE)]
+    corrected = [self._claim(pairs[index][0], tested[index].tests, tested[index].canonical) for index in wrong]
+    for index, result in zip(wrong, _prove(rounds, prover, corrected)):
+      results[index] = result
+    proven = [one for one in results if one.task is not None]
+    tasks = [one.task for one in proven]
+    dropped = {one.task_id: one.reason for one in results if one.task is None}
+    report: dict[str, Any] = {
         "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "tests": "HumanEval",
+        "plus_file_sha256": hashlib.sha256(plus_path.read_bytes()).hexdigest(),
+        "tests": "HumanEval+",
+        "inputs": {
+            part: sum(len(getattr(judge.inputs, part)) for _, judge in pairs) for part in ("base", "plus")
+        },
+        "inputs_left_out": {judge.task_id: left for judge in tested if (left := _left_out(judge))},
+        "references_of_humaneval_plus": [claim.task_id for claim in corrected],
+        "bugs_that_fail_hidden_tests_only": [one.task_id for one in proven if one.hidden_only],
         "dropped_tasks": dropped,
-        "splits": {SPLIT: statistics.of_split(tasks, [one.shows for one in proven], dropped.values())},
-    })
+        "splits": {
+            SPLIT: statistics.of_split(tasks, [one.shows for one in proven], dropped.values(), self.lengths)
+        },
+        "contamination": contamination.overlaps({SPLIT: tasks}),
+    }
+    files.write_jsonl(directory / f"{SPLIT}.jsonl", tasks)
+    statistics.write(directory, "HeFix+", report)
+    rounds.remove()
+    if expected.exists():
+      expected.rmtree()
     return {SPLIT: len(tasks)}
 
-  def _claim(self, problem: problems_lib.Problem) -> schema.RepairTask:
-    buggy, reference, instruction = problem.buggy, problem.canonical, problem.instruction
+  def _tested(self, problems: list[problems_lib.Problem], cache: epath.Path) -> list[problems_lib.Problem]:
+    """The problems with tests; some at a time, so that what they returned is kept when the build is killed."""
+    tested = []
+    with self.oracle as oracle, tqdm.tqdm(
+        total=len(problems), unit=" problems", desc="  expected outputs", leave=False
+    ) as bar:
+      for begin in range(0, len(problems), _ROUND):
+        tested += plus.with_tests(problems[begin : begin + _ROUND], oracle, cache=cache)
+        bar.update(len(tested) - begin)
+    return tested
+
+  def _claim(self, problem: problems_lib.Problem, hidden: tuple[str, ...], reference: str) -> schema.RepairTask:
+    buggy, instruction = problem.buggy, problem.instruction
     docstring = _docstring(problem)
     if docstring and (not self.docstring_in_program or not instruction):
       instruction = docstring
@@ -101,21 +160,48 @@ class HefixPlus:
     tests = asserts or list(_examples(docstring, problem.entry_point)) or _TESTS_OF_OURS.get(problem.entry_point, ())
     return schema.RepairTask(
         task_id=f"{self.name}/{problem.task_id}", split=SPLIT, instruction=instruction, entry_point=problem.entry_point,
-        buggy_code=buggy, reference_code=reference, setup_code=problem.setup_code, public_tests=(*tests, program),
-        hidden_tests=(), bug_kind=problem.bug_type or "unknown", bug_origin="benchmark",
+        buggy_code=buggy, reference_code=reference, setup_code=problem.setup_code, public_tests=tuple(tests),
+        hidden_tests=hidden, bug_kind=problem.bug_type or "unknown", bug_origin="benchmark",
     )
 
   def _formed(self, task: schema.RepairTask) -> schema.RepairTask:
-    """Of the hidden tests only the whole program, which repeats the single asserts."""
-    if _is_program(task.public_tests[0]):  # the bug passes all single asserts
-      return dataclasses.replace(task, public_tests=task.public_tests[: self.num_public_tests], hidden_tests=())
-    singles = [test for test in task.public_tests if not _is_program(test)]
-    program = next(test for test in task.public_tests if _is_program(test))
-    return dataclasses.replace(task, public_tests=tuple(singles[: self.num_public_tests]), hidden_tests=(program,))
+    """The public tests that are left over are no loss: HumanEval+ has their inputs."""
+    return dataclasses.replace(task, public_tests=task.public_tests[: self.num_public_tests])
 
 
-def _is_program(test: str) -> bool:
-  return "def check(" in test
+def _prove(
+    rounds: rounds_lib.Rounds, prover: proving.Prover, claims: list[schema.RepairTask]
+) -> Iterator[proving.Result]:
+  with tqdm.tqdm(total=len(claims), unit=" tasks", desc="  hefix_plus", leave=False) as bar:
+    for some in rounds_lib.in_rounds(claims, _ROUND):
+      yield from rounds.results(some, prover.prove)
+      bar.update(len(some))
+
+
+def _pairs(
+    problems: list[problems_lib.Problem], plus_path: epath.Path
+) -> list[tuple[problems_lib.Problem, problems_lib.Problem]]:
+  """Each problem of HumanEvalPack with that of HumanEval+; raises CorpusError when there is none."""
+  by_number = {_number(judge.task_id): judge for judge in problems_lib.read_problems(plus_path)}
+  pairs = []
+  for problem in problems:
+    judge = by_number.get(_number(problem.task_id))
+    if judge is None or judge.inputs is None or judge.entry_point != problem.entry_point:
+      found = "none" if judge is None else f"{judge.task_id!r}, a problem about {judge.entry_point!r}"
+      raise corpus_lib.CorpusError(
+          f"{plus_path}: expected the inputs of HumanEval+ for {problem.task_id!r} ({problem.entry_point!r}), found"
+          f" {found}; give HumanEvalPlus.jsonl.gz ({PLUS_URL})"
+      )
+    pairs.append((problem, judge))
+  return pairs
+
+
+def _number(task_id: str) -> str:
+  return re.search(r"[0-9]*$", task_id)[0]
+
+
+def _left_out(judge: problems_lib.Problem) -> dict[str, list[int]]:
+  return {part: list(numbers) for part, numbers in judge.left_out.items() if numbers}
 
 
 def _asserts(program: str, entry_point: str) -> Iterator[str]:
@@ -192,6 +278,17 @@ def _check(path: epath.Path) -> None:
     raise corpus_lib.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems, found {len(problems)}")
 
 
+def _check_plus(path: epath.Path) -> None:
+  problems = [problem for problem in problems_lib.read_problems(path) if problem.inputs is not None]
+  if len(problems) != NUM_PROBLEMS:
+    raise corpus_lib.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems with inputs, found {len(problems)}")
+
+
 # The file at the source may gain columns, so its content is checked and not its digest; the digest of what was used
 # is in statistics.json.
 SOURCE = downloads.Source(url=URL, file_name="humanevalpack_python.jsonl", setting="HefixPlus.file", check=_check)
+# The digest is that of the content, which is the one that evalplus itself checks by.
+PLUS_SOURCE = downloads.Source(
+    url=PLUS_URL, file_name="HumanEvalPlus-v0.1.10.jsonl.gz", setting="HefixPlus.plus_file", check=_check_plus,
+    sha256="42526ec0e7d5f3ee0b06d6ced98f8c8bae3d76519151bfb3d36f79010645bd7f",
+)

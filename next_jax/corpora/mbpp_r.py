@@ -1,7 +1,8 @@
 """MBPP-R: repair tasks from the problems of MBPP (NExT, arXiv 2404.14662, section 4; MBPP: arXiv 2108.07732).
 
-NExT took wrong solutions that language models had written. Here bugs are mutants of the reference solutions, and
-labelled so ("mutant"); each is proven to fail a test that the reference passes.
+NExT took wrong solutions that language models had written. Here bugs come from origins that are given in: samples of
+models (`model_written`), mutants of the reference solutions (`mutants`), or both. Each is labelled with its origin, and
+proven to fail a test that the reference passes.
 """
 
 import collections
@@ -9,7 +10,7 @@ import dataclasses
 import hashlib
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import tqdm
@@ -17,11 +18,15 @@ from etils import epath
 
 from next_jax import files
 from next_jax import schema
+from next_jax.corpora import bugs as bugs_lib
 from next_jax.corpora import canonical
+from next_jax.corpora import contamination
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import downloads
-from next_jax.corpora import mutations
+from next_jax.corpora import lengths as lengths_lib
+from next_jax.corpora import mutants
 from next_jax.corpora import proving
+from next_jax.corpora import rounds as rounds_lib
 from next_jax.corpora import statistics
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import problems as problems_lib
@@ -30,107 +35,145 @@ from next_jax.tracing import recorder
 # The authors' split: training and validation. Problems 1-10 (prompts) and 11-510 (test) are not used.
 SPLITS = {"dev": range(511, 601), "train": range(601, 975)}
 NUM_PROBLEMS = 974
-URL = "https://raw.githubusercontent.com/google-research/google-research/master/mbpp/mbpp.jsonl"
+URL = (
+    "https://raw.githubusercontent.com/google-research/google-research/4700efb9afa54286b0e04473ba80a13e8461e25f/"
+    "mbpp/mbpp.jsonl"
+)
 
-# Mutants that are run at once: enough to keep the workers busy, few enough for a bar that moves.
-_MIN_ROUND, _MAX_ROUND = 8, 256
+# Candidates that are run at once: enough to keep the workers busy while the last endless ones use their time up, few
+# enough for a bar that moves and for a killed build to lose little.
+_MIN_ROUND, _MAX_ROUND = 8, 512
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class MbppR:
-  """The corpus; its tasks are a function of these settings and of the file.
+  """The corpus; its tasks are a function of these settings and of the files.
 
   MBPP has three asserts a problem, sometimes a few "challenge" ones. If all were in the prompt, a fix that writes
   down three answers would pass. So the first that the bug fails and `num_public_tests - 1` more are public, and the
-  others are hidden; challenge tests come last in that order.
+  others are hidden; challenge tests come last in that order. Training problems whose reference is, up to names and
+  layout, that of a development problem are left out (there are five).
 
   Attributes:
     file: `mbpp.jsonl`, plain or .gz; None downloads it from its authors.
-    seed: of the choice of mutants.
-    mutants_per_problem: at most so many tasks from one problem.
+    seed: of the choice of bugs.
+    origins: where the bugs come from. The first is preferred: the next ones fill what it leaves, problem by problem.
     num_train, num_dev: at most so many tasks, spread evenly over the problems; None takes all.
     num_public_tests: in the prompt.
-    kinds: of mutations.
-    max_candidates: mutants to try before a problem is given up, as a multiple of `mutants_per_problem`.
+    bug_cpu_seconds: see `proving.Prover`; None for the executor's limit.
     trace_budget: where the trace of an endless bug is cut.
+    lengths: measures the prompts for the statistics; None leaves that out.
   """
 
   name: ClassVar[str] = "mbpp_r"
+  changes_no_result: ClassVar[tuple[str, ...]] = ("lengths",)  # of the tasks; see selftrain/settings.py
 
   file: epath.PathLike | None = None
   seed: int = 0
-  mutants_per_problem: int = 8
+  origins: tuple[bugs_lib.Origin, ...] = (mutants.Mutants(),)
   num_train: int | None = None
   num_dev: int | None = None
   num_public_tests: int = 2
-  kinds: tuple[str, ...] = mutations.KINDS
-  max_candidates: float = 3.0
+  bug_cpu_seconds: float | None = 1.0
   trace_budget: recorder.Budget = proving.TRACE_BUDGET
+  lengths: lengths_lib.PromptLengths | None = None
 
   def __post_init__(self):
-    for name in ("mutants_per_problem", "num_train", "num_dev", "num_public_tests"):
+    for name in ("num_train", "num_dev", "num_public_tests", "bug_cpu_seconds"):
       value = getattr(self, name)
-      if value is not None and value < 1:
+      if value is not None and (value <= 0 if name == "bug_cpu_seconds" else value < 1):
         raise corpus_lib.CorpusError(f"MbppR.{name}: found {value!r}, expected 1 or more")
-    for kind in self.kinds:
-      if kind not in mutations.KINDS:
-        raise corpus_lib.CorpusError(f"MbppR.kinds: unknown mutation {kind!r}; known: {', '.join(mutations.KINDS)}")
+    if not self.origins:
+      raise corpus_lib.CorpusError("MbppR.origins: found none, expected one or more, such as mutants.Mutants()")
 
   def build(self, directory: epath.PathLike, executor: executor_lib.Executor) -> dict[str, int]:
-    """Writes dev.jsonl, train.jsonl and statistics.json; returns the tasks of each split.
+    """Writes dev.jsonl, train.jsonl and the statistics; returns the tasks of each split.
+
+    A build that was killed goes on from its last finished round.
 
     Raises:
-      FileError, ProblemError: the file is missing or malformed; with line and key.
-      CorpusError: the file lacks problems of a split.
+      FileError, ProblemError, SampleFileError: a file is missing or malformed; with line and key.
+      CorpusError: the file lacks problems of a split, or what a killed build left is of other settings.
+      ContaminationError: train and dev have something in common.
       DownloadError: no file was given and it cannot be downloaded.
     """
     directory = epath.Path(directory)
     path = epath.Path(self.file) if self.file is not None else downloads.fetch(SOURCE)
-    problems = _problems(path)
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    report: dict[str, Any] = {"file_sha256": digest, "seed": self.seed, "splits": {}}
-    seen: set[str] = set()  # dev comes first, so no pair of dev can be in train
-    counts = {}
+    by_number = _problems(path)
+    problems = list(by_number.values())
+    candidates = [origin.bugs(problems, self.seed) for origin in self.origins]
+    prover = proving.Prover(
+        executor, form=self._formed, bug_cpu_seconds=self.bug_cpu_seconds, budget=self.trace_budget
+    )
+    left_out = _same_references(by_number)
+    report: dict[str, Any] = {
+        "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "seed": self.seed,
+        "problems_left_out": {str(number): f"the reference is that of {dev}" for number, dev in left_out.items()},
+        "sources": [source for origin in self.origins for source in origin.sources(problems)],
+        "aim": {"dev": self.num_dev, "train": self.num_train} if self.num_dev and self.num_train else {},
+        "splits": {},
+    }
+    seen: set[str] = set()
+    tasks, kept = {}, []
     for split, limit in (("dev", self.num_dev), ("train", self.num_train)):
-      search = _Search(self, split, [problems[number] for number in SPLITS[split]], limit, seen, executor)
-      proven = search.run()
-      tasks = list(proving.traced([one.task for one in proven], executor, self.trace_budget))
-      files.write_jsonl(directory / f"{split}.jsonl", tasks)
-      report["splits"][split] = {
-          "problems": len({task.task_id.split("/")[1] for task in tasks}),
-          **statistics.of_split(tasks, [one.shows for one in proven], search.dropped),
-      }
-      counts[split] = len(tasks)
-    files.write_json(directory / "statistics.json", report)
-    return counts
+      of_split = [by_number[number] for number in SPLITS[split] if number not in left_out]
+      rounds = rounds_lib.Rounds(directory / f"{split}.parts")
+      kept.append(rounds)
+      search = _Search(self, split, of_split, limit, seen, candidates)
+      proven = search.run(rounds, prover)
+      tasks[split] = [one.task for one in proven]
+      report["splits"][split] = statistics.of_split(
+          tasks[split], [one.shows for one in proven], search.dropped, self.lengths
+      )
+    report["contamination"] = contamination.overlaps(tasks)
+    contamination.check(report["contamination"], "train", "dev")
+    for split, of_split in tasks.items():
+      files.write_jsonl(directory / f"{split}.jsonl", of_split)
+    statistics.write(directory, "MBPP-R", report)
+    for rounds in kept:
+      rounds.remove()
+    return {split: len(of_split) for split, of_split in tasks.items()}
+
+  def _formed(self, task: schema.RepairTask) -> schema.RepairTask:
+    tests = task.tests
+    return dataclasses.replace(
+        task, public_tests=tests[: self.num_public_tests], hidden_tests=tests[self.num_public_tests :]
+    )
 
 
 class _Search:
-  """The search for the tasks of one split: rounds of mutants, until there are enough or no more."""
+  """The search for the tasks of one split: rounds of candidates, until there are enough or no more."""
 
-  def __init__(self, settings, split, problems, limit, seen, executor):
+  def __init__(self, settings, split, problems, limit, seen, candidates):
     self.dropped: list[str] = []
     self._settings = settings
     self._split = split
     self._seen = seen
-    self._executor = executor
-    self._goal = min(settings.mutants_per_problem * len(problems), limit or math.inf)
-    self._found: dict[str, list[proving.Proven]] = {problem.task_id: [] for problem in problems}
-    self._tried = dict.fromkeys(self._found, 0)
-    self._candidates = {problem.task_id: self._candidates_of(problem) for problem in problems}
+    self._candidates: list[Mapping[str, Iterator[bugs_lib.Bug]]] = candidates  # of each origin
+    self._problems = {problem.task_id: problem for problem in problems}
+    self._references = {task_id: canonical.canonical(problem.canonical) for task_id, problem in self._problems.items()}
+    self._goal = min(sum(origin.per_problem for origin in settings.origins) * len(problems), limit or math.inf)
+    self._found: dict[str, list[proving.Result]] = {task_id: [] for task_id in self._problems}
+    # Tasks found, and candidates that are being proven, by (problem, origin) and by origin.
+    self._counts: collections.Counter = collections.Counter()
+    self._exhausted: set[tuple[str, int]] = set()
     # Whose turn it is; shuffled, so that a small corpus is not that of the first problems.
     self._turns = collections.deque(self._found)
     random.Random(f"mbpp_r/{settings.seed}/{split}").shuffle(self._turns)
+    self._num_tried = 0
 
-  def run(self) -> list[proving.Proven]:
+  def run(self, rounds: rounds_lib.Rounds, prover: proving.Prover) -> list[proving.Result]:
     """The tasks that were proven, by problem."""
     with tqdm.tqdm(total=self._goal, unit=" tasks", desc=f"  mbpp_r/{self._split}", leave=False) as bar:
       while self._num_found < self._goal and (batch := self._next_round()):
-        for one in proving.prove(batch, self._executor):
-          if isinstance(one, proving.Dropped):
-            self.dropped.append(one.reason)
+        claims = [claim for claim, _ in batch]
+        for result, (_, key) in zip(rounds.results(claims, prover.prove), batch):
+          if result.task is None:
+            self.dropped.append(result.reason)
+            self._count(key, -1)
           elif self._num_found < self._goal:
-            self._found[_problem_id(one.task)].append(one)
+            self._found[key[0]].append(result)
             bar.update()
     return [
         dataclasses.replace(one, task=dataclasses.replace(one.task, task_id=f"mbpp_r/{problem}/{number:02d}"))
@@ -142,48 +185,70 @@ class _Search:
   def _num_found(self) -> int:
     return sum(map(len, self._found.values()))
 
-  def _next_round(self) -> list[schema.RepairTask]:
-    """As many mutants as tasks are lacking, one problem after the other; none when there are no more."""
+  def _next_round(self) -> list[tuple[schema.RepairTask, tuple[str, int]]]:
+    """As many claims as tasks are lacking, one problem after the other, with (problem, origin); none at the end."""
     size = min(max(self._goal - self._num_found, _MIN_ROUND), _MAX_ROUND)
-    most = math.ceil(self._settings.max_candidates * self._settings.mutants_per_problem)
-    batch: list[schema.RepairTask] = []
-    pending: collections.Counter[str] = collections.Counter()
+    batch: list[tuple[schema.RepairTask, tuple[str, int]]] = []
     waiting = []  # have enough once this round is proven
     while self._turns and len(batch) < size:
       problem = self._turns.popleft()
-      if len(self._found[problem]) + pending[problem] >= self._settings.mutants_per_problem:
+      found = self._next_claim(problem)
+      if found is not None:
+        self._count(found[1], 1)
+        batch.append(found)
+        self._turns.append(problem)
+      elif any((problem, number) not in self._exhausted for number in range(len(self._candidates))):
         waiting.append(problem)
-        continue
-      task = next(self._candidates[problem], None) if self._tried[problem] < most else None
-      if task is None:
-        continue  # for good
-      self._tried[problem] += 1
-      pending[problem] += 1
-      batch.append(task)
-      self._turns.append(problem)
     self._turns.extend(waiting)
     return batch
 
-  def _candidates_of(self, problem: problems_lib.Problem) -> Iterator[schema.RepairTask]:
-    rng = random.Random(f"mbpp_r/{self._settings.seed}/{problem.task_id}")
-    fix = canonical.canonical(problem.canonical)
-    num_public = self._settings.num_public_tests
-    for mutant in mutations.mutants(problem.canonical, rng, self._settings.kinds):
-      key = canonical.pair_key(canonical.canonical(mutant.code), fix)
-      if key in self._seen:
-        self.dropped.append("the same bug and fix up to names and layout")
+  def _next_claim(self, problem: str) -> tuple[schema.RepairTask, tuple[str, int]] | None:
+    """Of the first origin that has one and may give one now."""
+    for number, (origin, candidates) in enumerate(zip(self._settings.origins, self._candidates)):
+      key = (problem, number)
+      if self._counts[key] >= origin.per_problem or self._counts[number] >= origin.share * self._goal:
         continue
-      self._seen.add(key)
-      yield schema.RepairTask(
-          task_id=f"mbpp_r/{problem.task_id}/candidate", split=self._split,
-          instruction=problem.instruction, entry_point=problem.entry_point, buggy_code=mutant.code,
-          reference_code=problem.canonical, setup_code=problem.setup_code, public_tests=problem.tests[:num_public],
-          hidden_tests=problem.tests[num_public:], bug_kind=mutant.kind, bug_origin="mutant",
-      )
+      if key not in self._exhausted:
+        for bug in candidates.get(problem, ()):
+          reason = self._refusal(problem, bug)
+          if reason is None:
+            return self._claim(self._problems[problem], bug, origin.name), key
+          self.dropped.append(reason)
+        self._exhausted.add(key)
+    return None
+
+  def _count(self, key: tuple[str, int], by: int) -> None:
+    self._counts[key] += by
+    self._counts[key[1]] += by
+
+  def _refusal(self, problem: str, bug: bugs_lib.Bug) -> str | None:
+    """Why a candidate is not worth running."""
+    form = canonical.of_program(bug.code, self._problems[problem].entry_point)
+    if form is None:
+      return "it does not compile, or does not define the function"
+    if form == self._references[problem]:
+      return "it is the reference up to names and layout"
+    key = canonical.pair_key(form, self._references[problem])
+    if key in self._seen:
+      return "the same bug and fix up to names and layout"
+    self._seen.add(key)
+    return None
+
+  def _claim(self, problem: problems_lib.Problem, bug: bugs_lib.Bug, origin: str) -> schema.RepairTask:
+    self._num_tried += 1
+    return schema.RepairTask(
+        task_id=f"mbpp_r/{problem.task_id}/candidate_{self._num_tried}", split=self._split,
+        instruction=problem.instruction, entry_point=problem.entry_point, buggy_code=bug.code,
+        reference_code=problem.canonical, setup_code=problem.setup_code, public_tests=problem.tests, hidden_tests=(),
+        bug_kind=bug.kind, bug_origin=origin,
+    )
 
 
-def _problem_id(task: schema.RepairTask) -> str:
-  return task.task_id.split("/")[1]
+def _same_references(problems: Mapping[int, problems_lib.Problem]) -> dict[int, int]:
+  """Training problem -> development problem with the same reference up to names and layout."""
+  dev = {canonical.canonical(problems[number].canonical): number for number in SPLITS["dev"]}
+  forms = {number: canonical.canonical(problems[number].canonical) for number in SPLITS["train"]}
+  return {number: dev[form] for number, form in forms.items() if form in dev}
 
 
 def _problems(path: epath.Path) -> dict[int, problems_lib.Problem]:
@@ -204,5 +269,7 @@ def _check(path: epath.Path) -> None:
     raise corpus_lib.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems, found {len(problems)}")
 
 
-# The authors publish no digest, so the content is checked; the digest of what was used is in statistics.json.
-SOURCE = downloads.Source(url=URL, file_name="mbpp.jsonl", setting="MbppR.file", check=_check)
+SOURCE = downloads.Source(
+    url=URL, file_name="mbpp.jsonl", setting="MbppR.file", check=_check,
+    sha256="ccf64ceae9c5403bf50a044cb6d505bfd2a2963ee58338ba268fd65beab92a9f",
+)

@@ -1,7 +1,8 @@
 """Turns a claimed repair task into a proven one: the bug fails, the reference passes, the trace shows it."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
@@ -9,8 +10,10 @@ from next_jax.execution import program as program_lib
 from next_jax.tracing import calls
 from next_jax.tracing import recorder
 
-# How a bug shows on the first public test, by the status of its verdict.
+# How a bug shows, by the status of its verdict.
 SHOWS = {"failed": "wrong value", "error": "exception", "timeout": "endless", "memory": "memory"}
+
+WRONG_REFERENCE = "the reference does not pass"
 
 # What a prompt shows of a loop is its first rounds and its last: ten thousand steps of an endless one say no more
 # than five hundred, and would be most of the bytes of a corpus. Steps end a trace, not the clock, which on a busy
@@ -19,86 +22,130 @@ TRACE_BUDGET = recorder.Budget(max_steps=500, max_seconds=30.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Proven:
-  """A task of which the executor has seen that it is one; `shows` is a value of SHOWS."""
+class Result(schema.Record):
+  """What became of a claim.
 
-  task: schema.RepairTask
-  shows: str
+  Attributes:
+    task_id: of the claim.
+    task: the proven task; None when the claim did not hold.
+    shows: how the bug shows, a value of SHOWS; "" when the claim did not hold.
+    hidden_only: the bug passes all public tests.
+    reason: why it did not hold; "" when it did. The reasons are counted in the statistics of a corpus.
+  """
+
+  record_name: ClassVar[str] = "result of proving"
+  task_id: str
+  task: schema.RepairTask | None = None
+  shows: str = ""
+  hidden_only: bool = False
+  reason: str = ""
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Dropped:
-  """A claim that did not hold; the reasons are counted in the statistics of a corpus."""
+class Prover:
+  """Runs bugs and references, and decides which test is shown and traced.
 
-  task: schema.RepairTask
-  reason: str
-
-
-def prove(tasks: Sequence[schema.RepairTask], executor: executor_lib.Executor) -> Iterator[Proven | Dropped]:
-  """Runs every bug and every reference on all tests, and moves the first test that the bug fails to the front.
-
-  There are as many public tests afterwards as before. The tests of a program run in one namespace, so a test may
-  pass or fail because of an earlier one: what is proven is proven for the order that the task is given out with.
+  The first public test that the bug fails is moved to the front; where it passes them all and fails a hidden one, they
+  stay as they are, and the trace is of the first. The tests of a program run in one namespace, so a test may pass or
+  fail because of an earlier one: what is proven is proven for the order that the task is given out with.
 
   Args:
-    tasks: their tests, public and hidden, in order of preference for the prompt.
     executor: an open one.
-
-  Yields:
-    A result for each task, in order.
+    form: of the tests that a task is given out with, once the failing one is in front.
+    bug_cpu_seconds: after which a bug counts as endless, but four times what the reference takes where that is more;
+      None for the executor's limit. Of a corpus of mutants hundreds are endless, and each uses all it may.
+    budget: of the traces.
   """
-  tasks = list(tasks)
-  bugs = list(executor.verify(_program(task, task.buggy_code) for task in tasks))
-  ordered = [_failing_first(task, verdict) for task, verdict in zip(tasks, bugs)]
-  # Once more those whose order has changed, for the failure must not need the tests that were before it.
-  changed = [task for task, before in zip(ordered, tasks) if task is not None and task.tests != before.tests]
-  again = iter(list(executor.verify(_program(task, task.buggy_code) for task in changed)))
-  references = list(dict.fromkeys(_program(task, task.reference_code, "") for task in ordered if task is not None))
-  passes = dict(zip(references, executor.verify(references)))
-  for task, proven, verdict in zip(tasks, ordered, bugs):
-    if proven is None:
-      yield Dropped(task=task, reason=_reason(verdict))
-      continue
-    if proven.tests != task.tests:
-      verdict = next(again)
-    reference = passes[_program(proven, proven.reference_code, "")]
-    if verdict.passed or len(verdict.tests) > 1:
-      yield Dropped(task=task, reason="the bug fails a test only after other tests")
-    elif verdict.status not in SHOWS:
-      yield Dropped(task=task, reason=_reason(verdict))
-    elif not reference.passed:
-      yield Dropped(task=task, reason=f"the reference does not pass ({reference.status})")
-    else:
-      yield Proven(task=proven, shows=SHOWS[verdict.status])
+
+  def __init__(
+      self,
+      executor: executor_lib.Executor,
+      *,
+      form: Callable[[schema.RepairTask], schema.RepairTask] = lambda task: task,
+      bug_cpu_seconds: float | None = None,
+      budget: recorder.Budget = TRACE_BUDGET,
+  ):
+    self._executor = executor
+    self._form = form
+    self._bug_cpu_seconds = bug_cpu_seconds
+    self._budget = budget
+    self._references: dict[program_lib.Program, schema.Verdict] = {}
+
+  def prove(self, claims: Sequence[schema.RepairTask]) -> list[Result]:
+    """A result for each claim, in order; proven tasks have their traces.
+
+    Args:
+      claims: their public tests are all that may be shown, in order of preference.
+
+    Raises:
+      CallError: the first public test of a proven task does not call the entry point.
+    """
+    results: dict[int, Result] = {}
+
+    def drop(index: int, reason: str) -> None:
+      results[index] = Result(task_id=claims[index].task_id, reason=reason)
+
+    def those_with_reference(tasks: dict[int, schema.RepairTask]) -> dict[int, schema.RepairTask]:
+      for index, verdict in zip(tasks, self._reference_verdicts(list(tasks.values()))):
+        if not verdict.passed:
+          drop(index, f"{WRONG_REFERENCE} ({verdict.status})")
+      return {index: task for index, task in tasks.items() if index not in results}
+
+    claimed = those_with_reference(dict(enumerate(claims)))
+    verdicts = self._bug_verdicts(claimed)
+    formed, in_front = {}, {}
+    for index, verdict in verdicts.items():
+      if verdict.status not in SHOWS:
+        drop(index, _reason(verdict))
+        continue
+      # A verdict has results up to the first failure, and none when the program did not even load.
+      failing = max(0, len(verdict.tests) - 1)
+      in_front[index] = failing < len(claims[index].public_tests)
+      formed[index] = self._form(_moved_to_front(claims[index], failing) if in_front[index] else claims[index])
+    formed = those_with_reference(formed)
+    # Once more those whose tests have changed: the failure must not need the tests that were before it.
+    verdicts |= self._bug_verdicts({i: task for i, task in formed.items() if task.tests != claims[i].tests})
+    for index in formed:
+      verdict = verdicts[index]
+      if verdict.passed or (in_front[index] and len(verdict.tests) > 1):
+        drop(index, "the bug fails a test only after other tests")
+      elif verdict.status not in SHOWS:
+        drop(index, _reason(verdict))
+    proven = {index: task for index, task in formed.items() if index not in results}
+    for index, trace in zip(proven, self._executor.trace(map(_trace_request, proven.values()), self._budget)):
+      task = dataclasses.replace(proven[index], trace=trace)
+      shows = SHOWS[verdicts[index].status]
+      results[index] = Result(task_id=task.task_id, task=task, shows=shows, hidden_only=not in_front[index])
+    return [results[index] for index in range(len(claims))]
+
+  def _reference_verdicts(self, tasks: Sequence[schema.RepairTask]) -> list[schema.Verdict]:
+    programs = [_program(task, task.reference_code) for task in tasks]
+    missing = [program for program in dict.fromkeys(programs) if program not in self._references]
+    self._references.update(zip(missing, self._executor.verify(missing)))
+    return [self._references[program] for program in programs]
+
+  def _bug_verdicts(self, tasks: dict[int, schema.RepairTask]) -> dict[int, schema.Verdict]:
+    """Of tasks whose references have passed."""
+    programs = [
+        dataclasses.replace(_program(task, task.buggy_code), cpu_seconds=self._limit(reference))
+        for task, reference in zip(tasks.values(), self._reference_verdicts(list(tasks.values())))
+    ]
+    return dict(zip(tasks, self._executor.verify(programs)))
+
+  def _limit(self, reference: schema.Verdict) -> float | None:
+    if self._bug_cpu_seconds is None:
+      return None
+    return max(self._bug_cpu_seconds, 4 * (reference.cpu_seconds or 0.0))
 
 
-def traced(
-    tasks: Sequence[schema.RepairTask], executor: executor_lib.Executor, budget: recorder.Budget = TRACE_BUDGET
-) -> Iterator[schema.RepairTask]:
-  """The tasks with the trace of the bug on the first public test.
-
-  Raises:
-    CallError: that test does not call the entry point.
-  """
-  for task, trace in zip(tasks, executor.trace(map(_trace_request, tasks), budget)):
-    yield dataclasses.replace(task, trace=trace)
-
-
-def _program(task: schema.RepairTask, code: str, task_id: str | None = None) -> program_lib.Program:
+def _program(task: schema.RepairTask, code: str) -> program_lib.Program:
   return program_lib.Program(
-      task_id=task.task_id if task_id is None else task_id, code=code, entry_point=task.entry_point,
-      setup_code=task.setup_code, tests=task.tests,
+      task_id="", code=code, entry_point=task.entry_point, setup_code=task.setup_code, tests=task.tests
   )
 
 
-def _failing_first(task: schema.RepairTask, verdict: schema.Verdict) -> schema.RepairTask | None:
-  if verdict.status not in SHOWS:
-    return None
-  # A verdict has results up to the first failure, and none when the program did not even load.
-  failing = max(0, len(verdict.tests) - 1)
-  tests = [task.tests[failing], *task.tests[:failing], *task.tests[failing + 1 :]]
-  num_public = len(task.public_tests)
-  return dataclasses.replace(task, public_tests=tuple(tests[:num_public]), hidden_tests=tuple(tests[num_public:]))
+def _moved_to_front(task: schema.RepairTask, failing: int) -> schema.RepairTask:
+  tests = task.public_tests
+  return dataclasses.replace(task, public_tests=(tests[failing], *tests[:failing], *tests[failing + 1 :]))
 
 
 def _reason(verdict: schema.Verdict) -> str:

@@ -15,6 +15,8 @@ import jax
 
 from next_jax import errors
 from next_jax import files
+from next_jax.corpora import data_dir
+from next_jax.selftrain import stage
 
 _PACKAGES = (
     "next-jax", "jax", "jaxlib", "flax", "optax", "orbax-checkpoint", "seqio", "tensorflow", "gin-config", "numpy",
@@ -43,7 +45,8 @@ def recorded(program: Any, config_text: Callable[[], str]) -> Iterator[None]:
   seconds = round(time.time() - began, 1)
   files.write_text(config, config_text())
   files.write_json(facts, {
-      **machine(), "devices": devices(), **program.run_facts(), "finished": True, "seconds_of_last_call": seconds,
+      **machine(), "devices": devices(), **program.run_facts(), "dataset_sha256": datasets(workdir), "finished": True,
+      "seconds_of_last_call": seconds,
   })
 
 
@@ -55,6 +58,12 @@ def _remove_if_empty(directory: epath.Path, ours: tuple[epath.Path, ...]) -> Non
 
   if not has_files(directory):
     directory.rmtree()
+
+
+def datasets(workdir: epath.PathLike) -> dict[str, str]:
+  """Corpus -> `data_dir.digest`, of those that are built in the work directory."""
+  built = sorted(epath.Path(workdir).glob(f"corpus/*/{stage.MANIFEST}"), key=os.fspath)
+  return {path.parent.name: data_dir.digest(path.parent) for path in built}
 
 
 def machine() -> dict[str, Any]:

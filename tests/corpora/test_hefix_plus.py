@@ -1,5 +1,8 @@
-"""Tests of HeFix over rows of the real file."""
+"""Tests of HeFix+ over rows of the real files."""
 
+import ast
+import dataclasses
+import gzip
 import json
 
 import pytest
@@ -8,6 +11,7 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import corpus as corpus_lib
+from next_jax.corpora import downloads
 from next_jax.corpora import hefix_plus
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits
@@ -34,10 +38,34 @@ def fixture_path(shared_data, tmp_path_factory):
   return path
 
 
-@pytest.fixture(scope="module", name="tasks")
-def fixture_tasks(path, executor, tmp_path_factory):
+@pytest.fixture(scope="module", name="plus_path")
+def fixture_plus_path(shared_data, tmp_path_factory):
+  """The rows that belong to them, with few of the inputs (some take seconds) but those that show 44 to be wrong."""
+  with gzip.open(shared_data / "HumanEvalPlus.jsonl.gz", "rt") as file:
+    rows = [json.loads(line) for line in file]
+  path = tmp_path_factory.mktemp("plus") / "plus.jsonl"
+  path.write_text("".join(
+      json.dumps({**row, "plus_input": row["plus_input"][: None if row["entry_point"] == "change_base" else 20]}) + "\n"
+      for row in rows
+      if int(row["task_id"].partition("/")[2]) in _ROWS
+  ))
+  return path
+
+
+@pytest.fixture(scope="module", name="settings")
+def fixture_settings(path, plus_path):
+  return hefix_plus.HefixPlus(file=path, plus_file=plus_path)
+
+
+@pytest.fixture(scope="module", name="directory")
+def fixture_directory(settings, executor, tmp_path_factory):
   directory = tmp_path_factory.mktemp("hefix")
-  assert hefix_plus.HefixPlus(file=path).build(directory, executor) == {"test": len(_ROWS)}
+  assert settings.build(directory, executor) == {"test": len(_ROWS)}
+  return directory
+
+
+@pytest.fixture(scope="module", name="tasks")
+def fixture_tasks(directory):
   tasks = files.read_jsonl(directory / "test.jsonl", schema.RepairTask)
   return {int(task.task_id.rpartition("/")[2]): task for task in tasks}
 
@@ -63,10 +91,34 @@ def test_every_bug_fails_the_first_public_test_by_itself(tasks, executor):
   assert set(statuses) <= {"failed", "error", "timeout"}
 
 
-def test_the_hidden_test_is_the_whole_program_of_the_benchmark(tasks, path):
+def test_hidden_are_all_inputs_of_human_eval_plus(tasks, plus_path):
+  rows = {int(row["task_id"].partition("/")[2]): row for _, row in files.read_jsonl_objects(plus_path)}
+  for number, task in tasks.items():
+    cases = [json.loads(ast.literal_eval(test.split("\n")[1].partition(" = ")[2])) for test in task.hidden_tests]
+    found = [len(case["inputs"]) for case in cases]
+    assert found == [len(rows[number]["base_input"]), len(rows[number]["plus_input"])]
+    assert all(len(case["expected"]) == len(case["inputs"]) for case in cases)
+
+
+def test_a_fix_that_only_human_eval_accepts_fails(tasks, executor, path):
+  # HumanEval's own program for change_base gives "" for 0.
   rows = {row["task_id"]: row for _, row in files.read_jsonl_objects(path)}
-  for task in tasks.values():
-    assert task.hidden_tests == (rows[task.task_id.removeprefix("hefix_plus/")]["test"],)
+  row = rows["Python/44"]
+  its_own = program_lib.Program(
+      task_id="44", code=row["prompt"] + row["canonical_solution"], entry_point="change_base", tests=(row["test"],)
+  )
+  (human_eval,) = executor.verify([its_own])
+  (human_eval_plus,) = executor.verify([dataclasses.replace(its_own, tests=tasks[44].tests)])
+  assert (human_eval.status, human_eval_plus.status) == ("passed", "failed")
+
+
+def test_where_human_eval_s_program_is_wrong_the_reference_is_that_of_human_eval_plus(tasks, plus_path, directory):
+  rows = {row["task_id"]: row for _, row in files.read_jsonl_objects(plus_path)}
+  row = rows["HumanEval/44"]
+  assert tasks[44].reference_code == row["prompt"] + row["canonical_solution"]
+  statistics = json.loads((directory / "statistics.json").read_text())
+  assert "hefix_plus/Python/44" in statistics["references_of_humaneval_plus"]
+  assert "hefix_plus/Python/0" not in statistics["references_of_humaneval_plus"]
 
 
 def test_public_tests_are_single_asserts_without_messages(tasks):
@@ -85,7 +137,6 @@ def test_programs_and_origin_are_the_benchmark_s_own(tasks, path):
   for task in tasks.values():
     row = rows[task.task_id.removeprefix("hefix_plus/")]
     assert task.buggy_code == row["prompt"] + row["buggy_solution"]
-    assert task.reference_code == row["prompt"] + row["canonical_solution"]
     assert (task.split, task.bug_origin, task.bug_kind) == ("test", "benchmark", "unknown")
     assert task.instruction == f"Fix bugs in {task.entry_point}."
 
@@ -100,8 +151,8 @@ def test_an_endless_bug_is_cut(tasks):
   assert len(tasks[10].trace.steps) <= 500
 
 
-def test_the_docstring_can_be_the_instruction_instead(path, executor, tmp_path):
-  hefix_plus.HefixPlus(file=path, docstring_in_program=False).build(tmp_path, executor)
+def test_the_docstring_can_be_the_instruction_instead(settings, executor, tmp_path):
+  dataclasses.replace(settings, docstring_in_program=False).build(tmp_path, executor)
   tasks = files.read_jsonl(tmp_path / "test.jsonl", schema.RepairTask)
   assert len(tasks) == len(_ROWS)
   assert tasks[0].instruction.startswith("Check if in given list of numbers")
@@ -110,21 +161,21 @@ def test_the_docstring_can_be_the_instruction_instead(path, executor, tmp_path):
   assert set(_statuses(executor, tasks, lambda task: task.reference_code, lambda task: task.tests)) == {"passed"}
 
 
-def test_the_kind_of_bug_is_taken_from_the_file_where_it_says(path, executor, tmp_path):
+def test_the_kind_of_bug_is_taken_from_the_file_where_it_says(settings, path, executor, tmp_path):
   row = json.loads(path.read_text().split("\n")[0]) | {"bug_type": "missing logic", "failure_symptoms": "output"}
   one = tmp_path / "one.jsonl"
   one.write_text(json.dumps(row) + "\n")
-  hefix_plus.HefixPlus(file=one).build(tmp_path / "out", executor)
+  dataclasses.replace(settings, file=one).build(tmp_path / "out", executor)
   (task,) = files.read_jsonl(tmp_path / "out" / "test.jsonl", schema.RepairTask)
   assert task.bug_kind == "missing logic"
 
 
-def test_a_row_whose_bug_is_none_is_dropped_and_said(path, executor, tmp_path):
+def test_a_row_whose_bug_is_none_is_dropped_and_said(settings, path, executor, tmp_path):
   row = json.loads(path.read_text().split("\n")[0])
   row["buggy_solution"] = row["canonical_solution"]
   one = tmp_path / "one.jsonl"
   one.write_text(json.dumps(row) + "\n")
-  assert hefix_plus.HefixPlus(file=one).build(tmp_path / "out", executor) == {"test": 0}
+  assert dataclasses.replace(settings, file=one).build(tmp_path / "out", executor) == {"test": 0}
   statistics = json.loads((tmp_path / "out" / "statistics.json").read_text())
   assert statistics["dropped_tasks"] == {"hefix_plus/Python/0": "the bug passes all tests"}
 
@@ -137,13 +188,13 @@ def test_a_row_whose_bug_is_none_is_dropped_and_said(path, executor, tmp_path):
         (lambda row: row.pop("buggy_solution"), "no key 'buggy_solution'"),
     ],
 )
-def test_a_malformed_row_is_named(path, executor, tmp_path, change, message):
+def test_a_malformed_row_is_named(settings, path, executor, tmp_path, change, message):
   row = json.loads(path.read_text().split("\n")[0])
   change(row)
   bad = tmp_path / "some.jsonl"
   bad.write_text(json.dumps(row) + "\n")
   with pytest.raises(errors.UserError, match=message):
-    hefix_plus.HefixPlus(file=bad).build(tmp_path / "out", executor)
+    dataclasses.replace(settings, file=bad).build(tmp_path / "out", executor)
   assert not (tmp_path / "out").exists()
 
 
@@ -152,22 +203,42 @@ def test_impossible_settings_are_named():
     hefix_plus.HefixPlus(num_public_tests=0)
 
 
-def test_same_bytes_each_time(path, executor, tmp_path):
+def test_same_bytes_each_time(settings, path, executor, tmp_path):
   some = tmp_path / "some.jsonl"
   some.write_text("".join(line + "\n" for line in path.read_text().split("\n")[:4]))
-  settings = hefix_plus.HefixPlus(file=some, num_public_tests=2)
+  settings = dataclasses.replace(settings, file=some, num_public_tests=2)
   for name in ("a", "b"):
     settings.build(tmp_path / name, executor)
   assert (tmp_path / "a" / "test.jsonl").read_bytes() == (tmp_path / "b" / "test.jsonl").read_bytes()
 
 
+def test_inputs_of_other_problems_are_refused(settings, plus_path, executor, tmp_path):
+  rows = [row for _, row in files.read_jsonl_objects(plus_path)]
+  rows[0]["entry_point"] = "another"
+  for name, some, message in (("few", rows[1:], "found none"), ("other", rows, "a problem about 'another'")):
+    (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in some))
+    with pytest.raises(corpus_lib.CorpusError, match=f"HumanEval\\+ for 'Python/0'.*{message}"):
+      dataclasses.replace(settings, plus_file=tmp_path / name).build(tmp_path / "out", executor)
+
+
 @pytest.mark.slow
-def test_all_164_tasks_of_the_real_file_hold(shared_data, executor, tmp_path):
-  counts = hefix_plus.HefixPlus(file=shared_data / "humanevalpack_python.jsonl").build(tmp_path, executor)
-  assert counts == {"test": 164}
+def test_all_164_tasks_of_the_real_files_hold(shared_data, tmp_path):
+  settings = hefix_plus.HefixPlus(
+      file=shared_data / "humanevalpack_python.jsonl", plus_file=shared_data / "HumanEvalPlus.jsonl.gz"
+  )
+  with executor_lib.Executor(num_workers=2, limits=limits.Limits(cpu_seconds=10.0, judge_cpu_seconds=20.0)) as executor:
+    assert settings.build(tmp_path, executor) == {"test": 164}
 
 
 def test_the_check_of_a_download_accepts_the_real_file_and_no_other(shared_data, path):
   hefix_plus.SOURCE.check(shared_data / "humanevalpack_python.jsonl")
   with pytest.raises(corpus_lib.CorpusError, match="expected 164 problems, found 15"):
     hefix_plus.SOURCE.check(path)
+
+
+def test_the_digest_of_human_eval_plus_is_that_of_the_real_content(shared_data, tmp_path):
+  # Packed otherwise than at the source, as another mirror may.
+  content = gzip.decompress((shared_data / "HumanEvalPlus.jsonl.gz").read_bytes())
+  (tmp_path / "origin.gz").write_bytes(gzip.compress(content, 1))
+  source = dataclasses.replace(hefix_plus.PLUS_SOURCE, url=(tmp_path / "origin.gz").as_uri())
+  assert downloads.fetch(source, tmp_path / "kept").exists()

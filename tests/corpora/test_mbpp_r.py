@@ -11,6 +11,9 @@ from next_jax import schema
 from next_jax.corpora import canonical
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import mbpp_r
+from next_jax.corpora import model_written
+from next_jax.corpora import mutants
+from next_jax.corpora import proving
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits
 from next_jax.execution import problems as problems_lib
@@ -26,7 +29,8 @@ def fixture_executor():
 
 @pytest.fixture(scope="module", name="settings")
 def fixture_settings(shared_data):
-  return mbpp_r.MbppR(file=shared_data / "mbpp.jsonl", num_train=40, num_dev=12, mutants_per_problem=2)
+  origins = (mutants.Mutants(per_problem=2),)
+  return mbpp_r.MbppR(file=shared_data / "mbpp.jsonl", num_train=40, num_dev=12, origins=origins)
 
 
 @pytest.fixture(scope="module", name="built")
@@ -130,7 +134,9 @@ def test_same_settings_same_bytes_and_another_seed_other_bugs(settings, executor
 
 
 def test_only_the_kinds_asked_for(settings, executor, tmp_path):
-  corpus = dataclasses.replace(settings, num_train=5, num_dev=2, kinds=("comparison",))
+  corpus = dataclasses.replace(
+      settings, num_train=5, num_dev=2, origins=(mutants.Mutants(kinds=("comparison",)),)
+  )
   corpus.build(tmp_path, executor)
   assert {task.bug_kind for task in _tasks(tmp_path)} == {"comparison"}
 
@@ -143,7 +149,7 @@ def test_fewer_tasks_when_there_are_no_more_mutants(shared_data, executor, tmp_p
       row.update(code="def f(x):\n  return x\n", test_list=["assert f(1) == 1"], challenge_test_list=[])
   path = tmp_path / "mbpp.jsonl"
   path.write_text("".join(json.dumps(row) + "\n" for row in rows))
-  corpus = mbpp_r.MbppR(file=path, mutants_per_problem=3, kinds=("comparison",))
+  corpus = mbpp_r.MbppR(file=path, origins=(mutants.Mutants(per_problem=3, kinds=("comparison",)),))
   assert corpus.build(tmp_path / "out", executor)["dev"] == 0
 
 
@@ -176,14 +182,114 @@ def test_a_truncated_file_is_named_with_its_line(shared_data, executor, tmp_path
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
-        ({"mutants_per_problem": 0}, "MbppR.mutants_per_problem: found 0"),
+        ({"num_train": 0}, "MbppR.num_train: found 0"),
         ({"num_dev": -1}, "MbppR.num_dev: found -1"),
-        ({"kinds": ("typo",)}, "unknown mutation 'typo'"),
+        ({"bug_cpu_seconds": 0.0}, "MbppR.bug_cpu_seconds: found 0.0"),
+        ({"origins": ()}, "MbppR.origins: found none"),
     ],
 )
 def test_impossible_settings_are_named(settings, message):
   with pytest.raises(corpus_lib.CorpusError, match=message):
     mbpp_r.MbppR(**settings)
+
+
+_SAMPLES = (
+    {"task_id": 601, "completion": "def max_chain_length(arr, n):\n  return n\n"},
+    {"task_id": "MBPP/602", "solution": "def first_repeated_char(text):\n  return None\n"},
+    {"task_id": 602, "solution": "def first_repeated_char(s):  # the same again\n  return None\n"},
+    {"task_id": 602, "solution": "def first_repeated(s):\n  return None\n"},
+    {"task_id": 602, "solution": "def first_repeated_char(s):\n  return ''.join(\n"},
+    {"task_id": 511, "solution": "def find_Min_Sum(num):\n  return num\n"},
+    {"task_id": 11, "solution": "def remove_Occ(s, ch):\n  return s\n"},
+)
+
+
+@pytest.fixture(scope="module", name="samples")
+def fixture_samples(tmp_path_factory):
+  path = tmp_path_factory.mktemp("samples") / "some_model.jsonl"
+  path.write_text("".join(json.dumps(sample) + "\n" for sample in _SAMPLES))
+  return path
+
+
+def test_bugs_that_models_wrote_come_first_and_mutants_fill_the_rest(settings, samples, executor, tmp_path):
+  few = mutants.Mutants(per_problem=1, kinds=("early_return",))
+  origins = (model_written.ModelWritten(files=(samples,)), few)
+  dataclasses.replace(settings, origins=origins, num_train=None, num_dev=None).build(tmp_path, executor)
+  tasks = _tasks(tmp_path)
+  written = {task.task_id: task for task in tasks if task.bug_origin == "model"}
+  assert sorted(written) == ["mbpp_r/511/00", "mbpp_r/601/00", "mbpp_r/602/00"]
+  assert {task.bug_kind for task in written.values()} == {"some_model"}
+  assert {task.bug_origin for task in tasks} == {"model", "mutant"}
+  statistics = json.loads((tmp_path / "statistics.json").read_text())
+  assert statistics["splits"]["train"]["dropped"]["it does not compile, or does not define the function"] == 2
+  assert statistics["splits"]["train"]["dropped"]["the same bug and fix up to names and layout"] >= 1
+  assert [(one["samples"], one["problems"]) for one in statistics["sources"]] == [(7, 4)]
+
+
+def test_an_origin_gives_no_more_than_its_share(settings, samples, executor, tmp_path):
+  origins = (mutants.Mutants(share=0.25), model_written.ModelWritten(files=(samples,)))
+  dataclasses.replace(settings, origins=origins, num_train=12, num_dev=4).build(tmp_path, executor)
+  statistics = json.loads((tmp_path / "statistics.json").read_text())["splits"]
+  assert statistics["train"]["bug_origins"] == {"model": 2, "mutant": 3}
+  assert statistics["dev"]["bug_origins"] == {"model": 1, "mutant": 1}
+
+
+def test_a_right_sample_is_no_bug(settings, shared_data, executor, tmp_path):
+  problem = {p.task_id: p for p in problems_lib.read_problems(shared_data / "mbpp.jsonl")}["602"]
+  (tmp_path / "right.jsonl").write_text(json.dumps({"task_id": 602, "solution": problem.canonical + "\nx = 1\n"}))
+  origins = (model_written.ModelWritten(files=(tmp_path / "right.jsonl",)),)
+  counts = dataclasses.replace(settings, origins=origins).build(tmp_path / "out", executor)
+  assert counts == {"dev": 0, "train": 0}
+  statistics = json.loads((tmp_path / "out" / "statistics.json").read_text())
+  assert statistics["splits"]["train"]["dropped"] == {"the bug passes all tests": 1}
+
+
+def test_a_build_that_was_stopped_goes_on_and_ends_with_the_same_bytes(settings, executor, tmp_path):
+  class Stopped(Exception):
+    pass
+
+  class Stopping:
+    """An executor that is gone after some calls."""
+
+    def __init__(self, calls):
+      self._calls = calls
+
+    def __getattr__(self, name):
+      self._calls -= 1
+      if self._calls < 0:
+        raise Stopped
+      return getattr(executor, name)
+
+  settings.build(tmp_path / "whole", executor)
+  stops = 0
+  for calls in range(4, 80, 3):
+    try:
+      settings.build(tmp_path / "stopped", Stopping(calls))
+      break
+    except Stopped:
+      stops += 1
+  assert stops > 3
+  names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+  assert names == ["dev.jsonl", "statistics.json", "statistics.md", "train.jsonl"]
+  assert sorted(path.name for path in (tmp_path / "stopped").iterdir()) == names
+  for name in names:
+    assert (tmp_path / "stopped" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+
+
+def test_what_a_build_with_other_settings_left_is_refused(settings, executor, tmp_path):
+  small = dataclasses.replace(settings, num_train=3, num_dev=2)
+  (tmp_path / "dev.parts").mkdir()
+  files.write_jsonl(tmp_path / "dev.parts" / "part-00000.jsonl", [proving.Result(task_id="other", reason="x")])
+  with pytest.raises(corpus_lib.CorpusError, match="dev.parts: holds results of a build with other settings"):
+    small.build(tmp_path, executor)
+
+
+def test_training_problems_with_the_reference_of_a_development_problem_are_left_out(built):
+  statistics = json.loads((built[0] / "statistics.json").read_text())
+  assert sorted(statistics["problems_left_out"]) == ["625", "699", "725", "732", "767"]
+  assert statistics["contamination"] == [
+      {"splits": ["dev", "train"], "repairs": 0, "repairs_examples": [], "problems": 0, "problems_examples": []}
+  ]
 
 
 def test_the_check_of_a_download_accepts_the_real_file_and_no_other(shared_data):

@@ -1,0 +1,52 @@
+"""Where the bugs of a corpus come from."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Protocol
+
+from next_jax.corpora import corpus as corpus_lib
+from next_jax.execution import problems as problems_lib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Bug:
+  """A program that may be wrong; whether it is, is for the executor to say.
+
+  Attributes:
+    code: the whole program.
+    kind: what is wrong with it, or who wrote it; `bug_kind` of the repair task.
+  """
+
+  code: str
+  kind: str
+
+
+class Origin(Protocol):
+  """One source of bugs of a corpus.
+
+  Attributes:
+    name: `bug_origin` of its repair tasks: "model", "mutant".
+    per_problem: at most so many tasks of a problem are from here.
+    share: at most this share of the tasks that are asked for of a split, from 0 to 1.
+  """
+
+  name: str
+  per_problem: int
+  share: float
+
+  def bugs(self, problems: Sequence[problems_lib.Problem], seed: int) -> Mapping[str, Iterator[Bug]]:
+    """Task id -> its candidates in order of preference, lazily; the same for the same seed and files."""
+    ...
+
+  def sources(self, problems: Sequence[problems_lib.Problem]) -> list[dict[str, Any]]:
+    """What it takes bugs from, for the statistics: files with their digests and how much is in them."""
+    ...
+
+
+def check_quota(origin: Origin) -> None:
+  """Raises CorpusError for an impossible `per_problem` or `share`."""
+  name = type(origin).__name__
+  if origin.per_problem < 1:
+    raise corpus_lib.CorpusError(f"{name}.per_problem: found {origin.per_problem!r}, expected 1 or more")
+  if not 0 < origin.share <= 1:
+    raise corpus_lib.CorpusError(f"{name}.share: found {origin.share!r}, expected more than 0 and at most 1")

@@ -1,0 +1,74 @@
+"""How long the prompts of a corpus are in tokens, and how much of their traces a budget takes away."""
+
+import collections
+import dataclasses
+import statistics
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from next_jax import schema
+from next_jax.prompts import prompt as prompts
+from next_jax.prompts import token_budget
+
+Counts = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class PromptLengths:
+  """Measures prompts with the vocabulary of a model.
+
+  Attributes:
+    vocabulary: counts tokens; any object with `encode`.
+    prompt: the form that is measured; its own budget does not matter.
+    budgets: tokens that a prompt may have.
+  """
+
+  vocabulary: token_budget.Vocabulary
+  prompt: prompts.Prompt = prompts.Prompt()
+  budgets: tuple[int, ...] = (512, 1024, 2048)
+
+  def of_tasks(self, tasks: Iterable[schema.RepairTask]) -> Counts:
+    """For JSON: quantiles of the tokens of prompts and traces, and what becomes of them in each budget.
+
+    The tokens of a trace are those that the prompt has more than the one without trace.
+    """
+    whole, traces, recorded, written = [], [], 0, 0
+    kept = {budget: collections.Counter() for budget in self.budgets}
+    without = dataclasses.replace(self.prompt, with_trace=False, budget=None)
+    for task in tasks:
+      rendered = dataclasses.replace(self.prompt, budget=None).compose(task)
+      tokens = self._count(rendered.text)
+      whole.append(tokens)
+      traces.append(tokens - self._count(without.render(task)))
+      recorded += len(task.trace.steps) if task.trace else 0
+      written += rendered.program.states
+      for budget in self.budgets:
+        if tokens <= budget:
+          kept[budget]["whole"] += 1
+          continue
+        limited = token_budget.TokenBudget(max_tokens=budget, vocabulary=self.vocabulary)
+        program = dataclasses.replace(self.prompt, budget=limited).compose(task).program
+        kept[budget]["abridged" if program.fits else "too_long"] += 1
+        kept[budget]["states_shortened"] += program.shortened
+        kept[budget]["states_left_out"] += program.left_out
+    return {
+        "prompt_tokens": quantiles(whole),
+        "trace_tokens": quantiles(traces),
+        "states": {"recorded": recorded, "written": written},
+        "budgets": {str(budget): {**dict.fromkeys(_KEPT, 0), **kept[budget]} for budget in self.budgets},
+    }
+
+  def _count(self, text: str) -> int:
+    return len(self.vocabulary.encode(text))
+
+
+_KEPT = ("whole", "abridged", "too_long", "states_shortened", "states_left_out")
+
+
+def quantiles(values: Sequence[int]) -> dict[str, int]:
+  """Median, 90th and 99th percentile and maximum; nothing of nothing."""
+  if not values:
+    return {}
+  ordered = sorted(values)
+  at = {f"p{percent}": ordered[min(len(ordered) - 1, len(ordered) * percent // 100)] for percent in (90, 99)}
+  return {"median": int(statistics.median_low(ordered)), **at, "max": ordered[-1]}

@@ -1,0 +1,153 @@
+"""Bugs that language models have written: wrong samples, from files in the conventions of the field.
+
+* human-eval and evalplus: JSONL with `task_id` and `completion` or `solution`;
+* bigcode-evaluation-harness: a JSON list with the programs of each problem, in the order of a split of MBPP;
+* `samples.jsonl` of one of our work directories, from a run on MBPP-R with any engine and checkpoint.
+"""
+
+import ast
+import collections
+import dataclasses
+import hashlib
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from etils import epath
+
+from next_jax import files as files_lib
+from next_jax import schema
+from next_jax.corpora import bugs as bugs_lib
+from next_jax.corpora import corpus as corpus_lib
+from next_jax.execution import problems as problems_lib
+from next_jax.execution import samples as samples_lib
+
+# MBPP's splits by their number of problems, which tells them apart: a list of generations names no task.
+_FIRST_PROBLEM = {10: 1, 500: 11, 90: 511, 374: 601, 974: 1}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ModelWritten:
+  """Programs that models wrote for the problems; the right ones among them are found out and dropped.
+
+  The tests are often in a sample, since they were in its prompt: as a docstring in front, or as asserts at the end.
+  Both are taken away, for a bug must not show what its hidden tests are.
+
+  Attributes:
+    files: paths of sample files.
+    per_problem, share: see `bugs.Origin`. The first samples of a problem count, file by file.
+    labels: a `bug_kind` for each file, such as the name of the model; none takes the names of the files.
+  """
+
+  name: ClassVar[str] = "model"
+
+  files: tuple[epath.PathLike, ...]
+  per_problem: int = 8
+  share: float = 1.0
+  labels: tuple[str, ...] = ()
+
+  def __post_init__(self):
+    bugs_lib.check_quota(self)
+    if isinstance(self.files, str) or not self.files:
+      raise corpus_lib.CorpusError(f"ModelWritten.files: found {self.files!r}, expected a tuple of one or more paths")
+    if self.labels and len(self.labels) != len(self.files):
+      raise corpus_lib.CorpusError(
+          f"ModelWritten.labels: found {len(self.labels)} for {len(self.files)} files; expected one for each, or none"
+      )
+
+  def bugs(self, problems: Sequence[problems_lib.Problem], seed: int) -> Mapping[str, Iterator[bugs_lib.Bug]]:
+    """Raises UserError with file and line of what is no sample of these problems."""
+    del seed
+    found = collections.defaultdict(list)
+    for path, label in zip(self.files, self._labels()):
+      for task_id, code in _programs(path, problems):
+        found[task_id].append(bugs_lib.Bug(code=without_tests(code), kind=label))
+    return {task_id: iter(of_problem) for task_id, of_problem in found.items()}
+
+  def sources(self, problems: Sequence[problems_lib.Problem]) -> list[dict[str, Any]]:
+    described = []
+    for path, label in zip(self.files, self._labels()):
+      task_ids = [task_id for task_id, _ in _programs(path, problems)]
+      described.append({
+          "file": epath.Path(path).name, "bug_kind": label, "samples": len(task_ids), "problems": len(set(task_ids)),
+          "sha256": hashlib.sha256(epath.Path(path).read_bytes()).hexdigest(),
+      })
+    return described
+
+  def _labels(self) -> Sequence[str]:
+    return self.labels or [epath.Path(path).name.partition(".")[0] for path in self.files]
+
+
+def without_tests(code: str) -> str:
+  """The program without a docstring of the module and without asserts outside its functions.
+
+  Code that does not parse is given back as it is.
+  """
+  try:
+    body = ast.parse(code).body
+  except (SyntaxError, ValueError, RecursionError, MemoryError):
+    return code
+  dropped = [node for node in body if isinstance(node, ast.Assert)]
+  if body and isinstance(body[0], ast.Expr) and isinstance(getattr(body[0].value, "value", None), str):
+    dropped.append(body[0])
+  kept = [node for node in body if node not in dropped]
+  gone = _lines(dropped)
+  if gone & _lines(kept):  # two statements on one line
+    return ast.unparse(ast.Module(body=kept, type_ignores=[])) + "\n"
+  lines = [line for number, line in enumerate(code.split("\n"), 1) if number not in gone]
+  return "\n".join(lines).strip("\n") + "\n"
+
+
+def _lines(nodes: Sequence[ast.stmt]) -> set[int]:
+  return {number for node in nodes for number in range(node.lineno, node.end_lineno + 1)}
+
+
+def _programs(path: epath.PathLike, problems: Sequence[problems_lib.Problem]) -> Iterator[tuple[str, str]]:
+  """(task id of the problem, program) of each sample of a file."""
+  if os.fspath(path).endswith(".json"):
+    yield from _generations(path, problems)
+  elif _is_ours(path):
+    yield from _samples_of_ours(path, problems)
+  else:
+    for problem, code, _ in samples_lib.read_samples(os.fspath(path), problems):
+      yield problem.task_id, code.replace("\r\n", "\n")
+
+
+def _generations(path, problems):
+  lists = files_lib.read_json(path)
+  if not isinstance(lists, list) or not all(
+      isinstance(programs, list) and all(isinstance(code, str) for code in programs) for programs in lists
+  ):
+    raise samples_lib.SampleFileError(
+        f"{os.fspath(path)}: expected a list with a list of programs for each problem, as bigcode-evaluation-harness"
+        " writes with --save_generations"
+    )
+  if len(lists) not in _FIRST_PROBLEM:
+    expected = ", ".join(map(str, _FIRST_PROBLEM))
+    raise samples_lib.SampleFileError(
+        f"{os.fspath(path)}: found programs for {len(lists)} problems, expected as many as a split of MBPP has"
+        f" ({expected}): the file does not say which problems they are"
+    )
+  known = {problem.task_id for problem in problems}
+  for number, programs in enumerate(lists, _FIRST_PROBLEM[len(lists)]):
+    if str(number) in known:
+      yield from ((str(number), code.replace("\r\n", "\n")) for code in programs)
+
+
+def _is_ours(path) -> bool:
+  for _, row in files_lib.read_jsonl_objects(path):
+    return "schema_version" in row
+  return False
+
+
+def _samples_of_ours(path, problems):
+  known = {problem.task_id for problem in problems}
+  for sample in files_lib.read_jsonl(path, schema.Sample):
+    corpus, _, rest = sample.task_id.partition("/")
+    problem = rest.partition("/")[0]
+    if corpus != "mbpp_r" or problem not in known:
+      raise samples_lib.SampleFileError(
+          f"{os.fspath(path)}: task_id {sample.task_id!r} is not of mbpp_r; expected samples of a run on that corpus"
+      )
+    if sample.fix is not None:
+      yield problem, sample.fix

@@ -1,0 +1,82 @@
+"""Building corpora and nothing else: what `next-jax build` runs."""
+
+import collections
+import dataclasses
+import os
+from collections.abc import Sequence
+from typing import Any
+
+from etils import epath
+
+from next_jax import files
+from next_jax import schema
+from next_jax.corpora import contamination
+from next_jax.corpora import corpus as corpus_lib
+from next_jax.corpora import data_dir
+from next_jax.execution import executor as executor_lib
+from next_jax.selftrain import build
+from next_jax.selftrain import progress
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Building:
+  """Builds corpora into a work directory, goes on with one that was killed, and says what came out.
+
+  Runs find them where NEXT_JAX_DATA_DIR is WORKDIR/corpus; a loop builds its own, in its own work directory.
+
+  Attributes:
+    workdir: the work directory; corpora are in WORKDIR/corpus/<name>.
+    corpora: which.
+    executor: where bugs and references run.
+  """
+
+  workdir: epath.PathLike
+  corpora: tuple[corpus_lib.Corpus, ...]
+  executor: executor_lib.Executor
+
+  def prepare(self) -> None:
+    """Checks names, and writes nothing; raises CorpusError."""
+    names = [corpus.name for corpus in self.corpora]
+    if not names or len(set(names)) != len(names):
+      raise corpus_lib.CorpusError(f"Building.corpora: found {', '.join(names) or 'none'}; expected each corpus once")
+
+  def run(self) -> None:
+    with self.executor as executor:
+      progress.say(f"[executor] {executor.confinement()}")
+      digests = build.build(epath.Path(self.workdir), self.corpora, executor)
+    root = epath.Path(self.workdir) / "corpus"
+    for name, splits in digests.items():
+      _say_what_came_out(root / name, list(splits))
+    overlaps = contamination.overlaps({
+        f"{name}/{split}": files.read_jsonl(root / name / f"{split}.jsonl", schema.RepairTask)
+        for name, splits in digests.items()
+        for split in splits
+    })
+    files.write_json(root / "contamination.json", overlaps)
+    for entry in overlaps:
+      if entry["repairs"] or entry["problems"]:
+        shared = f"{entry['repairs']} repairs, {entry['problems']} problems"
+        progress.say(f"[contamination] {' and '.join(entry['splits'])} share {shared}")
+    progress.say(f"corpora: {os.fspath(root)} (set {data_dir.ENVIRONMENT_VARIABLE} to it)")
+
+  def run_facts(self) -> dict[str, Any]:
+    return {"program": type(self).__name__}
+
+
+def _say_what_came_out(directory: epath.Path, splits: Sequence[str]) -> None:
+  path = directory / "statistics.json"
+  if not path.exists():
+    return
+  report = files.read_json(path)
+  for split in splits:
+    found, wanted = report["splits"][split], (report.get("aim") or {}).get(split)
+    near = f"{found['tasks']:,}" + (f" of {wanted:,} tasks ({found['tasks'] / wanted:.1%})" if wanted else " tasks")
+    mixes = "; ".join(
+        ", ".join(f"{count:,} {name}" for name, count in collections.Counter(found[key]).most_common())
+        for key in ("bug_origins", "shows")
+        if found.get(key)
+    )
+    progress.say(f"[corpus/{directory.name}] {split}: {near}: {mixes}")
+  page = directory / "statistics.md"
+  if page.exists():
+    progress.say(f"[corpus/{directory.name}] statistics: {os.fspath(page)}")
