@@ -1,4 +1,4 @@
-"""The commands: `next-jax run`, `trace`, `verify` and `report`.
+"""The commands: `next-jax run`, `build`, `trace`, `verify` and `report`.
 
 Each command imports what it needs when it is called: `trace` and `verify` answer in under a
 second because they import neither JAX nor TensorFlow.
@@ -16,6 +16,10 @@ from typing import Any, Protocol
 
 from next_jax import errors
 
+_CONFIGURED = {
+    "run": "run what a config file says, or go on with it",
+    "build": "the same, said of a config file that builds corpora",
+}
 _COMMANDS = {
     "trace": ("next_jax.tracing.command", "print a program annotated with the states of one call"),
     "verify": ("next_jax.execution.command", "run samples on the tests of a benchmark and print pass@k"),
@@ -102,7 +106,7 @@ def _dispatch(argv: list[str]) -> int:
   parser = _parser(argv)
   arguments, rest = parser.parse_known_args(argv)
   bindings = []
-  if arguments.command == "run":
+  if arguments.command in _CONFIGURED:
     bindings = [argument.removeprefix("--gin.") for argument in rest if argument.startswith("--gin.")]
     rest = [argument for argument in rest if not argument.startswith("--gin.")]
   if rest:
@@ -118,14 +122,17 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
   parser = argparse.ArgumentParser(
       prog="next-jax", parents=[shared], description="NExT in JAX: code models that reason about execution."
   )
-  commands = parser.add_subparsers(dest="command", required=True, metavar="{run,trace,verify,report}")
-  run_parser = commands.add_parser(
-      "run", parents=[shared], help="run what a config file says, or go on with it", allow_abbrev=False,
-      epilog="--gin.NAME=VALUE overrides a macro or a binding: --gin.WORKDIR=\"'/tmp/next'\" --gin.AtMost.per_task=1",
+  commands = parser.add_subparsers(
+      dest="command", required=True, metavar="{" + ",".join((*_CONFIGURED, *_COMMANDS)) + "}"
   )
-  run_parser.add_argument(
-      "--gin_file", action="append", default=[], metavar="PATH", help="a config file; may be given several times"
-  )
+  for name, help_text in _CONFIGURED.items():
+    configured_parser = commands.add_parser(
+        name, parents=[shared], help=help_text, allow_abbrev=False,
+        epilog="--gin.NAME=VALUE overrides a macro or a binding: --gin.WORKDIR=\"'/tmp/next'\" --gin.AtMost.per_task=1",
+    )
+    configured_parser.add_argument(
+        "--gin_file", action="append", default=[], metavar="PATH", help="a config file; may be given several times"
+    )
   for name, (module, help_text) in _COMMANDS.items():
     command_parser = commands.add_parser(name, parents=[shared], help=help_text)
     if name in argv:
