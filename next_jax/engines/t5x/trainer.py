@@ -1,0 +1,236 @@
+"""Training by T5X's trainer, on the rows that the native engine packs.
+
+Rows, schedule and checkpoints are the native engine's, so a training that one engine began the other
+can end, with the same parameters up to rounding.
+"""
+
+from collections.abc import Callable, Iterator
+import functools
+import math
+import sys
+from typing import Any
+
+from etils import epath
+from flax import core
+import jax
+import jax.numpy as jnp
+import numpy as np
+from t5x import train_state as train_state_lib
+from t5x import trainer as t5x_trainer
+from t5x import utils as t5x_utils
+import tqdm
+
+from next_jax.engines import engine
+from next_jax.engines.native import checkpoints
+from next_jax.engines.native import examples as examples_lib
+from next_jax.engines.native import optimizers
+from next_jax.engines.native import packing
+from next_jax.engines.native import sharding
+from next_jax.engines.native import trainer as native_trainer
+from next_jax.engines.t5x import decoder
+from next_jax.engines.t5x import optimizer as optimizer_lib
+from next_jax.engines.t5x import partitioner as partitioner_lib
+from next_jax.models import transformer
+
+_LOSS_AVERAGE_STEPS = 20  # The loss in the metrics is an average that forgets over so many steps.
+_STEPS_AT_ONCE = 20  # Between two looks at the loss.
+
+
+class Trainer:
+  """Trains one network with one optimiser; keeps the compiled step between trainings."""
+
+  def __init__(
+      self,
+      network: transformer.TransformerConfig,
+      layout: sharding.Layout,
+      *,
+      optimizer: Callable[..., Any],
+      accumulation: int,
+      bidirectional_prompts: bool,
+      loss_on_targets_only: bool,
+      keep_optimizer_state: bool,
+      keep_checkpoints: int,
+      write_summaries: bool,
+  ):
+    """Makes a trainer; `accumulation` and `optimizer` are those of `engine.Tuning`, the rest the engine's."""
+    self._layout = layout
+    self._loss_on_targets_only = loss_on_targets_only
+    self._keep_optimizer_state = keep_optimizer_state
+    self._keep_checkpoints = keep_checkpoints
+    self._write_summaries = write_summaries
+    self._optimizer_def = optimizer_lib.OptaxOptimizer(optimizer)
+    partitioner = partitioner_lib.MeshPartitioner(layout)
+    model = decoder.Decoder(network, None, self._optimizer_def, bidirectional_prompts=bidirectional_prompts)
+    initializer = t5x_utils.TrainStateInitializer(
+        optimizer_def=self._optimizer_def,
+        init_fn=model.get_initial_variables,
+        input_shapes={"decoder_input_tokens": (1, 2)},
+        partitioner=partitioner,
+    )
+    self._state_axes = initializer.train_state_axes
+    self._state_shapes = initializer.global_train_state_shape
+    self._create = partitioner.partition(
+        self._create_function, in_axis_resources=(self._state_axes.params,), out_axis_resources=self._state_axes
+    )
+    self._trainer = _Trainer(
+        model=model,
+        train_state=None,
+        partitioner=partitioner,
+        eval_names=(),
+        summary_dir=None,
+        train_state_axes=self._state_axes,
+        rng=jax.random.PRNGKey(0),
+        learning_rate_fn=lambda step: 0.0,
+        num_microbatches=accumulation,
+    )
+
+  def train(
+      self,
+      *,
+      examples: examples_lib.TokenExamples,
+      initial_params: Callable[[], Any],
+      directory: epath.PathLike,
+      tuning: engine.Tuning,
+      seed: int,
+  ) -> tuple[epath.Path, dict[str, float]]:
+    """See `native.trainer.Trainer.train`, which this does on T5X."""
+    replicas = self._layout.mesh.shape["data"]
+    if (tuning.batch_size // tuning.accumulation) % replicas:
+      raise native_trainer.TrainingError(
+          f"batch_size / accumulation: found {tuning.batch_size} / {tuning.accumulation}, expected a multiple of the"
+          f" {replicas} devices along 'data' (T5X splits every batch evenly); change one of them, or set"
+          " model_parallelism"
+      )
+    plan, num_steps = native_trainer.plan_training(examples, tuning, seed)
+    done = checkpoints.steps_of_training(directory, num_steps)
+    if done and done[-1] == num_steps:
+      path = checkpoints.path_of(directory, num_steps)
+      return path, checkpoints.metrics(path)
+    start, progress = self._start(done, directory, initial_params)
+    counted = {"tokens": int(progress["tokens"])}
+    batches = self._batches(examples, plan, range(start, num_steps), num_steps, tuning, seed, counted)
+    average = float(progress["loss"])
+
+    self._summaries_go_to(directory if self._write_summaries else None)
+    bar = tqdm.tqdm(
+        total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
+        disable=jax.process_index() != 0,
+    )  # fmt: skip
+    with bar:
+      step = start
+      while step < num_steps:
+        next_save = min((step // tuning.save_every + 1) * tuning.save_every, num_steps)
+        steps = min(_STEPS_AT_ONCE, next_save - step)
+        summary = self._trainer.train(batches, steps, start_step=step).result()
+        step += steps
+        loss = float(np.asarray(summary["loss"].value))
+        if not math.isfinite(loss):
+          raise native_trainer.TrainingError(
+              f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer"
+          )
+        kept = math.prod(1 - max(2 / (done_step + 2), 1 / _LOSS_AVERAGE_STEPS) for done_step in range(step - steps, step))
+        average = kept * average + (1 - kept) * loss
+        bar.update(steps)
+        bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
+        if step == next_save:
+          metrics = {
+              "steps": step,
+              "tokens": counted["tokens"],
+              "rows": len(plan),
+              "examples": len(examples),
+              "examples_too_long": examples.too_long,
+              "loss": average,
+          }
+          path = self._save(directory, step, step == num_steps, metrics)
+    self._summaries_go_to(None)
+    return path, checkpoints.metrics(path)
+
+  def _start(self, done, directory, initial_params) -> tuple[int, dict[str, float]]:
+    """Sets the state from which training starts or goes on; gives its step and progress."""
+    if not done:
+      self._trainer.train_state = self._create(core.freeze(initial_params()))
+      return 0, {"tokens": 0, "loss": 0.0}
+    path = checkpoints.path_of(directory, done[-1])
+    mesh = self._layout.mesh
+    params = optimizer_lib.abstract(self._state_shapes.params, self._state_axes.params, mesh)
+    states = optimizer_lib.abstract(self._state_shapes.param_states, self._state_axes.param_states, mesh)
+    step, params, states = checkpoints.restore(path, core.unfreeze(params), states)
+    state = self._create(core.freeze(params))
+    state_dict = state.state_dict()
+    restored = optimizer_lib.OptaxOptimizer.state_dict(
+        self._optimizer_def, core.freeze(params), state._optimizer.state.replace(param_states=states)  # pylint: disable=protected-access
+    )
+    state_dict["state"]["param_states"] = restored["state"]["param_states"]
+    state_dict["state"]["step"] = jax.device_put(np.int32(step), self._layout.replicated())
+    self._trainer.train_state = state.restore_state(state_dict)
+    return step, checkpoints.metrics(path)
+
+  def _create_function(self, params) -> train_state_lib.FlaxOptimTrainState:
+    return train_state_lib.FlaxOptimTrainState.create(
+        self._optimizer_def, core.freeze({"params": params, "params_axes": self._state_shapes.params_axes})
+    )
+
+  def _batches(self, examples, plan, steps, num_steps, tuning, seed, counted) -> Iterator[dict[str, Any]]:
+    schedule = optimizers.schedule(
+        peak=tuning.learning_rate,
+        num_steps=num_steps,
+        warmup_fraction=tuning.warmup_fraction,
+        decay_fraction=tuning.decay_fraction,
+    )
+    for step in steps:
+      first = step * tuning.batch_size
+      batch = packing.make_batch(
+          examples,
+          [plan.row(number) for number in range(first, min(first + tuning.batch_size, len(plan)))],
+          num_rows=tuning.batch_size,
+          row_length=tuning.sequence_length,
+          loss_on_targets_only=self._loss_on_targets_only,
+      )
+      counted["tokens"] += int(np.count_nonzero(batch["decoder_segment_ids"]))
+      # Weights of a whole batch sum to 1: T5X adds up the losses of micro-batches as they are.
+      weights = batch["decoder_loss_weights"].astype(np.float32)
+      batch["decoder_loss_weights"] = weights / max(1.0, weights.sum())
+      yield {
+          "features": {name: self._layout.put_batch(value) for name, value in batch.items()},
+          "learning_rate": np.float32(schedule(step)),
+          "key": np.asarray(jax.random.PRNGKey(seed)),
+      }
+
+  def _save(self, directory, step, last, metrics) -> epath.Path:
+    state = self._trainer.train_state
+    states = state.param_states if self._keep_optimizer_state or not last else None
+    path = checkpoints.save(directory, step, core.unfreeze(state.params), states, metrics)
+    checkpoints.remove_all_but(directory, checkpoints.steps(directory)[-self._keep_checkpoints :])
+    return path
+
+  def _summaries_go_to(self, directory: epath.PathLike | None) -> None:
+    self._trainer.train_metrics_manager.close()
+    self._trainer.train_metrics_manager = t5x_trainer.MetricsManager(
+        "train", summary_dir=None if directory is None else str(directory)
+    )
+
+
+class _Trainer(t5x_trainer.Trainer):
+  """T5X's trainer, to which learning rate and random key come with the batch: as constants of the
+  compiled step they would have it compiled again for a training of another length or seed."""
+
+  @functools.cached_property
+  def _partitioned_train_step(self):
+    def train_step(train_state, batch):
+      return t5x_trainer.train_with_lr(
+          train_state,
+          batch["features"],
+          learning_rate=jnp.asarray(batch["learning_rate"]),
+          dropout_rng=jax.random.fold_in(batch["key"], train_state.step),
+          model=self._model,
+          num_microbatches=self._num_microbatches,
+          data_partition_spec=self._partitioner.data_partition_spec,
+      )
+
+    of_batch = {"features": self._partitioner.data_partition_spec, "learning_rate": None, "key": None}
+    return self._partitioner.partition(
+        train_step,
+        in_axis_resources=(self._train_state_axes, of_batch),
+        out_axis_resources=(self._train_state_axes, None),
+        donate_argnums=(0,),
+    )
