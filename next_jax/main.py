@@ -24,6 +24,7 @@ _COMMANDS = {
     "trace": ("next_jax.tracing.command", "print a program annotated with the states of one call"),
     "verify": ("next_jax.execution.command", "run samples on the tests of a benchmark and print pass@k"),
     "report": ("next_jax.report.command", "write the report of a work directory again"),
+    "doctor": ("next_jax.doctor", "say what is installed, which devices and engines work, what confines programs"),
 }
 USER_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 _MOST_CPU_DEVICES = 8
