@@ -25,7 +25,9 @@ _COMMANDS = {
     "verify": ("next_jax.execution.command", "run samples on the tests of a benchmark and print pass@k"),
     "report": ("next_jax.report.command", "write the report of a work directory again"),
     "doctor": ("next_jax.doctor", "say what is installed, which devices and engines work, what confines programs"),
+    "prompt": ("next_jax.prompts.command", "print exactly what a model sees of a task, and its tokens"),
 }
+_WITH_TENSORFLOW = ("prompt",)
 USER_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 _MOST_CPU_DEVICES = 8
 
@@ -113,6 +115,8 @@ def _dispatch(argv: list[str]) -> int:
   if rest:
     parser.error(f"unknown argument{'s' if len(rest) > 1 else ''}: {' '.join(rest)}")
   if arguments.command in _COMMANDS:
+    if arguments.command in _WITH_TENSORFLOW:
+      _import_tensorflow()
     return importlib.import_module(_COMMANDS[arguments.command][0]).main(arguments)
   return _run(arguments.gin_file, bindings)
 

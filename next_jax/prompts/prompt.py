@@ -74,6 +74,10 @@ class Prompt:
     if self.rationales is not None and self.with_rationale:
       raise PromptError("Prompt.rationales gives the rationales, so that none is asked for; set with_rationale=False")
 
+  def with_shots(self, shots: int | None) -> Self:
+    """This form with so many exemplars; None leaves its own."""
+    return self if shots is None else dataclasses.replace(self, shots=shots)
+
   def within(self, max_tokens: int, vocabulary: token_budget.Vocabulary) -> Self:
     """This form with a budget, or with its own where that is smaller."""
     if self.budget is not None and self.budget.max_tokens <= max_tokens:

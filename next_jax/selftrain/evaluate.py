@@ -94,7 +94,7 @@ def evaluate(
   """
   tasks, digest = build.read(evaluation.task, evaluation.split, digests)
   form = seqio_tasks.registration(evaluation.task)
-  prompt = sample_lib.shown(form.prompt, model.shots)
+  prompt = form.prompt.with_shots(model.shots)
   sampling_seed = seeds.derive(seed, "evaluate", evaluation.name)
   stage = stage_lib.Stage(
       name=f"{model.name}/evaluate/{evaluation.name}",

@@ -200,7 +200,7 @@ class _Run:
   ) -> filter_lib.Source:
     loop, split = self._loop, self._loop.train_split
     tasks_path = tasks_directory / "tasks.jsonl"
-    form = sample_lib.shown(seqio_tasks.registration(loop.task).prompt, model.shots)
+    form = seqio_tasks.registration(loop.task).prompt.with_shots(model.shots)
     seed = seeds.derive(loop.seed, "sample", name)
     sampling = stage_lib.Stage(
         name=f"{name}/sample",
@@ -280,7 +280,7 @@ class _Run:
     kept = filter_lib.keep(
         self._workdir, f"{name}/filter", sources=sources, filters=filters,
         tasks=files.read_jsonl(self._workdir / "base/hard/tasks.jsonl", schema.RepairTask),
-        prompt=sample_lib.shown(form.prompt, 0), vocabulary=form.vocabulary,
+        prompt=form.prompt.with_shots(0), vocabulary=form.vocabulary,
         max_prompt_length=loop.sampling.max_prompt_length, seed=seeds.derive(loop.seed, "filter", name), limit=limit,
         inputs={"hard": hard.fingerprint},
     )

@@ -73,13 +73,8 @@ def register_tasks(
   form = seqio_tasks.registration(like)
   return seqio_tasks.register_variant(
       name, like=like, read=lambda unused_split: files.read_jsonl(tasks_path, schema.RepairTask), splits=(split,),
-      prompt=shown(form.prompt, shots).within(max_prompt_length, form.vocabulary),
+      prompt=form.prompt.with_shots(shots).within(max_prompt_length, form.vocabulary),
   )
-
-
-def shown(prompt: prompts.Prompt, shots: int | None) -> prompts.Prompt:
-  """The form with so many exemplars; None leaves its own (METHOD.md: few-shot for the base, zero-shot once tuned)."""
-  return prompt if shots is None else dataclasses.replace(prompt, shots=shots)
 
 
 def prompt_counts(task: str, split: str) -> dict[str, int]:
