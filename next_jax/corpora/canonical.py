@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import warnings
 
 from next_jax import errors
 
@@ -80,15 +81,21 @@ def canonical_tree(tree: ast.AST) -> str:
   return "".join(parts)
 
 
-def of_program(code: str, entry_point: str) -> str | None:
-  """`canonical`, or None for code that does not compile or does not define `entry_point` at its top level."""
+def compiled(code: str) -> ast.Module | None:
+  """The tree of code that compiles, else None; some code parses and does not compile."""
   try:
-    tree = ast.parse(code)
-    compile(tree, "<program>", "exec")
-    form = canonical_tree(tree)
+    with warnings.catch_warnings():
+      warnings.simplefilter("ignore")  # that of a program that is wrong anyway, such as "'int' is not subscriptable"
+      tree = ast.parse(code)
+      compile(tree, "<program>", "exec")
   except (SyntaxError, ValueError, RecursionError, MemoryError):
     return None
-  return form if entry_point in _defined(tree.body) else None
+  return tree
+
+
+def defines(tree: ast.Module, name: str) -> bool:
+  """Whether a program binds the name at its top level, be it in an `if` or a `try`."""
+  return name in _defined(tree.body)
 
 
 def _defined(body: list[ast.stmt]) -> set[str]:

@@ -223,9 +223,12 @@ class _Search:
 
   def _refusal(self, problem: str, bug: bugs_lib.Bug) -> str | None:
     """Why a candidate is not worth running."""
-    form = canonical.of_program(bug.code, self._problems[problem].entry_point)
-    if form is None:
-      return "it does not compile, or does not define the function"
+    tree = canonical.compiled(bug.code)
+    if tree is None:
+      return "it does not compile"
+    if not canonical.defines(tree, self._problems[problem].entry_point):
+      return "it does not define the function"
+    form = canonical.canonical_tree(tree)
     if form == self._references[problem]:
       return "it is the reference up to names and layout"
     key = canonical.pair_key(form, self._references[problem])

@@ -62,3 +62,29 @@ def test_pair_key_depends_on_both_and_on_their_order():
 
 def test_pair_key_is_the_same_on_every_machine():
   assert canonical.pair_key("a", "b") == hashlib.sha256(b"a\0b").hexdigest()[:16]
+
+
+@pytest.mark.parametrize(
+    ("code", "compiles"),
+    [("def f():\n  return 1\n", True), ("return 1\n", False), ("def f(:\n", False), ("x = '\0'", False), ("", True)],
+)
+def test_what_compiles(code, compiles):
+  assert (canonical.compiled(code) is not None) == compiles
+
+
+@pytest.mark.parametrize(
+    ("code", "defined"),
+    [
+        ("def f():\n  pass\n", True),
+        ("f = lambda x: x\n", True),
+        ("from math import floor as f\n", True),
+        ("try:\n  import f\nexcept ImportError:\n  pass\n", True),
+        ("try:\n  import g\nexcept ImportError:\n  f = None\n", True),
+        ("if True:\n  def f():\n    pass\n", True),
+        ("class A:\n  def f(self):\n    pass\n", False),
+        ("def g():\n  f = 1\n  return f\n", False),
+        ("f()\n", False),
+    ],
+)
+def test_what_a_program_defines_at_its_top_level(code, defined):
+  assert canonical.defines(canonical.compiled(code), "f") == defined

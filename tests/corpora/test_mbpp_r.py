@@ -221,7 +221,8 @@ def test_bugs_that_models_wrote_come_first_and_mutants_fill_the_rest(settings, s
   assert {task.bug_kind for task in written.values()} == {"some_model"}
   assert {task.bug_origin for task in tasks} == {"model", "mutant"}
   statistics = json.loads((tmp_path / "statistics.json").read_text())
-  assert statistics["splits"]["train"]["dropped"]["it does not compile, or does not define the function"] == 2
+  assert statistics["splits"]["train"]["dropped"]["it does not compile"] == 1
+  assert statistics["splits"]["train"]["dropped"]["it does not define the function"] == 1
   assert statistics["splits"]["train"]["dropped"]["the same bug and fix up to names and layout"] >= 1
   assert [(one["samples"], one["problems"]) for one in statistics["sources"]] == [(7, 4)]
 

@@ -79,8 +79,8 @@ def test_samples_of_models_can_be_mixed_in_on_the_command_line(tmp_path):
 def _command(shared_data, workdir):
   return [
       sys.executable, "-m", "next_jax.main", "build", "--gin_file=gin_configs/corpora/build_mbpp_r.gin",
-      f"--gin.WORKDIR='{workdir}'", f"--gin.MBPP_FILE='{shared_data}/mbpp.jsonl'", "--gin.MbppR.num_train=700",
-      "--gin.MbppR.num_dev=60", "--gin.NUM_WORKERS=2",
+      f"--gin.WORKDIR='{workdir}'", f"--gin.MBPP_FILE='{shared_data}/mbpp.jsonl'", "--gin.MbppR.num_train=150",
+      "--gin.MbppR.num_dev=20", "--gin.NUM_WORKERS=2",
   ]  # fmt: skip
 
 

@@ -6,7 +6,6 @@
 The change is spliced into the text, so comments and formatting of everything else stay as they are.
 """
 
-import ast
 import dataclasses
 import random
 from collections.abc import Iterator, Sequence
@@ -77,7 +76,7 @@ def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iter
     if mutated in yielded:
       continue
     yielded.add(mutated)
-    tree = _compiled(mutated)
+    tree = canonical.compiled(mutated)
     if tree is None:
       continue
     form = canonical.canonical_tree(tree)
@@ -94,13 +93,3 @@ def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iter
         after_line=lines[line - 1].strip() if line <= len(lines) else "",
         canonical=form,
     )
-
-
-def _compiled(code: str) -> ast.AST | None:
-  """The tree of code that compiles; some code parses but does not, such as `return` outside a function."""
-  try:
-    tree = ast.parse(code)
-    compile(tree, "<mutant>", "exec")
-  except (SyntaxError, ValueError, RecursionError):
-    return None
-  return tree
