@@ -1,6 +1,7 @@
 """From a repair task to a prompt, a completion, a fix, a verdict and pass@1: an oracle has 1.0, a parrot 0.0."""
 
 import dataclasses
+import gzip
 import json
 import shutil
 
@@ -8,6 +9,7 @@ import optax
 import pytest
 
 from next_jax import files
+from next_jax import main
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
@@ -16,6 +18,7 @@ from next_jax.execution import limits
 from next_jax.models import vocabularies
 from next_jax.prompts import example
 from next_jax.prompts import prompt
+from next_jax.prompts import rationales
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import loop
 import tasks  # noqa: F401  (registers)
@@ -110,3 +113,70 @@ def test_exemplars_are_for_the_base_model_only(corpora, tmp_path):
       for name in ("base", "iteration_01", "iteration_02")
   }
   assert shots == {"base": 3, "iteration_01": 3, "iteration_02": 0}  # iteration 1 samples from the base
+
+
+CONFIG = """
+from __gin__ import dynamic_registration
+from next_jax.engines import scripted
+from next_jax.selftrain import evaluate
+from next_jax.selftrain import loop
+include "gin_configs/runs/mbpp_r.gin"
+ENGINE = @scripted.{engine}()
+BASE_CHECKPOINT = "{base}"
+MBPP_FILE = "{data}/mbpp.jsonl"
+HEFIX_FILE = "{directory}/hefix.jsonl"
+HUMANEVAL_PLUS_FILE = "{directory}/plus.jsonl"
+NUM_WORKERS = 2
+NUM_TRAIN = 24
+NUM_EVAL = 24
+NUM_SAMPLES = 1
+EVAL_SAMPLES = 1
+loop.SelfTraining.controls = ()
+"""
+
+
+def write_config(directory, shared_data, engine, settings):
+  """A config file of `next-jax run` that measures an engine on both real corpora in these settings."""
+  lines, scopes = [], []
+  for corpus_name, split in (("mbpp_r", "dev"), ("hefix_plus", "test")):
+    for setting in settings:
+      scope = f"{corpus_name}_{setting}"
+      scopes.append(f"@{scope}/evaluate.Evaluation()")
+      for field, value in (("name", scope), ("task", scope), ("split", split), ("num_samples", 1)):
+        lines.append(f"{scope}/evaluate.Evaluation.{field} = {value!r}")
+      lines.append(f'{scope}/evaluate.Evaluation.when = "{"base_and_last" if len(scopes) > 1 else "always"}"')
+  lines.append(f"loop.SelfTraining.evaluations = ({', '.join(scopes)},)")
+  base = getattr(scripted, engine)().initialize(directory / "base")
+  text = CONFIG.format(engine=engine, base=base, data=shared_data, directory=directory) + "\n".join(lines) + "\n"
+  path = directory / f"{engine}.gin"
+  path.write_text(text)
+  return [f"--gin_file={path}", f"--gin.WORKDIR='{directory}/{engine}'"]
+
+
+@pytest.mark.slow
+def test_an_oracle_has_1_and_a_parrot_0_on_the_real_corpora_through_next_jax_run(shared_data, tmp_path, monkeypatch):
+  rows = [json.loads(line) for line in (shared_data / "humanevalpack_python.jsonl").read_text().splitlines()][::11]
+  names = {row["entry_point"] for row in rows}
+  with gzip.open(shared_data / "HumanEvalPlus.jsonl.gz", "rt") as file:
+    plus = [row for row in map(json.loads, file) if row["entry_point"] in names]
+  for name, written in (("hefix", rows), ("plus", [{**row, "plus_input": row["plus_input"][:20]} for row in plus])):
+    (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in written))
+
+  asked = [setting for setting in prompt.SETTINGS if not setting.startswith("proxy")]
+  for engine, rate in (("Oracle", 1.0), ("Parrot", 0.0)):
+    monkeypatch.delenv(rationales.ENVIRONMENT_VARIABLE, raising=False)
+    assert main.main(["run", *write_config(tmp_path, shared_data, engine, asked)]) == 0
+    found = rates(tmp_path / engine, "base")
+    assert found == {f"{name}_{setting}": rate for name in ("mbpp_r", "hefix_plus") for setting in asked}
+    # What it said is then given to itself, in the same work directory: evaluations may be added to a run.
+    samples = [
+        sample
+        for name in ("mbpp_r", "hefix_plus")
+        for sample in files.read_jsonl(tmp_path / engine / f"base/evaluate/{name}_trace/samples.jsonl", schema.Sample)
+    ]
+    files.write_jsonl(tmp_path / "rationales.jsonl", samples)
+    monkeypatch.setenv(rationales.ENVIRONMENT_VARIABLE, str(tmp_path / "rationales.jsonl"))
+    proxies = ["trace", "proxy", "proxy_3shot"]
+    assert main.main(["run", *write_config(tmp_path, shared_data, engine, proxies)]) == 0
+    assert set(rates(tmp_path / engine, "base").values()) == {rate}
+    assert "hefix_plus_proxy_3shot" in rates(tmp_path / engine, "base")
