@@ -29,6 +29,7 @@ class Corpus(Protocol):
 
     Every task is a `schema.RepairTask` with a trace, and was proven by execution: the reference
     passes all its tests, the bug fails one: the first public one, or a hidden one
-    where it passes all public ones. Code that is not ours runs in the executor only. Same settings and files, same bytes.
+    where it passes all public ones. Code that is not ours runs in the executor only.
+    Same settings and files, same bytes.
     """
     ...

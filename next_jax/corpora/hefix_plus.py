@@ -6,7 +6,6 @@ is called "test": it is there to measure with, never to train on.
 
 import ast
 import dataclasses
-import doctest
 import hashlib
 import inspect
 import re
@@ -23,6 +22,7 @@ from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import downloads
 from next_jax.corpora import lengths as lengths_lib
 from next_jax.corpora import proving
+from next_jax.corpora import public_tests
 from next_jax.corpora import rounds as rounds_lib
 from next_jax.corpora import statistics
 from next_jax.execution import executor as executor_lib
@@ -165,8 +165,11 @@ class HefixPlus:
     if not self.docstring_in_program:
       buggy, reference = (_without_docstring(code, problem.entry_point) for code in (buggy, reference))
     (program,) = problem.tests
-    asserts = list(_asserts(program, problem.entry_point))
-    tests = asserts or list(_examples(docstring, problem.entry_point)) or _TESTS_OF_OURS.get(problem.entry_point, ())
+    tests = (
+        list(public_tests.asserts(program, problem.entry_point))
+        or list(public_tests.examples(docstring, problem.entry_point))
+        or _TESTS_OF_OURS.get(problem.entry_point, ())
+    )
     return schema.RepairTask(
         task_id=f"{self.name}/{problem.task_id}", split=SPLIT, instruction=instruction, entry_point=problem.entry_point,
         buggy_code=buggy, reference_code=reference, setup_code=problem.setup_code, public_tests=tuple(tests),
@@ -211,43 +214,6 @@ def _number(task_id: str) -> str:
 
 def _left_out(judge: problems_lib.Problem) -> dict[str, list[int]]:
   return {part: list(numbers) for part, numbers in judge.left_out.items() if numbers}
-
-
-def _asserts(program: str, entry_point: str) -> Iterator[str]:
-  """The asserts of `check` that stand alone: they call the entry point and use no variable of `check`."""
-  (check,) = (n for n in ast.parse(program).body if isinstance(n, ast.FunctionDef) and n.name == "check")
-  (parameter,) = check.args.args
-  bound = {n.id for n in ast.walk(check) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
-  bound |= {a.asname or a.name for n in ast.walk(check) if isinstance(n, (ast.Import, ast.ImportFrom)) for a in n.names}
-  for statement in check.body:
-    names = [node for node in ast.walk(statement) if isinstance(node, ast.Name)]
-    if not isinstance(statement, ast.Assert) or any(name.id in bound for name in names):
-      continue
-    calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
-    if not any(isinstance(function, ast.Name) and function.id == parameter.arg for function in calls):
-      continue
-    source = ast.get_source_segment(program, statement.test)  # without the message, which says nothing to a model
-    if parameter.arg != entry_point or "\n" in source:
-      for name in names:
-        name.id = entry_point if name.id == parameter.arg else name.id
-      source = ast.unparse(statement.test)
-    yield f"assert {source}"
-
-
-def _examples(docstring: str, entry_point: str) -> Iterator[str]:
-  """The examples of a docstring, `>>> f(1)` with `2` below it, as asserts."""
-  try:
-    examples = doctest.DocTestParser().get_examples(docstring)
-  except ValueError:  # not written as doctest wants it
-    return
-  for example in examples:
-    try:
-      call = ast.unparse(ast.parse(example.source.strip(), mode="eval"))  # drops a comment behind the call
-      want = ast.literal_eval(example.want.strip().split("\n")[0])
-    except (ValueError, SyntaxError):
-      continue
-    if f"{entry_point}(" in call:
-      yield f"assert {call} == {want!r}"
 
 
 def _docstring(problem: problems_lib.Problem) -> str:
