@@ -3,7 +3,7 @@
 After most lines only the names that they store need a look: `n = n + 1` changes no list. Of a line this is known when
 all of its instructions are. Whatever could reach code that changes a value in place (a call, an attribute, a store
 into a container) makes it a line that may change everything, except for calls that are named below: built-in
-functions, and methods that no built-in type uses to change itself.
+functions that are not given a function to call, and methods that no built-in type uses to change itself.
 
 That holds as long as the variables are of built-in types too, for others may run any code for an operator; the caller
 (`frames`) sees to that, and to what other Python code did in between.
@@ -11,6 +11,7 @@ That holds as long as the variables are of built-in types too, for others may ru
 
 import builtins
 import dis
+import operator
 import sys
 import types
 from collections.abc import Mapping
@@ -21,11 +22,12 @@ Effect = tuple[tuple[str, ...], bool]
 Effects = dict[int, Effect | None]
 
 _FUNCTIONS = frozenset({
-    "abs", "all", "any", "ascii", "bin", "bool", "chr", "complex", "dict", "divmod", "enumerate", "filter", "float",
-    "format", "frozenset", "hex", "int", "isinstance", "len", "list", "map", "max", "min", "oct", "ord", "pow", "print",
-    "range", "repr", "reversed", "round", "set", "sorted", "str", "sum", "tuple", "type", "zip",
+    "abs", "all", "any", "ascii", "bin", "bool", "chr", "complex", "dict", "divmod", "enumerate", "float", "format",
+    "frozenset", "hex", "int", "isinstance", "len", "list", "max", "min", "oct", "ord", "pow", "print", "range", "repr",
+    "reversed", "round", "set", "sorted", "str", "sum", "tuple", "type", "zip",
 })  # fmt: skip
 _ORIGINALS = {name: getattr(builtins, name) for name in _FUNCTIONS}
+_built_in_now = operator.itemgetter(*_ORIGINALS)
 _METHODS = frozenset({
     "capitalize", "copy", "count", "endswith", "find", "format", "get", "index", "isalnum", "isalpha", "isdigit",
     "islower", "isspace", "issubset", "issuperset", "isupper", "items", "join", "keys", "lower", "lstrip", "replace",
@@ -44,7 +46,7 @@ _HARMLESS = _opcodes(
     "BUILD_CONST_KEY_MAP", "BUILD_STRING", "BUILD_SLICE", "LIST_EXTEND", "SET_UPDATE", "LIST_TO_TUPLE", "FORMAT_VALUE",
     "FORMAT_SIMPLE", "FORMAT_WITH_SPEC", "CONVERT_VALUE", "UNARY_NEGATIVE", "UNARY_NOT", "UNARY_INVERT", "TO_BOOL",
     "BINARY_SUBSCR", "BINARY_SLICE", "COMPARE_OP", "IS_OP", "CONTAINS_OP", "UNPACK_SEQUENCE", "UNPACK_EX", "GET_ITER",
-    "FOR_ITER", "END_FOR", "GET_LEN", "PRECALL", "CALL", "KW_NAMES", "CALL_KW", "JUMP_FORWARD", "JUMP_BACKWARD",
+    "FOR_ITER", "END_FOR", "GET_LEN", "PRECALL", "CALL", "JUMP_FORWARD", "JUMP_BACKWARD",
     "JUMP_BACKWARD_NO_INTERRUPT", "JUMP_IF_FALSE_OR_POP", "JUMP_IF_TRUE_OR_POP", "POP_JUMP_IF_TRUE",
     "POP_JUMP_IF_FALSE", "POP_JUMP_IF_NONE", "POP_JUMP_IF_NOT_NONE", "POP_JUMP_FORWARD_IF_TRUE",
     "POP_JUMP_FORWARD_IF_FALSE", "POP_JUMP_FORWARD_IF_NONE", "POP_JUMP_FORWARD_IF_NOT_NONE",
@@ -88,6 +90,13 @@ def effects(code: types.CodeType, first: list[int], namespace: Mapping[str, Any]
       ordered = tuple(name for name in variables if name in names) if names else ()
       found[line] = (ordered, part.is_in_place or before[1])
   return found
+
+
+def are_plain(namespace: Mapping[str, Any]) -> bool:
+  """Whether all built-in functions have their own meaning, so that `effects` of an empty namespace hold."""
+  if not _FUNCTIONS.isdisjoint(namespace):
+    return False
+  return all(map(operator.is_, _built_in_now(vars(builtins)), _ORIGINALS.values()))
 
 
 class _Part:

@@ -8,7 +8,6 @@ import dis
 import inspect
 import marshal
 import types
-import typing
 from collections.abc import Callable
 from typing import Any
 
@@ -32,22 +31,20 @@ _MISSING = object()
 # What shows nothing but its name and runs no C code that changes something, unlike iterators and bound methods.
 _CALM = frozenset({types.FunctionType, types.ModuleType, range, type})
 _SMALL = 10**15  # integers up to here have a short text
-_PATIENCE = 64  # looks at all variables of a function, before reading its bytecode pays for itself
 
-# (line, event, changes, value) of a step
-Entry = tuple[int, str, tuple[tuple[str, str], ...], str | None]
+# (line, event, changes, value) of a step, or the line alone
+Entry = tuple[int, str, tuple[tuple[str, str], ...], str | None] | int
 
 
-@dataclasses.dataclass(eq=False)
+@dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
-  """What is known of a function.
+  """What is known of a function before it runs.
 
   Attributes:
     line: its `def` line.
     arguments: their names.
     shared: names that it shares with functions around it or inside of it.
-    effects: what its statements can change, as far as that is known.
-    patience: so many times all variables are looked at before `effects` is worth its price.
+    effects: what its statements can change, where built-in functions have their own meaning.
   """
 
   line: int
@@ -55,14 +52,22 @@ class Plan:
   shared: tuple[str, ...]
   is_lambda: bool
   is_coroutine: bool
-  effects: effects_lib.Effects = dataclasses.field(default_factory=dict)
-  patience: int = _PATIENCE
+  effects: effects_lib.Effects
 
 
-def plan(code: types.CodeType, layout: statements.Statements) -> Plan | None:
-  """None for code that is not followed: class bodies and comprehensions, which belong to their statement."""
-  if not code.co_flags & inspect.CO_OPTIMIZED or code.co_name in COMPREHENSIONS:
-    return None
+Plans = dict[int, Plan]  # by id, since code takes long to hash; the layout keeps the code alive
+
+
+def plans(layout: statements.Statements) -> Plans:
+  """Those of all code that is followed: not class bodies and comprehensions, which belong to their statement."""
+  found = {}
+  for code in layout.codes:
+    if code.co_flags & inspect.CO_OPTIMIZED and code.co_name not in COMPREHENSIONS:
+      found[id(code)] = _plan(code, layout)
+  return found
+
+
+def _plan(code: types.CodeType, layout: statements.Statements) -> Plan:
   count = code.co_argcount + code.co_kwonlyargcount
   count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
   line = layout.defined.get((code.co_name, code.co_firstlineno))
@@ -72,6 +77,7 @@ def plan(code: types.CodeType, layout: statements.Statements) -> Plan | None:
       shared=code.co_freevars + code.co_cellvars,
       is_lambda=code.co_name == "<lambda>",
       is_coroutine=bool(code.co_flags & inspect.CO_COROUTINE),
+      effects=effects_lib.effects(code, layout.first, ()),
   )
 
 
@@ -79,113 +85,150 @@ class TooDeep(Exception):
   """Ends our own callback when the program has one frame too many; the program gets a RecursionError."""
 
 
-class Followed(typing.NamedTuple):
-  """What the watcher of a program calls for one frame; all three may raise budgets.Spent.
+class Call:
+  """One call of a function, as the recorder knows it.
 
   Attributes:
-    visit: (frame, physical line): the line begins to run.
-    fail: (frame, exception, its traceback): an exception was raised in the frame or came to it.
-    leave: (frame, one of RETURN, YIELD and UNWIND, value): the frame ends or, at a `yield` or `await`, pauses.
-    is_followed: False for frames that run unseen but must end too.
+    plan: of its function; None for a frame that runs unseen but must end too.
+    effects: what the statements can change.
+    seen: variable -> fingerprint.
+    wild: variables of types that may run any code.
+    ran: what `Follower.ran` was when all variables were looked at.
+    current: line of the statement that is running.
+    start: its first instruction.
+    previous: line of the statement before it.
+    raised: the exception in flight: its text, whether to write it here.
+    resumed: whether the statement went on after a `yield`.
   """
 
-  visit: Callable[[types.FrameType, int], None]
-  fail: Callable[[types.FrameType, BaseException, types.TracebackType | None], None]
-  leave: Callable[[types.FrameType, int, Any], None]
-  is_followed: bool = True
+  __slots__ = ("plan", "effects", "seen", "wild", "ran", "current", "start", "previous", "raised", "resumed")
+
+  def __init__(self, plan: Plan | None, effects: effects_lib.Effects):
+    self.plan = plan
+    self.effects = effects
+    self.seen: dict[str, Any] = {}
+    self.wild: set[str] = set()
+    self.ran = self.current = self.start = self.previous = 0
+    self.raised: tuple[str | None, bool] | None = None
+    self.resumed = False
 
 
 class Follower:
   """Follows the frames of one recording.
 
+  What the watcher of the program calls; all may raise budgets.Spent:
+
+    begin(frame) -> Call: a frame of the program begins. Writes the step of the call. Raises TooDeep when it is one frame
+      too many and must not run.
+    go_on(call): a generator or coroutine goes on.
+    visit(call, frame, physical line): the line begins to run.
+    fail(call, frame, exception, its traceback): an exception was raised in the frame or came to it.
+    leave(call, frame, one of RETURN, YIELD and UNWIND, value): the frame ends or, at a `yield` or `await`, pauses.
+
   Attributes:
-    entries: the steps so far.
-    depth: how many followed frames are on the stack.
-    is_calling: False while the module is imported: nothing is followed then.
-    ran: [how often a frame of any Python code began or went on]; the watcher counts.
+    entries: the steps so far; a step that changed nothing is the number of its line.
+    ran: [how often a frame of the program began or went on]; the watcher counts.
+    unseen: stands for the calls that are not followed.
   """
 
-  def __init__(self, layout: statements.Statements, budget: budgets.Budget, meter: budgets.Meter, max_depth: int):
+  def __init__(
+      self, layout: statements.Statements, plans: Plans, budget: budgets.Budget, meter: budgets.Meter, max_depth: int
+  ):
     """max_depth: of followed frames."""
     self._layout = layout
+    self._plans = plans
     self._budget = budget
     self._meter = meter
     self._max_depth = max_depth
-    self._plans: dict[int, Plan | None] = {}  # by id, since code takes long to hash; the layout keeps the code alive
     self.entries: list[Entry] = []
-    self.depth = 0
-    self.is_calling = False
+    self._namespace: dict[str, Any] | None = None
     self.ran = [0]
-    self.unseen = Followed(lambda here, line: meter.tick(), lambda *_: None, lambda *_: None, False)
-    self._comprehension = self.unseen._replace(visit=lambda here, line: meter.glance())
+    self.unseen = Call(None, {})
+    self.begin, self.go_on, self.visit, self.fail, self.leave = self._verbs()
 
-  def begin(self, frame: types.FrameType) -> Followed:
-    """A frame of the program begins: writes the step of the call.
+  def start(self, namespace: dict[str, Any]) -> None:
+    """From now on calls are followed: the module, whose globals these are, is imported."""
+    self._namespace = namespace
+    self._are_plain = effects_lib.are_plain(namespace)
 
-    Raises:
-      TooDeep: it is one frame too many and must not run.
-    """
-    if not self.is_calling:
-      return self.unseen
-    code = frame.f_code
-    key = id(code)
-    if key in self._plans:
-      how = self._plans[key]
-    else:
-      how = self._plans[key] = plan(code, self._layout)
-    if how is None:
-      return self._comprehension if code.co_name in COMPREHENSIONS else self.unseen
-    self._meter.tick()
-    if self.depth >= self._max_depth:
-      self._note_overflow(frame.f_back)
-      raise TooDeep
-    self.depth += 1
-    return self._follow(frame, how)
-
-  def go_on(self, followed: Followed) -> None:
-    """A generator or coroutine goes on."""
-    if followed.is_followed:
-      self._meter.tick()
-      self.depth += 1
-
-  def _note_overflow(self, caller: types.FrameType | None) -> None:
-    """The exception stands on the line of the call, as Python itself has it."""
-    if caller is not None and caller.f_code.co_filename == statements.FILE_NAME:
-      line = self._layout.first[caller.f_lineno]
-      self.entries.append((line, "exception", (), f"RecursionError: {TOO_DEEP}"))
-
-  def _follow(self, frame: types.FrameType, how: Plan) -> Followed:
-    """Closures rather than an object: their variables are the fastest state that Python has."""
-    meter, entries, ran, def_line = self._meter, self.entries, self.ran, how.line
-    ticks, check, glance, note = meter.ticks, meter.check, meter.glance, entries.append
+  def _verbs(self) -> tuple[Callable, ...]:
+    """Closures rather than methods: their variables are the fastest that Python has."""
+    plans, entries, ran, unseen, max_depth = self._plans, self.entries, self.ran, self.unseen, self._max_depth
+    ticks, check, tick, glance = self._meter.ticks, self._meter.check, self._meter.tick, self._meter.glance
+    stop, note = self._meter.stop, entries.append
     first, flags, end = self._layout.first, self._layout.flags, self._layout.end
     max_size, width = self._budget.max_value_size, self._budget.max_value_chars
     atoms, containers, dumps = values.ATOMS, reading.SEQUENCES, marshal.dumps
     fingerprint, write, missing, is_larger = values.fingerprint, texts.write, _MISSING, values.is_larger
     is_flat = values.FLAT.issuperset
     read = reading.unshared_variables if self._layout.asks else None
-    effects = how.effects
-    seen: dict[str, Any] = {}  # variable -> fingerprint
-    wild: set[str] = set()  # variables of types that may run any code
-    mine = ran[0]  # what `ran` was when all variables were looked at
-    current = 0  # line of the statement that is running
-    start = 0  # its first instruction
-    previous = 0  # line of the statement before it
-    raised: tuple[str | None, bool] | None = None  # the exception in flight: its text, whether to write it here
-    resumed = False  # whether the statement went on after a `yield`
+    comprehension = Call(None, {})
+    own_effects: dict[int, effects_lib.Effects] = {}  # of a program that gives built-in functions other meanings
+    depth = 0  # how many followed frames are on the stack
 
-    def keep(name: str, value: Any, new: Any) -> None:
+    def begin(frame: types.FrameType) -> Call:
+      nonlocal depth
+      if self._namespace is None:
+        return unseen
+      code = frame.f_code
+      plan = plans.get(id(code))
+      if plan is None:
+        return comprehension if code.co_name in COMPREHENSIONS else unseen
+      left = next(ticks, 0)
+      if not left & 63:
+        check(left)
+      if depth >= max_depth:
+        self._note_overflow(frame.f_back)
+        raise TooDeep
+      depth += 1
+      if self._are_plain:
+        effects = plan.effects
+      else:
+        effects = own_effects.get(id(code))
+        if effects is None:
+          effects = own_effects[id(code)] = effects_lib.effects(code, first, self._namespace)
+      call = Call(plan, effects)
+      call.ran = ran[0]
+      seen = call.seen
+      variables = read(frame) if read is not None else frame.f_locals
+      found = []
+      for name in plan.arguments:
+        if name in variables:
+          value = variables[name]
+          if type(value) is int and -_SMALL < value < _SMALL:
+            seen[name] = value
+            found.append((name, repr(value)))
+          else:
+            new = fingerprint(value)
+            keep(call, name, value, new)
+            found.append((name, write(value, width, new)))
+      note((plan.line, "call", (*found,), None))
+      for name in plan.shared:  # what is around the function is not news
+        if name in variables and name not in seen:
+          value = variables[name]
+          keep(call, name, value, fingerprint(value))
+      return call
+
+    def go_on(call: Call) -> None:
+      nonlocal depth
+      if call.plan is not None:
+        tick()
+        depth += 1
+
+    def keep(call: Call, name: str, value: Any, new: Any) -> None:
       """The fingerprint of a variable that is not an atom."""
-      seen[name] = new
+      call.seen[name] = new
       if type(new) is tuple and type(value) not in _CALM:
-        wild.add(name)
-      elif wild:
-        wild.discard(name)
+        call.wild.add(name)
+      elif call.wild:
+        call.wild.discard(name)
 
-    def changes(here: types.FrameType, line: int, effect: effects_lib.Effect | None) -> tuple[tuple[str, str], ...]:
+    def changes(
+        call: Call, here: types.FrameType, line: int, effect: effects_lib.Effect | None
+    ) -> tuple[tuple[str, str], ...]:
       """What differs from the last time; `effect` is what the line can change, None for everything."""
-      nonlocal mine
       variables = here.f_locals if read is None else read(here)
+      seen, wild = call.seen, call.wild
       if effect is not None:
         names, is_in_place = effect
         if len(names) == 1 and names[0] in variables:  # most lines that are run often
@@ -203,11 +246,7 @@ class Follower:
         is_partial = False
       if not is_partial:
         pairs = variables.items()
-        mine = ran[0]
-        if how.patience:
-          how.patience -= 1
-          if not how.patience:
-            effects.update(effects_lib.effects(code, first, here.f_globals))
+        call.ran = ran[0]
       found = []
       for name, value in pairs:
         old = seen.get(name, missing)
@@ -232,9 +271,9 @@ class Follower:
           if old == new:
             continue
         if is_larger(value, new, max_size):
-          meter.stop(f"value size: {name!r} has more than {max_size} {values.unit(value)}")
+          stop(f"value size: {name!r} has more than {max_size} {values.unit(value)}")
         if type(new) is tuple or wild:
-          keep(name, value, new)
+          keep(call, name, value, new)
         else:
           seen[name] = new
         found.append((name, write(value, width, new)))
@@ -251,85 +290,87 @@ class Follower:
         found.sort(key=lambda change: order.get(change[0], -1))
       return (*found,)
 
-    def is_represented(line: int, following: int) -> bool:
+    def is_represented(call: Call, line: int, following: int) -> bool:
       """Whether other steps stand for a header that changed nothing; `following` is the line that runs next."""
       if line < following <= end[line]:
         return not flags[line] & statements.BINDS
-      return bool(flags[line] & statements.RETURNS_HERE) and line < previous <= end[line]
+      return bool(flags[line] & statements.RETURNS_HERE) and line < call.previous <= end[line]
 
-    def visit(here: types.FrameType, physical: int) -> None:
-      nonlocal current, start, previous, raised, resumed
-      line, at = first[physical], here.f_lasti
-      if line == current and at > start and raised is None and not flags[line] & statements.ONE_LINE_LOOP:
+    def visit(call: Call, here: types.FrameType, physical: int) -> None:
+      if call.plan is None:
+        (glance if call is comprehension else tick)()
+        return
+      line, at, current, raised = first[physical], here.f_lasti, call.current, call.raised
+      if line == current and at > call.start and raised is None and not flags[line] & statements.ONE_LINE_LOOP:
         glance()  # another line, or a round of a comprehension, of the same statement
         return
       left = next(ticks, 0)
       if not left & 63:
         check(left)
       if current:
-        effect = effects.get(current)
-        if effect is None or wild or mine != ran[0]:
-          found = changes(here, current, None)
-        elif not effect[0]:
-          found = ()
+        effect = call.effects.get(current)
+        if effect is None or call.wild or call.ran != ran[0]:
+          found = changes(call, here, current, None)
         else:
-          found = changes(here, current, effect)
+          found = changes(call, here, current, effect) if effect[0] else ()
         if raised is not None and raised[1]:
           note((current, "exception", found, raised[0]))
         elif found:
           note((current, "line", found, None))
-        elif not resumed and not (flags[current] & statements.HEADER and is_represented(current, line)):
-          note((current, "line", (), None))
-        raised, resumed = None, False
-        previous = current
-      current, start = line, at
+        elif not call.resumed and not (flags[current] & statements.HEADER and is_represented(call, current, line)):
+          note(current)
+        call.raised, call.resumed = None, False
+        call.previous = current
+      call.current, call.start = line, at
 
-    def fail(here: types.FrameType, error: BaseException, traceback: types.TracebackType | None) -> None:
-      nonlocal raised
-      if not (issubclass(type(error), StopIteration) and code.co_code[here.f_lasti] in _ITERATIONS):
-        raised = self._raised(error, traceback, here)
+    def fail(
+        call: Call, here: types.FrameType, error: BaseException, traceback: types.TracebackType | None
+    ) -> None:
+      if call.plan is None:
+        return
+      if not (issubclass(type(error), StopIteration) and here.f_code.co_code[here.f_lasti] in _ITERATIONS):
+        call.raised = self._raised(error, traceback, here)
 
-    def leave(here: types.FrameType, way: int, value: Any) -> None:
-      nonlocal raised, resumed
-      self.depth -= 1
+    def leave(call: Call, here: types.FrameType, way: int, value: Any) -> None:
+      nonlocal depth
+      if call.plan is None:
+        return
+      depth -= 1
       left = next(ticks, 0)
       if not left & 63:
         check(left)
-      line = current or def_line
-      found = changes(here, line, None)  # the last look is at everything
-      if way == UNWIND and raised is not None:
-        text, is_ours = raised
+      plan = call.plan
+      line = call.current or plan.line
+      effect = call.effects.get(line)
+      if effect is None or call.wild or call.ran != ran[0] or not call.current:
+        found = changes(call, here, line, None)
+      else:
+        found = changes(call, here, line, effect) if effect[0] else ()
+      if way == UNWIND and call.raised is not None:
+        text, is_ours = call.raised
         if is_ours:
           note((line, "exception", found, text))
         elif found and text is not None:
           note((line, "line", found, None))
         return
-      raised = None
+      call.raised = None
       if way == YIELD:
-        if not how.is_coroutine:
+        if not plan.is_coroutine:
           note((line, "yield", found, write(value, width)))
         elif found:
           note((line, "line", found, None))
-        resumed = True
+        call.resumed = True
         return
-      is_written = value is not None or how.is_lambda or flags[line] & statements.RETURN
+      is_written = value is not None or plan.is_lambda or flags[line] & statements.RETURN
       note((line, "return", found, write(value, width) if is_written else None))
 
-    code = frame.f_code
-    variables = read(frame) if read is not None else frame.f_locals
-    found = []
-    for name in how.arguments:
-      if name in variables:
-        value = variables[name]
-        new = fingerprint(value)
-        keep(name, value, new)
-        found.append((name, write(value, width, new)))
-    note((def_line, "call", tuple(found), None))
-    for name in how.shared:  # what is around the function is not news
-      if name in variables and name not in seen:
-        value = variables[name]
-        keep(name, value, fingerprint(value))
-    return Followed(visit, fail, leave)
+    return begin, go_on, visit, fail, leave
+
+  def _note_overflow(self, caller: types.FrameType | None) -> None:
+    """The exception stands on the line of the call, as Python itself has it."""
+    if caller is not None and caller.f_code.co_filename == statements.FILE_NAME:
+      line = self._layout.first[caller.f_lineno]
+      self.entries.append((line, "exception", (), f"RecursionError: {TOO_DEEP}"))
 
   def _raised(
       self, error: BaseException, traceback: types.TracebackType | None, frame: types.FrameType
@@ -343,7 +384,7 @@ class Follower:
     traceback = traceback.tb_next if traceback is not None else None
     while traceback is not None:
       code = traceback.tb_frame.f_code
-      if code.co_filename == statements.FILE_NAME and self._plans.get(id(code)) is not None:
+      if code.co_filename == statements.FILE_NAME and id(code) in self._plans:
         return "", False
       traceback = traceback.tb_next
     if issubclass(type(error), GeneratorExit):

@@ -23,8 +23,8 @@ _TOOLS = (4, 3, 2, 1, 0, 5)  # those that Python gives no meaning first
 
 if hasattr(sys, "monitoring"):
   _E = sys.monitoring.events
-  _EVERYWHERE = _E.PY_START | _E.PY_THROW | _E.PY_UNWIND | _E.RAISE  # the last three know no single code objects
-  _IN_THE_PROGRAM = _E.LINE | _E.JUMP | _E.PY_RETURN | _E.PY_YIELD | _E.PY_RESUME
+  _EVERYWHERE = _E.PY_THROW | _E.PY_UNWIND | _E.RAISE  # these know no single code objects
+  _IN_THE_PROGRAM = _E.PY_START | _E.LINE | _E.JUMP | _E.PY_RETURN | _E.PY_YIELD | _E.PY_RESUME
 
 
 def free_tool() -> int | None:
@@ -43,20 +43,21 @@ class Monitoring:
     is_lost: whether the program ended the watching.
   """
 
-  def __init__(self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, setup_name: str):
+  def __init__(
+      self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: tuple[types.CodeType, ...]
+  ):
     """
     ours: code of the frame that runs the program.
-    setup_name: file name of code that is not followed but must end.
+    codes: what is watched: of the program, and what is not followed but must end.
 
     Raises:
       RuntimeError: other tools hold all numbers.
     """
-    self._follower, self._meter, self._ours, self._setup_name = follower, meter, ours, setup_name
+    self._follower, self._meter, self._ours, self._codes = follower, meter, ours, codes
     tool = free_tool()
     if tool is None:
       raise RuntimeError("sys.monitoring has no tool number left")
     self._tool = tool
-    self._codes: dict[int, types.CodeType] = {}  # those with events, by id
     self._callbacks: dict[int, Callable] = {}  # by event
     self._thread = _thread.get_ident()
     self._levels = [1]  # from a callback up to the frame that the event is about
@@ -71,6 +72,8 @@ class Monitoring:
     for event, callback in self._callbacks.items():
       sys.monitoring.register_callback(self._tool, event, callback)
     sys.monitoring.set_events(self._tool, _EVERYWHERE)
+    for code in self._codes:
+      sys.monitoring.set_local_events(self._tool, code, _IN_THE_PROGRAM)
 
   def stop(self) -> None:
     """May be called again."""
@@ -78,8 +81,8 @@ class Monitoring:
     if monitoring.get_tool(tool) != _NAME:
       self.is_lost |= bool(self._callbacks)
     else:
-      monitoring.set_events(tool, 0)  # the first thing: until then a spent budget throws at every call of a function
-      for code in self._codes.values():
+      monitoring.set_events(tool, 0)
+      for code in self._codes:
         monitoring.set_local_events(tool, code, 0)
       for event, callback in self._callbacks.items():
         monitoring.register_callback(tool, event, None)
@@ -90,57 +93,37 @@ class Monitoring:
 
   def _make_callbacks(self) -> dict[int, Callable]:
     """Closures: their variables, such as the frame that runs, are the fastest state that Python has."""
-    follower, meter, codes, ran = self._follower, self._meter, self._codes, self._follower.ran
-    program_name, setup_name, tool = statements.FILE_NAME, self._setup_name, self._tool
-    begin, go_on, unseen = follower.begin, follower.go_on, follower.unseen
+    follower, meter, ran, tool = self._follower, self._meter, self._follower.ran, self._tool
+    begin, go_on, visit, fail, leave = follower.begin, follower.go_on, follower.visit, follower.fail, follower.leave
     get_frame, get_thread, thread = sys._getframe, _thread.get_ident, self._thread
     get_traceback = BaseException.__dict__["__traceback__"].__get__
-    set_local_events, disable = sys.monitoring.set_local_events, sys.monitoring.DISABLE
-    spent, throw, levels = budgets.Spent, self._throw, self._levels
-    stack: list[tuple[types.FrameType | None, frames.Followed | None]] = []
-    paused: dict[types.FrameType, frames.Followed] = {}
+    codes = frozenset(map(id, self._codes))
+    disable, spent, throw, levels = sys.monitoring.DISABLE, budgets.Spent, self._throw, self._levels
+    stack: list[tuple[types.FrameType | None, frames.Call | None]] = []
+    paused: dict[types.FrameType, frames.Call] = {}
     lines: dict[int, dict[int, int | None]] = {}  # id of code -> offset -> line
-    top: types.FrameType | None = None  # the frame of the program that runs, and what to call for it
-    followed: frames.Followed | None = None
-    visit = fail = leave = None
+    top: types.FrameType | None = None  # the frame of the program that runs
+    call: frames.Call | None = None
     jumped = -1  # where a line begins that was visited already
 
-    def push(frame: types.FrameType, new: frames.Followed) -> None:
-      nonlocal top, followed, visit, fail, leave
-      stack.append((top, followed))
-      top, followed = frame, new
-      visit, fail, leave, _ = new
-
-    def pop() -> None:
-      nonlocal top, followed, visit, fail, leave
-      top, followed = stack.pop()
-      if followed is not None:
-        visit, fail, leave, _ = followed
-
     def on_start(code: types.CodeType, offset: int) -> None:
+      nonlocal top, call
       if get_thread() != thread:
-        if code.co_filename == program_name or code.co_filename == setup_name:
-          self._tell_threads_apart()
+        self._tell_threads_apart()
         return
       ran[0] += 1
+      frame = get_frame(levels[0])
       try:
-        if code.co_filename == program_name:
-          frame = get_frame(levels[0])
-          push(frame, begin(frame))
-        elif code.co_filename == setup_name:
-          push(get_frame(levels[0]), unseen)
-        else:
-          meter.glance()
-          return
+        new = begin(frame)
       except spent:
         throw()
       except frames.TooDeep:
         raise RecursionError(frames.TOO_DEEP) from None
-      if id(code) not in codes:
-        codes[id(code)] = code
-        set_local_events(tool, code, _IN_THE_PROGRAM)
+      stack.append((top, call))
+      top, call = frame, new
 
     def on_resume(code: types.CodeType, offset: int, error: BaseException | None = None) -> None:
+      nonlocal top, call
       if id(code) not in codes:
         return
       if get_thread() != thread:
@@ -149,11 +132,12 @@ class Monitoring:
       ran[0] += 1
       frame = get_frame(levels[0])
       new = frame.f_trace
-      if type(new) is frames.Followed:
+      if type(new) is frames.Call:
         frame.f_trace = None
       else:
-        new = paused.pop(frame, unseen)
-      push(frame, new)
+        new = paused.pop(frame, follower.unseen)
+      stack.append((top, call))
+      top, call = frame, new
       try:
         go_on(new)
       except spent:
@@ -166,7 +150,7 @@ class Monitoring:
         if top.f_lasti == at:
           return
       try:
-        visit(top, line)
+        visit(call, top, line)
       except spent:
         throw()
 
@@ -182,42 +166,45 @@ class Monitoring:
         return disable
       jumped = target
       try:
-        visit(top, line)
+        visit(call, top, line)
       except spent:
         throw()
 
     def on_return(code: types.CodeType, offset: int, value: Any) -> None:
+      nonlocal top, call
       try:
-        leave(top, frames.RETURN, value)
+        leave(call, top, frames.RETURN, value)
       except spent:
         throw()
       finally:
-        pop()
+        top, call = stack.pop()
 
     def on_yield(code: types.CodeType, offset: int, value: Any) -> None:
+      nonlocal top, call
       try:
-        leave(top, frames.YIELD, value)
+        leave(call, top, frames.YIELD, value)
       except spent:
         throw()
       finally:
         if top.f_trace is None:  # where it lives as long as the frame and no longer
-          top.f_trace = followed
+          top.f_trace = call
         else:  # the program traces itself
-          paused[top] = followed
-        pop()
+          paused[top] = call
+        top, call = stack.pop()
 
     def on_raise(code: types.CodeType, offset: int, error: BaseException) -> None:
       if top is not None and code is top.f_code and get_frame(levels[0]) is top:
-        fail(top, error, get_traceback(error))
+        fail(call, top, error, get_traceback(error))
 
     def on_unwind(code: types.CodeType, offset: int, error: BaseException) -> None:
+      nonlocal top, call
       if top is not None and code is top.f_code and get_frame(levels[0]) is top:
         try:
-          leave(top, frames.UNWIND, None)
+          leave(call, top, frames.UNWIND, None)
         except spent:
           throw()
         finally:
-          pop()
+          top, call = stack.pop()
 
     events = sys.monitoring.events
     return {

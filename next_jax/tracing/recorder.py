@@ -30,6 +30,7 @@ import gc
 import io
 import sys
 import types
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -80,14 +81,18 @@ def prepare(
   expression = _compile(call.strip(), CALL_FILE_NAME, "eval", f"the call {call!r} is not a Python expression")
   if watcher is None:
     watcher = settrace.Settrace if monitoring.free_tool() is None else monitoring.Monitoring
-  return lambda: _Recording(layout, budget, watcher).run(call, setup, expression)
+  plans = frames.plans(layout)
+  codes = layout.codes if setup is None else (*layout.codes, *statements.codes_in(setup))
+  return lambda: _Recording(layout, plans, codes, budget, watcher).run(call, setup, expression)
 
 
 def _compile(source: str, file_name: str, mode: str, complaint: str) -> types.CodeType | None:
   if not source and mode == "exec":
     return None
   try:
-    return compile(source, file_name, mode, dont_inherit=True)
+    with warnings.catch_warnings():
+      warnings.simplefilter("ignore")  # what Python would say of its style is not for our standard error
+      return compile(source, file_name, mode, dont_inherit=True)
   except SyntaxError as error:
     raise TraceError(f"{complaint}: {error.msg} (line {error.lineno}); correct it") from None
   except (ValueError, RecursionError, MemoryError, OverflowError) as error:
@@ -107,20 +112,27 @@ class _Sink(io.TextIOBase):
 class _Recording:
   """One run of a program."""
 
-  def __init__(self, layout: statements.Statements, budget: Budget, watcher: type[Watcher]):
+  def __init__(
+      self,
+      layout: statements.Statements,
+      plans: frames.Plans,
+      codes: tuple[types.CodeType, ...],
+      budget: Budget,
+      watcher: type[Watcher],
+  ):
     self._layout = layout
     self._budget = budget
     self._meter = budgets.Meter(budget)
     self._limit = sys.getrecursionlimit()
-    self._follower = frames.Follower(layout, budget, self._meter, self._limit - _stack_depth())
-    self._watcher = watcher(self._follower, self._meter, _Recording._run.__code__, SETUP_FILE_NAME)
+    self._follower = frames.Follower(layout, plans, budget, self._meter, self._limit - _stack_depth())
+    self._watcher = watcher(self._follower, self._meter, _Recording._run.__code__, codes)
 
   def run(self, call: str, setup: types.CodeType | None, expression: types.CodeType) -> schema.Trace:
     collecting = gc.isenabled()
     gc.disable()  # a collection in between would cost more than the recording
     try:
       outcome, detail = self._run(setup, expression)
-      steps = tuple(map(_step, self._follower.entries))
+      steps = _steps(self._follower.entries)
     finally:
       if collecting:
         gc.enable()
@@ -142,7 +154,7 @@ class _Recording:
         if setup is not None:
           exec(setup, namespace)
         exec(self._layout.code, namespace)
-        self._follower.is_calling = True
+        self._follower.start(namespace)
         result = eval(expression, namespace)
       finally:
         self._watcher.stop()
@@ -205,9 +217,18 @@ def _stack_depth() -> int:
   return depth
 
 
-def _step(entry: frames.Entry) -> schema.Step:
-  """A Step at a third of the price of its constructor, which sets the fields of a frozen class one by one."""
-  step = object.__new__(schema.Step)
-  fields = step.__dict__
-  fields["line"], fields["event"], fields["changes"], fields["value"] = entry
-  return step
+def _steps(entries: list[frames.Entry]) -> tuple[schema.Step, ...]:
+  """Steps at a third of the price of their constructor, which sets the fields of a frozen class one by one."""
+  unchanged: dict[int, schema.Step] = {}
+  steps = []
+  for entry in entries:
+    if type(entry) is int:
+      if entry not in unchanged:
+        unchanged[entry] = schema.Step(line=entry, event="line")
+      steps.append(unchanged[entry])
+      continue
+    step = object.__new__(schema.Step)
+    fields = step.__dict__
+    fields["line"], fields["event"], fields["changes"], fields["value"] = entry
+    steps.append(step)
+  return tuple(steps)

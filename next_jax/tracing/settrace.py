@@ -15,7 +15,6 @@ from typing import Any
 
 from next_jax.tracing import budgets
 from next_jax.tracing import frames
-from next_jax.tracing import statements
 
 _RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
 _YIELDS = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})  # 3.13 stands on the instruction after
@@ -29,12 +28,14 @@ class Settrace:
     is_lost: whether the program ended the watching, which only C code can.
   """
 
-  def __init__(self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, setup_name: str):
+  def __init__(
+      self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: tuple[types.CodeType, ...]
+  ):
     """
     ours: code of the frame that runs the program.
-    setup_name: file name of code that is not followed but must end.
+    codes: what is watched: of the program, and what is not followed but must end.
     """
-    self._follower, self._meter, self._ours, self._setup_name = follower, meter, ours, setup_name
+    self._follower, self._meter, self._ours, self._codes = follower, meter, ours, frozenset(map(id, codes))
     self._trace_function = self._trace  # one object, to be found again
     self._theirs: list[Callable | None] = [None]  # the program's own trace function
     self.is_lost = False
@@ -65,21 +66,19 @@ class Settrace:
 
   def _begin(self, frame: types.FrameType) -> Callable | None:
     code = frame.f_code
-    self._follower.ran[0] += 1
-    if code.co_filename != statements.FILE_NAME:
-      if code.co_filename == self._setup_name:
-        return self._local(self._follower.unseen, code)
+    if id(code) not in self._codes:
       self._meter.glance()
       return None
+    self._follower.ran[0] += 1
     trace = frame.f_trace
     if trace is not None and code.co_flags & _SUSPENDS:
       trace(frame, "call", None)
       return trace
     return self._local(self._follower.begin(frame), code)
 
-  def _local(self, followed: frames.Followed, code: types.CodeType) -> Callable:
+  def _local(self, call: frames.Call, code: types.CodeType) -> Callable:
     """The trace function of one frame."""
-    visit, fail, leave, _ = followed
+    visit, fail, leave = self._follower.visit, self._follower.fail, self._follower.leave
     suspends = bool(code.co_flags & _SUSPENDS)
     is_failing = False
 
@@ -88,7 +87,7 @@ class Settrace:
       try:
         if event == "line":
           is_failing = False
-          visit(here, here.f_lineno)
+          visit(call, here, here.f_lineno)
         elif event == "return":
           way = frames.RETURN
           if suspends or arg is None:
@@ -98,12 +97,12 @@ class Settrace:
             elif suspends and opcode in _YIELDS:
               way = frames.YIELD
           is_failing = False
-          leave(here, way, arg)
+          leave(call, here, way, arg)
         elif event == "exception":
           is_failing = True
-          fail(here, arg[1], arg[2])
+          fail(call, here, arg[1], arg[2])
         elif event == "call":
-          self._follower.go_on(followed)
+          self._follower.go_on(call)
         return trace
       except budgets.Spent:
         return self._end()

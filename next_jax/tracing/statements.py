@@ -6,6 +6,7 @@ import functools
 import re
 import types
 import warnings
+from collections.abc import Iterator
 
 from next_jax import errors
 
@@ -42,6 +43,7 @@ class Statements:
 
   Attributes:
     code: of the module.
+    codes: that and all code inside of it.
     first: the line on which the statement (or the header of a compound one) starts. For decorators the line
       of their `def`, which is later.
     end: for a HEADER the last line of the whole statement, else 0.
@@ -54,6 +56,7 @@ class Statements:
   """
 
   code: types.CodeType
+  codes: tuple[types.CodeType, ...]
   first: list[int]
   end: list[int]
   flags: list[int]
@@ -79,9 +82,17 @@ def analyse(source: str) -> Statements:
   except (ValueError, RecursionError, MemoryError, OverflowError) as error:
     raise SourceError(f"the source does not compile: {error}; correct it") from None
   return Statements(
-      code=code, first=walk.first, end=walk.end, flags=walk.flags, loop=walk.loop,
+      code=code, codes=tuple(codes_in(code)), first=walk.first, end=walk.end, flags=walk.flags, loop=walk.loop,
       function=walk.function, defined=walk.defined, asks=_ASKS.search(source) is not None,
   )
+
+
+def codes_in(code: types.CodeType) -> Iterator[types.CodeType]:
+  """A code object and those of the functions, classes and comprehensions inside of it."""
+  yield code
+  for constant in code.co_consts:
+    if isinstance(constant, types.CodeType):
+      yield from codes_in(constant)
 
 
 class _Walk:

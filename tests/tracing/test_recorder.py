@@ -894,3 +894,9 @@ class TestSetupAndErrors:
   def test_a_trace_survives_json(self):
     trace = record(SEPARATE, "separate([1, 2])")
     assert schema.Trace.from_json(trace.to_json()) == trace
+
+
+def test_what_python_says_of_the_style_of_a_call_or_of_setup_code_is_not_for_our_standard_error(recwarn):
+  trace = recorder.record("def f(s):\n  return s\n", "f('\\w')", setup_code="pattern = '\\d'\n")
+  assert trace.detail == repr("\\w")
+  assert not recwarn.list
