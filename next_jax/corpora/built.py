@@ -40,8 +40,8 @@ class Built:
     found = data_dir.digest(self.directory)
     if self.sha256 not in (None, found):
       raise corpus_lib.CorpusError(
-          f"{os.fspath(self.directory)}: its sha256 is {found}, expected {self.sha256}; build it again with the settings"
-          " of that time, or change Built.sha256"
+          f"{os.fspath(self.directory)}: its sha256 is {found}, expected {self.sha256}; build it again with the"
+          " settings of that time, or change Built.sha256"
       )
     counts = {path.stem: len(files.read_jsonl(path, schema.RepairTask)) for path in paths}
     for name in (*(path.name for path in paths), "statistics.json", "statistics.md"):
