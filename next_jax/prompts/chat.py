@@ -2,6 +2,12 @@
 
 import dataclasses
 
+from next_jax import errors
+
+
+class ChatError(errors.UserError):
+  """A template that cannot be written."""
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ChatTemplate:
@@ -13,7 +19,8 @@ class ChatTemplate:
 
   Attributes:
     begin: before the first turn, such as a beginning-of-sequence token that the vocabulary does not add itself.
-    system, user, assistant: markers in front of turns. Special tokens must be in the vocabulary as such.
+    system, user, assistant: markers in front of turns; `system` is "" for models without such a turn. Special tokens
+      must be in the vocabulary as such.
     end: after each turn. Of a completion only what stands before it counts; where the model shall learn to write it,
       it is the end-of-sequence token of the vocabulary.
     system_message: "" for no system turn.
@@ -27,14 +34,21 @@ class ChatTemplate:
   end: str = "<|im_end|>\n"
   system_message: str = ""
   ask_rationale: str = (
-      "The program fails a test. Under the heading `### Rationale`, say what goes wrong, from the states in the comments"
-      " of the program where it has them, and how to fix it. Then, under the heading `### Fix`, write the whole fixed"
-      " program in one ```python block."
+      "The program fails a test. Under the heading `### Rationale`, say what goes wrong, from the states in the"
+      " comments of the program where it has them, and how to fix it. Then, under the heading `### Fix`, write the"
+      " whole fixed program in one ```python block."
   )
   ask_fix: str = (
       "The program fails a test. Under the heading `### Fix`, write the whole fixed program in one ```python block, and"
       " nothing else."
   )
+
+  def __post_init__(self):
+    if self.system_message and not self.system:
+      raise ChatError(
+          f"ChatTemplate.system_message: found {self.system_message[:40]!r}, but these models have no system turn"
+          " (ChatTemplate.system is empty); put it into ask_rationale and ask_fix"
+      )
 
   def opening(self) -> str:
     """What stands before the first user turn."""
@@ -58,8 +72,10 @@ class ChatTemplate:
 
 
 def gemma() -> ChatTemplate:
-  """The markers of Gemma's instruction-tuned models, whose vocabulary adds <bos> where it is asked to."""
-  return ChatTemplate(user="<start_of_turn>user\n", assistant="<start_of_turn>model\n", end="<end_of_turn>\n")
+  """The markers of Gemma's instruction-tuned models, which know no system turn."""
+  return ChatTemplate(
+      begin="<bos>", system="", user="<start_of_turn>user\n", assistant="<start_of_turn>model\n", end="<end_of_turn>\n"
+  )
 
 
 def llama3() -> ChatTemplate:

@@ -26,7 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument("task_id", metavar="TASK_ID", help="of the repair task")
   parser.add_argument("--task", required=True, metavar="NAME", help="SeqIO task, such as minirepair_trace: the form")
-  parser.add_argument("--shots", type=int, default=None, metavar="N", help="solved exemplars (default: as the task has)")
+  parser.add_argument(
+      "--shots", type=int, default=None, metavar="N", help="solved exemplars (default: as many as the task has)"
+  )
   parser.add_argument(
       "--max_tokens", type=int, default=None, metavar="N", help="abridge the trace until the prompt has no more tokens"
   )
@@ -36,7 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       "--data_dir", default=None, metavar="DIR",
       help="of built corpora, such as WORKDIR/corpus (default: $NEXT_JAX_DATA_DIR, else ~/next_jax_datasets)",
   )
-  where.add_argument("--file", default=None, metavar="PATH", help="JSONL file with the repair task, in place of a corpus")
+  where.add_argument(
+      "--file", default=None, metavar="PATH", help="JSONL file with the repair task, in place of a corpus"
+  )
   parser.add_argument(
       "--rationales", default=None, metavar="PATH", help="JSONL file of samples, for tasks that give a rationale"
   )

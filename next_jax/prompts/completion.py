@@ -9,8 +9,8 @@ What a line means:
 * Thinking is not looked at. It ends at the first `</think>` where the completion begins with `<think>`, else at a line
   that is `</think>` and nothing more, for templates that open it in the prompt.
 * A fence is three or more ` or ~ at the beginning of a line, indented or not. A block ends at a fence of the same kind
-  that is not shorter, is not indented by four or more than the opening one (such a fence is in a docstring) and names no
-  language; one that names a language opens a new block, and the block before was never closed.
+  that is not shorter, is not indented by four or more than the opening one (such a fence is in a docstring) and names
+  no language; one that names a language opens a new block, and the block before was never closed.
 * A block is Python when its fence names Python or nothing.
 * A heading is `### Fix` in any depth, bold, with a colon or as "fixed program", outside of blocks: in a program it is a
   comment.

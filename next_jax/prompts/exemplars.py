@@ -158,9 +158,9 @@ def word_lengths(text):
         right_line="word = word.strip('.')",
         wrong_line="word.strip('.')",
         tests=("assert word_lengths('We ran.') == {'We': 2, 'ran': 3}", "assert word_lengths('') == {}"),
-        rationale="word_lengths('We ran.') should return {'We': 2, 'ran': 3} but returns {'We': 2, 'ran.': 4}. The trace"
-                  " shows word='ran.' and no change of word after the line with strip: strings do not change, strip"
-                  " returns a new one, which is dropped. It must be assigned to word.",
+        rationale="word_lengths('We ran.') should return {'We': 2, 'ran': 3} but returns {'We': 2, 'ran.': 4}. The"
+                  " trace shows word='ran.' and no change of word after the line with strip: strings do not change,"
+                  " strip returns a new one, which is dropped. It must be assigned to word.",
     ),
 }
 

@@ -74,6 +74,11 @@ class Prompt:
     if self.rationales is not None and self.with_rationale:
       raise PromptError("Prompt.rationales gives the rationales, so that none is asked for; set with_rationale=False")
 
+  @property
+  def shows(self) -> str:
+    """What a model gets besides the task, in words: "trace", "no trace", "trace and rationale"."""
+    return ("trace" if self.with_trace else "no trace") + (" and rationale" if self.rationales is not None else "")
+
   def with_shots(self, shots: int | None) -> Self:
     """This form with so many exemplars; None leaves its own."""
     return self if shots is None else dataclasses.replace(self, shots=shots)

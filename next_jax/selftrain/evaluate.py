@@ -128,7 +128,7 @@ def evaluate(
     metrics = {
         "name": evaluation.name, "model": model.name, "task": evaluation.task,
         "corpus": corpus, "split": evaluation.split,
-        "input": "trace" if prompt.with_trace else "no trace", "seed": seed, "sampling_seed": sampling_seed,
+        "input": prompt.shows, "seed": seed, "sampling_seed": sampling_seed,
         **repair.fix_rate(chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed),
     }
     files.write_json(directory / "metrics.json", metrics)

@@ -46,8 +46,8 @@ def built(tmp_path_factory):
       files.write_jsonl(directory / corpus / f"{split}.jsonl", tasks)
       samples += [
           schema.Sample(
-              task_id=task.task_id, sample_index=0, completion="", rationale=f"{task.entry_point} is wrong.", fix="pass",
-              log_probability=0.0, token_count=1, seed=0,
+              task_id=task.task_id, sample_index=0, completion="", rationale=f"{task.entry_point} is wrong.",
+              fix="pass", log_probability=0.0, token_count=1, seed=0,
           )
           for task in tasks
       ]

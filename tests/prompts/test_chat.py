@@ -1,5 +1,7 @@
 """Prompts as conversations, for models that were tuned to answer in one."""
 
+import dataclasses
+
 import pytest
 
 from next_jax import main
@@ -37,6 +39,11 @@ def test_a_system_turn_stands_first_where_there_is_a_message(task):
   assert text.startswith("<|im_start|>system\nYou repair programs.<|im_end|>\n<|im_start|>user\n### Task\n")
 
 
+def test_a_system_message_for_models_without_system_turn_is_refused():
+  with pytest.raises(chat.ChatError, match="have no system turn"):
+    dataclasses.replace(chat.gemma(), system_message="You repair programs.")
+
+
 @pytest.mark.parametrize("template", [chat.ChatTemplate(), chat.gemma(), chat.llama3()])
 def test_exemplars_are_turns_that_answer_in_the_form_that_is_asked_for(task, template):
   for with_rationale in (True, False):
@@ -59,7 +66,9 @@ def test_what_comes_after_the_turn_does_not_count():
 
 
 def test_a_given_rationale_is_in_the_users_turn(task):
-  form = prompt.Prompt(chat=chat.ChatTemplate(), with_rationale=False, rationales=lambda task_id: f"{task_id} subtracts.")
+  form = prompt.Prompt(
+      chat=chat.ChatTemplate(), with_rationale=False, rationales=lambda task_id: f"{task_id} subtracts."
+  )
   user, assistant = form.render(task).split("<|im_start|>assistant\n")
   assert "### Rationale\nt/1 subtracts.\n" in user and assistant == ""
   assert form.parse(form.target("", _FIX)).fix == _FIX

@@ -57,7 +57,8 @@ def test_blocks_that_define_nothing_are_passed_over_where_another_defines_someth
 
 def test_blocks_of_other_languages_are_no_fix():
   assert fix_of(f"```text\ndef no\n```\n```python\n{_FIX}\n```\n```bash\npython f.py\n```") == _FIX
-  assert completion.parse("### Fix\n```diff\n-x\n+y\n```").refusal == "there is no Python block after '### Fix', only 'diff'"
+  refusal = completion.parse("### Fix\n```diff\n-x\n+y\n```").refusal
+  assert refusal == "there is no Python block after '### Fix', only 'diff'"
 
 
 @pytest.mark.parametrize("language", ["python", "py", "python3", "Python", " python", ""])
@@ -66,7 +67,8 @@ def test_ways_to_open_a_block(language):
 
 
 @pytest.mark.parametrize("heading", [
-    "### Fix", "### Fix:", "## Fix", "# Fixed program", "**Fix**", "**Fix:**", "### Fixed code:", "### **Fix**", "  ### fix ",
+    "### Fix", "### Fix:", "## Fix", "# Fixed program", "**Fix**", "**Fix:**", "### Fixed code:", "### **Fix**",
+    "  ### fix ",
 ])
 def test_ways_to_write_the_heading(heading):
   parsed = completion.parse(f"Why.\n{heading}\n```python\n{_FIX}\n```\n```python\n{_OTHER}\n```")
@@ -106,7 +108,8 @@ def test_longer_fences_hold_shorter_ones():
 
 
 def test_crlf_is_a_line_break():
-  assert fix_of(f"a\r\n### Fix\r\n  ```python\r\n{_FIX}\r\n  ```\r\n".replace("\n", "\r\n").replace("\r\r", "\r")) == _FIX
+  for line_break in ("\r\n", "\r"):
+    assert fix_of(f"a\n### Fix\n  ```python\n{_FIX}\n  ```\n".replace("\n", line_break)) == _FIX
 
 
 def test_thinking_is_not_looked_at():
@@ -152,8 +155,8 @@ def test_blocks_are_cut_out_of_a_rationale():
 
 
 _PIECES = [
-    "```", "````", "~~~", "\n", "\n", "### Fix", "```python\n", "x", "    ", " ", "\r", "\r\n", "<think>", "</think>", "def f():",
-    "**Fix**", "\t", "\x00", "\u2028", "### Rationale\n", "é",
+    "```", "````", "~~~", "\n", "\n", "### Fix", "```python\n", "x", "    ", " ", "\r", "\r\n", "<think>", "</think>",
+    "def f():", "**Fix**", "\t", "\x00", "\u2028", "### Rationale\n", "é",
 ]
 _TEXTS = st.text() | st.lists(st.sampled_from(_PIECES), max_size=40).map("".join)
 
@@ -202,7 +205,8 @@ def test_a_fix_that_was_parsed_is_learned_as_it_is(before, code):
 
 
 @pytest.mark.parametrize("line", [
-    "```\n", "```python\n", "#" + " " * 50 + "\n", " ", "~", "`", "### Fix\n", "<think>", "</think>", "def ", "#  \n```py\n",
+    "```\n", "```python\n", "#" + " " * 50 + "\n", " ", "~", "`", "### Fix\n", "<think>", "</think>", "def ",
+    "#  \n```py\n",
 ])
 def test_time_grows_with_the_length_and_no_faster(line):
   def seconds(size):

@@ -83,7 +83,9 @@ def test_more_shots_than_exemplars_is_an_error():
 def test_exemplars_are_real_bugs_with_real_fixes():
   loaded = exemplars.load(len(exemplars.NAMES))
   programs = [
-      program.Program(task_id=exemplar.task.task_id, code=code, entry_point=exemplar.task.entry_point, tests=exemplar.task.tests)
+      program.Program(
+          task_id=exemplar.task.task_id, code=code, entry_point=exemplar.task.entry_point, tests=exemplar.task.tests
+      )
       for exemplar in loaded
       for code in (exemplar.task.buggy_code, exemplar.fix)
   ]
@@ -135,6 +137,7 @@ def test_given_rationales_stand_where_the_model_would_have_written_them(task):
   form = prompt.Prompt(with_rationale=False, rationales=lambda task_id: "s starts at 1.")
   written = prompt.Prompt().target("s starts at 1.", _REFERENCE)
   assert form.render(task) + form.target("", _REFERENCE) == prompt.Prompt().render(task) + written
+  assert (form.shows, prompt.Prompt(with_trace=False).shows) == ("trace and rationale", "no trace")
   with pytest.raises(prompt.PromptError, match="set with_rationale=False"):
     prompt.Prompt(rationales=lambda task_id: "")
 

@@ -76,7 +76,7 @@ def test_a_limit_abridges_and_says_so(built, task, capsys):
 
 @pytest.mark.parametrize("arguments, expected", [
     ([TASK_ID, "--task=minirepair_trce"], "task 'minirepair_trce' is not registered; known: minirepair_"),
-    (["minirepair/dev/é7", "--task=minirepair_trace"], "among the 9 tasks of train, dev, unseen; found for example mini"),
+    (["minirepair/dev/é7", "--task=minirepair_trace"], "the 9 tasks of train, dev, unseen; found for example mini"),
     ([TASK_ID, "--task=minirepair_trace", "--split=test"], "has no such split; it has train, dev, unseen"),
     ([TASK_ID, "--task=minirepair_trace", "--shots=99"], "shots=99: there are exemplars for 0 to"),
     ([TASK_ID, "--task=minirepair_proxy"], "no rationales are given; set NEXT_JAX_RATIONALES"),

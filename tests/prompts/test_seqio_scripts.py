@@ -30,8 +30,8 @@ def run(built, module, *flags, stdin=""):
 @pytest.mark.slow
 def test_tasks_can_be_inspected(built):
   shown = run(
-      built, "seqio.scripts.inspect_tasks_main", "--sequence_length={'inputs': 2048, 'targets': 64}", "--decode_features",
-      "--print_length_statistics", stdin="\n" * 100,
+      built, "seqio.scripts.inspect_tasks_main", "--sequence_length={'inputs': 2048, 'targets': 64}",
+      "--decode_features", "--print_length_statistics", stdin="\n" * 100,
   )
   for name in TASKS:
     assert f"*** Done Inspecting Task: {name} ***" in shown

@@ -31,7 +31,8 @@ def split_of(name):
 
 
 def read(name, split=None, lengths=None, **options):
-  dataset = seqio.get_mixture_or_task(name).get_dataset(lengths, split=split or split_of(name), shuffle=False, **options)
+  task = seqio.get_mixture_or_task(name)
+  dataset = task.get_dataset(lengths, split=split or split_of(name), shuffle=False, **options)
   return list(dataset.as_numpy_iterator())
 
 
@@ -54,7 +55,7 @@ def test_every_corpus_has_a_task_for_every_setting(corpora, name):
   assert [text_of(row) for row in rows] == [form.prompt.render(task) for task in repair_tasks]
   assert all(row["targets"].tolist() == [VOCABULARY.eos_id] for row in rows)
   assert [json.loads(row["problem"]) for row in rows] == [metrics.problem(task) for task in repair_tasks]
-  assert not any(task.reference_code in text_of(row) for task, row in zip(repair_tasks, rows))
+  assert not any(task.reference_code in text_of(row) for task, row in zip(repair_tasks, rows, strict=True))
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -84,7 +85,8 @@ def test_a_name_that_is_not_registered_is_an_error_with_the_near_ones():
 def test_a_variant_differs_in_what_is_given_only(corpora):
   name = seqio_tasks.register_variant("test_variant", like="minirepair_trace", prompt=prompt.Prompt(with_trace=False))
   form, like = seqio_tasks.registration(name), seqio_tasks.registration("minirepair_trace")
-  assert (form.corpus, form.splits, form.read, form.vocabulary) == (like.corpus, like.splits, like.read, like.vocabulary)
+  for field in ("corpus", "splits", "read", "vocabulary"):
+    assert getattr(form, field) == getattr(like, field)
   assert [text_of(row) for row in read(name, "dev")] == [text_of(row) for row in read("minirepair_notrace", "dev")]
 
 
@@ -108,7 +110,8 @@ def test_prompts_are_abridged_to_the_sequence_length_and_never_cut(corpora):
   whole, bare = read("minirepair_trace", "dev"), read("minirepair_notrace", "dev")
   became = collections.Counter()
   for length in (30, 50, 70, 10_000):
-    for row, full, without in zip(read("minirepair_trace", "dev", {"inputs": length, "targets": 9}), whole, bare):
+    rows = read("minirepair_trace", "dev", {"inputs": length, "targets": 9})
+    for row, full, without in zip(rows, whole, bare, strict=True):
       assert len(row["inputs"]) <= length
       if len(full["inputs"]) <= length:
         became["whole"] += 1
@@ -159,9 +162,17 @@ def test_the_first_rationale_of_a_task_counts_without_its_code(tmp_path):
 # Feature converters and evaluators.
 
 
+def prompt_of_encoder(row):
+  return row["encoder_input_tokens"]
+
+
+def prompt_of_decoder(row):
+  return row["decoder_target_tokens"][row["decoder_loss_weights"] == 0]
+
+
 @pytest.mark.parametrize("converter, prompt_of", [
-    (seqio.EncDecFeatureConverter(pack=False), lambda row: row["encoder_input_tokens"]),
-    (seqio.PrefixLMFeatureConverter(pack=False), lambda row: row["decoder_target_tokens"][row["decoder_loss_weights"] == 0]),
+    (seqio.EncDecFeatureConverter(pack=False), prompt_of_encoder),
+    (seqio.PrefixLMFeatureConverter(pack=False), prompt_of_decoder),
 ])
 @pytest.mark.parametrize("name", ["minirepair_trace", "mbpp_r_direct_3shot", "hefix_plus_proxy"])
 def test_encoder_decoder_and_decoder_only_models_see_the_whole_prompt(corpora, name, converter, prompt_of):
