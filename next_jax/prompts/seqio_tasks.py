@@ -98,8 +98,10 @@ def register_repair_task(
       return json.loads(example["problem"])
     return dataclasses.asdict(prompt.parse(text))
 
-  preprocessors = [seqio.CacheDatasetPlaceholder(required=False), functools.partial(_render, form=prompt)]
-  return _register(name, read_columns, splits, vocabulary, preprocessors, postprocess, metric_fns)
+  return _register(
+      name, read_columns, splits, vocabulary, before=[functools.partial(_render, form=prompt)],
+      postprocess_fn=postprocess, metric_fns=metric_fns,
+  )
 
 
 def register_variant(
@@ -149,13 +151,17 @@ def register_training_set(
     records = files.read_jsonl(path, examples.Example)
     return {field: [getattr(record, field) for record in records] for field in ("task_id", "inputs", "targets")}
 
-  preprocessors = [seqio.CacheDatasetPlaceholder(required=False)]
-  return _register(name, read_columns, ("train",), vocabulary, preprocessors, None, (), _leave_out_too_long)
+  return _register(name, read_columns, ("train",), vocabulary, after=[_leave_out_too_long])
 
 
 def _register(
-    name, read_columns, splits, vocabulary, preprocessors, postprocess_fn, metric_fns, *last_preprocessors
+    name: str, read_columns: Callable[[str], Mapping[str, Sequence[str]]], splits: Sequence[str],
+    vocabulary: seqio.Vocabulary, *, before: Sequence[Callable[..., Any]] = (),
+    after: Sequence[Callable[..., Any]] = (), postprocess_fn: Callable[..., Any] | None = None,
+    metric_fns: Sequence[Callable[..., Any]] = (),
 ) -> str:
+  """Puts a task into SeqIO's registry; `before` and `after` are preprocessors on either side of the tokenizer."""
+
   def dataset_fn(split, shuffle_files, seed=None):
     del shuffle_files, seed  # the order is that of the file; whoever trains shuffles
     columns = read_columns(split)
@@ -167,7 +173,8 @@ def _register(
       name,
       source=seqio.FunctionDataSource(dataset_fn=dataset_fn, splits=tuple(splits)),
       preprocessors=[
-          *preprocessors, seqio.preprocessors.tokenize, seqio.preprocessors.append_eos, *last_preprocessors
+          seqio.CacheDatasetPlaceholder(required=False), *before, seqio.preprocessors.tokenize,
+          seqio.preprocessors.append_eos, *after,
       ],
       output_features={
           "inputs": seqio.Feature(vocabulary=vocabulary, add_eos=False),
