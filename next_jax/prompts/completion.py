@@ -26,6 +26,7 @@ from next_jax.prompts import sections
 _LINE_BREAK = re.compile(r"\r\n?")  # what Python takes for one as well
 _THINKING_ENDS = re.compile(r"^[ \t]*</think>[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"([ \t]*)(`{3,}+|~{3,}+)([^`]*)")
+_LANGUAGE = re.compile(r"[{.]*([\w+#-]*)")  # "python title=fix.py", "python:fix.py", "{.python}"
 _HEADING = re.compile(
     r"(?:#{1,6}[ \t]*\**|\*\*)[ \t]*(?:the[ \t]+)?fix(?:ed[ \t]+(?:program|code|function))?[ \t:*]*", re.IGNORECASE
 )
@@ -114,7 +115,7 @@ def _scan(lines: Sequence[str]) -> tuple[list[_Block], int | None]:
       if block is None or (info and block.is_fence_of(indent, marks)):
         if heading_in_block is not None:  # what it is in was never closed
           heading, heading_in_block = heading_in_block, None
-        block = _Block(first=number, indent=indent, fence=marks, language=info.partition(" ")[0].lower())
+        block = _Block(first=number, indent=indent, fence=marks, language=_LANGUAGE.match(info)[1].lower())
         blocks.append(block)
         continue
     if len(line) <= _LONGEST_HEADING and _HEADING.fullmatch(line.strip()):

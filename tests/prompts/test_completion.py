@@ -61,7 +61,9 @@ def test_blocks_of_other_languages_are_no_fix():
   assert refusal == "there is no Python block after '### Fix', only 'diff'"
 
 
-@pytest.mark.parametrize("language", ["python", "py", "python3", "Python", " python", ""])
+@pytest.mark.parametrize("language", [
+    "python", "py", "python3", "Python", " python", "", "python title=fix.py", "python:fix.py", "{.python}",
+])
 def test_ways_to_open_a_block(language):
   assert fix_of(f"Why.\n```{language}\n{_FIX}\n```") == _FIX
 
