@@ -6,6 +6,8 @@ import statistics
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import tqdm
+
 from next_jax import schema
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import token_budget
@@ -35,7 +37,7 @@ class PromptLengths:
     whole, traces, recorded, written = [], [], 0, 0
     kept = {budget: collections.Counter() for budget in self.budgets}
     without = dataclasses.replace(self.prompt, with_trace=False, budget=None)
-    for task in tasks:
+    for task in tqdm.tqdm(tasks, unit=" tasks", desc="  prompt lengths", leave=False):
       rendered = dataclasses.replace(self.prompt, budget=None).compose(task)
       tokens = self._count(rendered.text)
       whole.append(tokens)

@@ -76,6 +76,11 @@ def test_samples_of_models_can_be_mixed_in_on_the_command_line(tmp_path):
   assert (corpus.num_train, corpus.num_dev) == (10047, 1468)
 
 
+def test_the_command_wants_a_config_file(capsys):
+  assert main.main(["build"]) == main.USER_ERROR
+  assert "no config file given" in capsys.readouterr().err
+
+
 def _command(shared_data, workdir):
   return [
       sys.executable, "-m", "next_jax.main", "build", "--gin_file=gin_configs/corpora/build_mbpp_r.gin",
