@@ -1,7 +1,7 @@
 """The verb `evaluate`: the fix rate of one checkpoint on a set of tasks."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -12,6 +12,7 @@ from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.evaluation import repair
 from next_jax.execution import executor as executor_lib
+from next_jax.prompts import prompt as prompts
 from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import build
 from next_jax.selftrain import progress
@@ -20,7 +21,7 @@ from next_jax.selftrain import seeds
 from next_jax.selftrain import stage as stage_lib
 from next_jax.selftrain import verify as verify_lib
 
-WHEN = ("always", "base_and_last", "last")
+WHEN = ("always", "base", "base_and_last", "last")
 
 
 class EvaluationError(errors.UserError):
@@ -38,8 +39,8 @@ class Evaluation:
     num_tasks: how many tasks of the split, chosen by the seed of the run; None takes all.
     num_samples: of each task.
     ks: of pass@k; those above `num_samples` are left out, and `num_samples` itself is added.
-    when: "always" (base, every iteration, controls), "base_and_last" or "last"; the last two also
-      measure the best iteration if it is not the last.
+    when: "always" (base, every iteration, controls), "base", "base_and_last" or "last"; the last two also measure the
+      best iteration if it is not the last.
   """
 
   name: str
@@ -59,6 +60,39 @@ class Evaluation:
   @property
   def all_ks(self) -> list[int]:
     return sorted({k for k in (*self.ks, self.num_samples) if k <= self.num_samples})
+
+  def settings(self) -> dict[str, Any]:
+    """What a stage keeps of it, besides what all evaluations have."""
+    return {}
+
+  def inputs(self, workdir: epath.Path, model: "Model") -> dict[str, str]:
+    """Fingerprints of what it reads, besides the tasks."""
+    return {"checkpoint": model.fingerprint}
+
+  def answering(
+      self, workdir: epath.Path, model: "Model", directory: epath.Path, tasks: Sequence[schema.RepairTask],
+      prompt: prompts.Prompt, seed: int,
+  ) -> "Answering":
+    """Who answers in which form: here the model itself, in the task's form."""
+    del workdir, directory, tasks, seed
+    return Answering(checkpoint=model.checkpoint, prompt=prompt)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answering:
+  """What is asked of whom in an evaluation.
+
+  Attributes:
+    engine: that runs the checkpoint; None is the run's.
+    input: what is given, in words; None is what the prompt shows.
+    counts: for the stage's manifest and the metrics.
+  """
+
+  checkpoint: epath.PathLike
+  prompt: prompts.Prompt
+  engine: engine_lib.Engine | None = None
+  input: str | None = None
+  counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -102,9 +136,9 @@ def evaluate(
       settings={
           "task": evaluation.task, "split": evaluation.split, "num_tasks": evaluation.num_tasks,
           "num_samples": evaluation.num_samples, "ks": evaluation.all_ks, "sampling": sampling, "prompt": prompt,
-          "engine": engine, "executor": executor, "seed": sampling_seed,
+          "engine": engine, "executor": executor, "seed": sampling_seed, **evaluation.settings(),
       },
-      inputs={"checkpoint": model.fingerprint, "tasks": digest},
+      inputs={"tasks": digest, **evaluation.inputs(workdir, model)},
   )
 
   def work(directory: epath.Path) -> stage_lib.Outcome:
@@ -113,14 +147,15 @@ def evaluate(
     chosen = subset(tasks, evaluation.num_tasks, seeds.derive(seed, "subset", corpus, evaluation.split))
     progress.say(f"[{stage.name}] {len(chosen):,} tasks x {evaluation.num_samples} samples")
     files.write_jsonl(directory / "tasks.jsonl", chosen)
+    answering = evaluation.answering(workdir, model, directory, chosen, prompt, sampling_seed)
     task = sample_lib.register_tasks(
         f"{model.name}_{evaluation.name}_tasks", directory / "tasks.jsonl", like=evaluation.task,
-        split=evaluation.split, shots=model.shots, max_prompt_length=sampling.max_prompt_length,
+        split=evaluation.split, prompt=answering.prompt, max_prompt_length=sampling.max_prompt_length,
     )
     prompt_counts = sample_lib.prompt_counts(task, evaluation.split)
     samples, samples_per_second = sample_lib.sample(
-        directory / "samples.jsonl", engine=engine, task=task, split=evaluation.split, checkpoint=model.checkpoint,
-        num_samples=evaluation.num_samples, sampling=sampling, seed=sampling_seed,
+        directory / "samples.jsonl", engine=answering.engine or engine, task=task, split=evaluation.split,
+        checkpoint=answering.checkpoint, num_samples=evaluation.num_samples, sampling=sampling, seed=sampling_seed,
     )
     verdicts, verdicts_per_second = verify_lib.verify(
         directory / "verdicts.jsonl", executor=executor, tasks=chosen, samples=samples
@@ -128,12 +163,12 @@ def evaluate(
     metrics = {
         "name": evaluation.name, "model": model.name, "task": evaluation.task,
         "corpus": corpus, "split": evaluation.split,
-        "input": prompt.shows, "seed": seed, "sampling_seed": sampling_seed,
-        **repair.fix_rate(chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed),
+        "input": answering.input or prompt.shows, "seed": seed, "sampling_seed": sampling_seed,
+        **answering.counts, **repair.fix_rate(chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed),
     }
     files.write_json(directory / "metrics.json", metrics)
     return stage_lib.Outcome(
-        metrics=metrics, counts={"tasks": len(chosen), "samples": len(samples), **prompt_counts},
+        metrics=metrics, counts={"tasks": len(chosen), "samples": len(samples), **prompt_counts, **answering.counts},
         timing={"samples_per_second": samples_per_second, "verdicts_per_second": verdicts_per_second},
     )
 

@@ -149,7 +149,7 @@ class _Run:
         shots=loop.base_shots,
     )
     hard, base_source = self._hard_tasks(base)
-    self._evaluate(base, ("always", "base_and_last"))
+    self._evaluate(base, ("always", "base", "base_and_last"))
     # What the base model solved of D_H while D_H was found is as good as what it solves when asked again.
     models, sources = [base], [base_source]
     for number in range(1, loop.iterations + 1):
@@ -215,7 +215,7 @@ class _Run:
     def sample(directory: epath.Path) -> stage_lib.Outcome:
       progress.say(f"[{name}/sample] {loop.num_samples} samples a task, from {model.name}")
       task = sample_lib.register_tasks(
-          f"{name}_tasks", tasks_path, like=loop.task, split=split, shots=model.shots,
+          f"{name}_tasks", tasks_path, like=loop.task, split=split, prompt=form,
           max_prompt_length=loop.sampling.max_prompt_length,
       )
       prompt_counts = sample_lib.prompt_counts(task, split)

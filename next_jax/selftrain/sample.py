@@ -62,18 +62,17 @@ def parsed(sample: schema.Sample, prompt: prompts.Prompt) -> schema.Sample:
 
 
 def register_tasks(
-    name: str, tasks_path: epath.PathLike, *, like: str, split: str, shots: int | None, max_prompt_length: int
+    name: str, tasks_path: epath.PathLike, *, like: str, split: str, prompt: prompts.Prompt, max_prompt_length: int
 ) -> str:
-  """Registers the repair tasks of a file under `name`, in the form of the task `like`.
+  """Registers the repair tasks of a file under `name`; everything but the prompt is as in the task `like`.
 
   Args:
-    shots: exemplars in the prompt, in place of the form's own; None leaves those.
     max_prompt_length: tokens; traces are abridged until the prompts have no more.
   """
   form = seqio_tasks.registration(like)
   return seqio_tasks.register_variant(
       name, like=like, read=lambda unused_split: files.read_jsonl(tasks_path, schema.RepairTask), splits=(split,),
-      prompt=form.prompt.with_shots(shots).within(max_prompt_length, form.vocabulary),
+      prompt=prompt.within(max_prompt_length, form.vocabulary),
   )
 
 
