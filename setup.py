@@ -24,6 +24,7 @@ setuptools.setup(
         "sentencepiece>=0.2,<0.3",
         "etils[epath]>=1.12",
         "matplotlib>=3.9,<4",
+        "importlib-resources>=6,<8",  # tensorflow-datasets imports it and does not say so
         "numpy>=2",
         "tqdm>=4.66",
     ],
@@ -31,6 +32,7 @@ setuptools.setup(
         "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100"],
         # A later sentencepiece refuses the protobuf that Beam needs.
         "beam": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3"],
+        "tfds": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3", "mlcroissant>=1.1,<2"],  # for the command `tfds build`
         "benchmarks": ["pysnooper>=1.2.3,<2", "hunter>=3.9,<4", "snoop>=0.6.1,<0.7"],
     },
     entry_points={"console_scripts": ["next-jax=next_jax.main:main"]},
