@@ -1,0 +1,226 @@
+#!/usr/bin/env python3
+"""Stands in for `gcloud` in the tests of launch/tpu_run.sh: plays Cloud TPU on this machine.
+
+It lives in the directory `$STAND_IN`: `play.json` says what is played, `calls.jsonl` keeps the arguments of every
+call, `resource.json` is the queued resource while there is one, and `workers/N` is the home of worker N. What is
+copied to a worker is copied there and what is run on it is run there, by `bash -c` as sshd would, so that the tests
+see what the commands do and not only what they are. Flags that gcloud 528.0.0 does not know are refused.
+
+`play.json`, all optional:
+  workers: how many the slice has.
+  creations: for each creation the states that looking at the resource shows, one after the other; the last stays.
+  create_error, describe_error: what gcloud says instead of doing so.
+  failed_message: of a resource that is FAILED.
+  preempt: which connections that run `next-jax` (from 0) end with a preemption, once every worker is half way.
+  after_preemption: the states that the resource has then; none: it is gone.
+  initiator: who is said to have suspended it.
+  node_after_preemption: state of the node then.
+  broken: which connections that run `next-jax` break once, as soon as every worker is half way.
+  report: whether the bucket has one.
+"""
+
+import fcntl
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+
+HERE = pathlib.Path(os.environ["STAND_IN"])
+WIDE = {"--project", "--quiet", "--format"}
+FLAGS = {
+    ("compute", "tpus", "queued-resources", "create"): {
+        "--zone", "--node-id", "--accelerator-type", "--runtime-version", "--spot", "--reserved", "--guaranteed",
+        "--async", "--network", "--subnetwork", "--internal-ips", "--labels", "--service-account", "--scopes",
+        "--tags", "--metadata", "--description", "--valid-until-duration", "--valid-until-time",
+    },
+    ("compute", "tpus", "queued-resources", "describe"): {"--zone"},
+    ("compute", "tpus", "queued-resources", "delete"): {"--zone", "--force", "--async"},
+    ("compute", "tpus", "tpu-vm", "describe"): {"--zone"},
+    ("compute", "tpus", "tpu-vm", "ssh"): {"--zone", "--worker", "--command", "--ssh-flag", "--internal-ip"},
+    ("compute", "tpus", "tpu-vm", "scp"): {"--zone", "--worker", "--recurse", "--scp-flag", "--internal-ip"},
+    ("storage", "cp"): {"--recursive"},
+}
+
+
+def main(argv):
+  with open(HERE / "calls.jsonl", "a") as calls:
+    fcntl.flock(calls, fcntl.LOCK_EX)
+    calls.write(json.dumps(argv) + "\n")
+  for command, known in FLAGS.items():
+    if tuple(argv[:len(command)]) == command:
+      words = [word for word in argv[len(command):] if not word.startswith("--")]
+      flags = dict(word.partition("=")[::2] for word in argv[len(command):] if word.startswith("--"))
+      unknown = sorted(set(flags) - known - WIDE)
+      if unknown:
+        error(2, f"({'.'.join(('gcloud', *command))}) unrecognized arguments: {' '.join(unknown)}")
+      return globals()["_".join(command[-2:]).replace("-", "_")](words, flags)
+  error(2, f"(gcloud) Invalid choice: '{' '.join(argv[:4])}'.")
+
+
+def queued_resources_create(words, flags):
+  if play("create_error"):
+    error(1, "(gcloud.compute.tpus.queued-resources.create) " + play("create_error"))
+  if resource() is not None:
+    error(1, f"(gcloud.compute.tpus.queued-resources.create) ALREADY_EXISTS: Resource '{words[0]}' already exists")
+  number = count("creations")
+  creations = play("creations", [["ACCEPTED", "PROVISIONING", "ACTIVE"]])
+  save({"states": creations[min(number, len(creations) - 1)], "node": "READY"})
+  for worker in range(play("workers", 2)):
+    home(worker).mkdir(parents=True)
+  say(f"Created queued resource [{words[0]}].")
+
+
+def queued_resources_describe(words, flags):
+  if play("describe_error"):
+    error(1, "(gcloud.compute.tpus.queued-resources.describe) " + play("describe_error"))
+  found = resource()
+  if found is None:
+    error(1, f"(gcloud.compute.tpus.queued-resources.describe) NOT_FOUND: Resource '{words[0]}' was not found")
+  if flags["--format"] == "value(state.failedData.error.message)":
+    print(play("failed_message"))
+  elif flags["--format"] == "value(state.stateInitiator)":
+    print(play("initiator", "SERVICE"))
+  elif flags["--format"] == "value(state.state)":
+    print(found["states"][0])
+    if len(found["states"]) > 1:
+      save({**found, "states": found["states"][1:]})
+  else:
+    error(2, f"the stand-in does not know {flags['--format']}")
+
+
+def queued_resources_delete(words, flags):
+  if resource() is None:
+    error(1, f"(gcloud.compute.tpus.queued-resources.delete) NOT_FOUND: Resource '{words[0]}' was not found")
+  if "--force" not in flags and resource()["states"][0] not in ("ACCEPTED", "FAILED", "SUSPENDED"):
+    error(1, "(gcloud.compute.tpus.queued-resources.delete) FAILED_PRECONDITION: it has nodes")
+  if "--quiet" not in flags:
+    error(1, "(gcloud.compute.tpus.queued-resources.delete) it asked, and nobody answered")
+  lose_machines()
+  (HERE / "resource.json").unlink()
+
+
+def tpu_vm_describe(words, flags):
+  if resource() is None:
+    error(1, f"(gcloud.compute.tpus.tpu-vm.describe) NOT_FOUND: Resource '{words[0]}' was not found")
+  print(resource()["node"])
+
+
+def tpu_vm_scp(words, flags):
+  source, target = words
+  for worker in workers(flags):
+    shutil.copy(source, home(worker) / target.partition(":")[2])
+
+
+def tpu_vm_ssh(words, flags):
+  runs = "tpu_worker.sh run" in flags["--command"]
+  number = count("runs") if runs else None
+  for attempt in range(10):  # as gcloud does for ssh's own exit code, 255
+    connections = [connect(worker, flags["--command"]) for worker in workers(flags)]
+    if runs and number in play("preempt", []):
+      wait_until_half_way()
+      preempt()
+    if runs and number in play("broken", []) and attempt == 0:
+      wait_until_half_way()
+      for connection in connections:
+        os.killpg(connection.pid, signal.SIGKILL)
+      for connection in connections:
+        connection.wait()
+      say("Retrying: SSH command error: [/usr/bin/ssh] exited with return code [255].")
+      continue
+    codes = [connection.wait() for connection in connections]
+    break
+  for worker, code in enumerate(codes):
+    if code:
+      say(f"##### Command execution on worker {worker} failed with exit status {code}. Continuing.")
+  sys.exit(next((255 if code < 0 else code for code in codes if code), 0))
+
+
+def storage_cp(words, flags):
+  source, target = words
+  if not play("report", True):
+    error(1, f"The following URLs matched no objects or files:\n-{source}")
+  folder = pathlib.Path(target) / source.rpartition("/")[2]
+  folder.mkdir(parents=True, exist_ok=True)
+  (folder / "index.html").write_text("the report\n")
+
+
+def connect(worker, command):
+  if not home(worker).is_dir():
+    error(1, f"there is no worker {worker}")
+  environment = {
+      "HOME": os.fspath(home(worker)), "HOSTNAME": f"t1v-n-0123abcd-w-{worker}", "STAND_IN": os.fspath(HERE),
+      "PATH": os.pathsep.join([os.fspath(HERE / "image"), "/usr/bin", "/bin"]), "LANG": "C.UTF-8",
+  }
+  return subprocess.Popen(
+      ["bash", "-c", command], cwd=home(worker), env=environment, stdin=subprocess.DEVNULL, process_group=0
+  )
+
+
+def preempt():
+  lose_machines()
+  if play("after_preemption", ["SUSPENDING", "SUSPENDED"]):
+    save({"states": play("after_preemption", ["SUSPENDING", "SUSPENDED"]),
+          "node": play("node_after_preemption", "PREEMPTED")})
+  else:
+    (HERE / "resource.json").unlink()
+
+
+def lose_machines():
+  """What runs on them ends at once, and their disks are gone."""
+  for pid in HERE.glob("workers/*/next-jax-run/pid"):
+    try:
+      os.killpg(int(pid.read_text()), signal.SIGKILL)
+    except ProcessLookupError:
+      pass
+  shutil.rmtree(HERE / "workers", ignore_errors=True)
+
+
+def wait_until_half_way():
+  while len(list(HERE.glob("workers/*/half_way"))) < play("workers", 2):
+    time.sleep(0.02)
+
+
+def workers(flags):
+  return range(play("workers", 2)) if flags["--worker"] == "all" else [int(flags["--worker"])]
+
+
+def home(worker):
+  return HERE / "workers" / str(worker)
+
+
+def play(key, default=None):
+  return json.loads((HERE / "play.json").read_text()).get(key, default)
+
+
+def resource():
+  path = HERE / "resource.json"
+  return json.loads(path.read_text()) if path.exists() else None
+
+
+def save(new):
+  (HERE / "resource.json").write_text(json.dumps(new))
+
+
+def count(name):
+  """How often this was called with `name` before."""
+  path = HERE / f"count_{name}"
+  number = int(path.read_text()) if path.exists() else 0
+  path.write_text(str(number + 1))
+  return number
+
+
+def say(text):
+  print(text, file=sys.stderr, flush=True)
+
+
+def error(code, text):
+  say("ERROR: " + text)
+  sys.exit(code)
+
+
+if __name__ == "__main__":
+  main(sys.argv[1:])
