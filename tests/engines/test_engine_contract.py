@@ -3,6 +3,10 @@
 import collections
 import dataclasses
 import functools
+import json
+import pathlib
+import subprocess
+import sys
 
 from flax import serialization
 import jax
@@ -351,3 +355,16 @@ def compilations(use):
   finally:
     jax.monitoring.unregister_event_duration_listener(listen)
   return compiled
+
+
+@pytest.mark.slow
+def test_t5x_shards_over_four_devices_and_restores_on_another_mesh(tmp_path):
+  t5x_module("t5x")
+  script = pathlib.Path(__file__).with_name("four_devices_t5x.py")
+  done = subprocess.run([sys.executable, script, tmp_path], capture_output=True, text=True, check=False)
+  assert done.returncode == 0, done.stderr[-3000:]
+  found = json.loads(done.stdout.splitlines()[-1])
+  assert found["mesh"] == {"data": 2, "model": 2}
+  assert (found["shape"], found["shards"]) == ([32, 64], [[32, 32], [32, 32]])
+  assert len(found["2x2"]) == 12
+  assert found["2x2"] == found["1x4"]

@@ -89,13 +89,19 @@ class Layout:
 
   def _named(self, shape: tuple[int, ...], names: jax.sharding.PartitionSpec) -> jax.sharding.NamedSharding:
     spec = nn.logical_to_mesh_axes(tuple(names), self.rules) if len(names) else ()
-    fitting = []
-    for size, name, axis in zip(shape, names, spec):
+    return jax.sharding.NamedSharding(self.mesh, self.fitting(shape, spec, names))
+
+  def fitting(
+      self, shape: tuple[int, ...], spec: Sequence[str | None], names: Sequence[str | None] | None = None
+  ) -> jax.sharding.PartitionSpec:
+    """`spec` without the mesh axes over which an axis of `shape` does not divide; `names` are for the warning."""
+    kept = []
+    for size, axis, name in zip(shape, spec, names or range(len(shape))):
       if axis is not None and size % self._axis_size(axis):
         logging.warning("axis %r of size %d does not divide over mesh axis %r; kept whole", name, size, axis)
         axis = None
-      fitting.append(axis)
-    return jax.sharding.NamedSharding(self.mesh, jax.sharding.PartitionSpec(*fitting))
+      kept.append(axis)
+    return jax.sharding.PartitionSpec(*kept)
 
   def _axis_size(self, axis: str | tuple[str, ...]) -> int:
     axes = (axis,) if isinstance(axis, str) else axis

@@ -1,5 +1,8 @@
 """Where T5X puts arrays: on the mesh, and by the axis rules, of the native engine."""
 
+from typing import Any
+
+from flax import traverse_util
 import jax
 from t5x import partitioning
 
@@ -15,8 +18,18 @@ class MeshPartitioner(partitioning.PjitPartitioner):
 
   def __init__(self, layout: sharding.Layout):
     super().__init__(num_partitions=layout.mesh.shape["model"], logical_axis_rules=layout.rules)
-    self._given_mesh = layout.mesh
+    self._layout = layout
 
   @property
   def mesh(self) -> jax.sharding.Mesh:
-    return self._given_mesh
+    return self._layout.mesh
+
+  def get_mesh_axes(self, train_state: Any) -> Any:
+    """T5X's, but an axis that does not divide over its mesh axis stays whole, as in the native engine."""
+    axes = super().get_mesh_axes(train_state)
+    leaves = traverse_util.flatten_dict(train_state.state_dict(), keep_empty_nodes=True)
+    specs = traverse_util.flatten_dict(axes.state_dict(), keep_empty_nodes=True)
+    for path, spec in specs.items():
+      if isinstance(spec, jax.sharding.PartitionSpec):
+        specs[path] = self._layout.fitting(leaves[path].shape, spec)
+    return axes.restore_state(traverse_util.unflatten_dict(specs))
