@@ -5,7 +5,6 @@ A task stands in it once, whatever the number of models that were tried on it.
 
 import collections
 import dataclasses
-import difflib
 import hashlib
 from collections.abc import Sequence
 from typing import Any
@@ -14,8 +13,8 @@ from etils import epath
 
 from next_jax import files
 from next_jax import schema
+from next_jax.pages import program
 from next_jax.report import workdir as workdir_lib
-from next_jax.tracing import inline
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -109,15 +108,11 @@ def _task(task: schema.RepairTask, bounds: Bounds) -> dict[str, Any]:
 
 
 def _program(task: schema.RepairTask, bounds: Bounds) -> list[list[str]]:
-  """[code, comment] of each line of the annotated program."""
-  code = task.buggy_code.rstrip("\n").split("\n")
-  if task.trace is None:
-    return [[line, ""] for line in _cut("\n".join(code), bounds).split("\n")]
-  lines = inline.annotate(task.buggy_code, task.trace).rstrip("\n").split("\n")
-  if len(lines) < len(code) or not all(line.startswith(c.rstrip()) for line, c in zip(lines, code)):
-    return [[line, ""] for line in _cut("\n".join(lines), bounds).split("\n")]
-  code += [""] * (len(lines) - len(code))
-  return [[c.rstrip(), line[len(c.rstrip()) :].rstrip()] for line, c in zip(lines, code)]
+  """[code, comment] of each line of the annotated program; bounded where there is no comment to keep it apart from."""
+  lines = program.annotated(task)
+  if any(comment for _, comment in lines):
+    return lines
+  return [[line, ""] for line in _cut("\n".join(code for code, _ in lines), bounds).split("\n")]
 
 
 def _sample(task: schema.RepairTask, sample: schema.Sample, verdict: schema.Verdict, bounds: Bounds) -> dict[str, Any]:
@@ -132,20 +127,10 @@ def _sample(task: schema.RepairTask, sample: schema.Sample, verdict: schema.Verd
   if sample.rationale is not None:
     out["rationale"] = _cut(sample.rationale, bounds)
   if sample.fix is not None:
-    out["diff"] = _cut(diff(task.buggy_code, sample.fix), bounds)
+    out["diff"] = _cut(program.diff(task.buggy_code, sample.fix), bounds)
   else:
     out |= {"completion": _cut(sample.completion, bounds), "refusal": sample.refusal or ""}
   return out
-
-
-def diff(before: str, after: str, context: int = 8) -> str:
-  """The unified diff without the two lines of file names; "" when nothing but white space at line ends differs."""
-  old = [line.rstrip() for line in before.strip("\n").split("\n")]
-  new = [line.rstrip() for line in after.strip("\n").split("\n")]
-  lines = list(difflib.unified_diff(old, new, n=context, lineterm=""))[2:]
-  if sum(line.startswith("@@") for line in lines) == 1:
-    lines = lines[1:]  # one hunk is the whole of a short program: its position says nothing
-  return "\n".join(lines)
 
 
 def _cut(text: str, bounds: Bounds) -> str:

@@ -1,8 +1,5 @@
 """WORKDIR/report/index.html: what was run, what came out, and the samples; one file that needs no network."""
 
-import html
-import importlib.resources
-import json
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -10,6 +7,7 @@ from typing import Any
 from etils import epath
 
 from next_jax import files
+from next_jax.pages import document
 from next_jax.report import browser
 from next_jax.report import outcome
 from next_jax.report import plots
@@ -46,12 +44,6 @@ def write(
   return path
 
 
-def embed_json(value: Any) -> str:
-  """JSON that can stand inside a `<script>` element: nothing in it can end the element or begin a comment."""
-  text = json.dumps(value, ensure_ascii=True, allow_nan=False, separators=(",", ":"))
-  return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
-
-
 def _page(run: workdir_lib.Run, figures: Sequence[str], data: dict[str, Any]) -> str:
   title = f"NExT report: {os.path.basename(os.path.abspath(os.fspath(run.directory)))}"
   body = "\n".join(section for section in (
@@ -65,26 +57,10 @@ def _page(run: workdir_lib.Run, figures: Sequence[str], data: dict[str, Any]) ->
       process.minutes(run),
       process.facts(run),
   ) if section)
-  return f"""<!DOCTYPE html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="color-scheme" content="light dark">
-<title>{html.escape(title)}</title>
-<style>
-{_resource("page.css")}</style>
-</head>
-<body>
-<main>
-{body}
-</main>
-<script type="application/json" id="browser-data">{embed_json(data)}</script>
-<script>
-{_resource("page.js")}</script>
-</body>
-</html>
-"""
+  package = "next_jax.report"
+  return document.document(
+      title=title, body=body, data=data, styles=[(package, "page.css")], scripts=[(package, "page.js")]
+  )
 
 
 def _samples(data: dict[str, Any]) -> str:
@@ -95,7 +71,3 @@ def _samples(data: dict[str, Any]) -> str:
       ' the next and the previous sample.</p>\n<div id="browser"><noscript>The browser of samples needs'
       " JavaScript.</noscript></div>"
   )
-
-
-def _resource(name: str) -> str:
-  return importlib.resources.files("next_jax.report").joinpath(name).read_text(encoding="utf-8")
