@@ -26,12 +26,15 @@ setuptools.setup(
         "matplotlib>=3.9,<4",
         "importlib-resources>=6,<8",  # tensorflow-datasets imports it and does not say so
         "numpy>=2",
+        "packaging>=23",
         "tqdm>=4.66",
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100"],
         # A later sentencepiece refuses the protobuf that Beam needs.
         "beam": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3"],
+        # For SeqIO's cache_tasks_main.
+        "cache": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3", "array_record>=0.8", "google-crc32c>=1.5"],
         "tfds": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3", "mlcroissant>=1.1,<2"],  # for the command `tfds build`
         "benchmarks": ["pysnooper>=1.2.3,<2", "hunter>=3.9,<4", "snoop>=0.6.1,<0.7"],
     },

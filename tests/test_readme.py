@@ -1,5 +1,7 @@
 """What the README tells people to type works as it stands there."""
 
+import importlib.util
+import itertools
 import pathlib
 import re
 import shlex
@@ -8,17 +10,25 @@ import sys
 
 import pytest
 
+from next_jax import errors
+from next_jax import files
+from next_jax import main
+from next_jax import schema
+from next_jax.configuration import parsing
+from next_jax.corpora import minirepair
+
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _README = (_ROOT / "README.md").read_text()
 _BASH = "\n".join(re.findall(r"```bash\n(.*?)```", _README, re.DOTALL)).replace("\\\n", " ")
 _COMMANDS = [shlex.split(line, comments=True) for line in _BASH.splitlines() if line.strip()]
-_LIGHT = [command for command in _COMMANDS if command[:2] in (["next-jax", "trace"], ["next-jax", "verify"])]
-_RUNS = [command for command in _COMMANDS if command[:2] == ["next-jax", "run"]]
+_LIGHT = [command for command in _COMMANDS if command[0] == "next-jax" and command[1] in ("trace", "verify", "doctor")]
+_RUNS = [command for command in _COMMANDS if command[0] == "next-jax" and command[1] in ("run", "build")]
+_AFTER_THE_QUICKSTART = [command for command in _COMMANDS if "runs/quickstart" in " ".join(command)]
 
 
 def test_every_command_is_of_a_kind_that_is_tested():
   scripts = [command for command in _COMMANDS if command[0].startswith("./launch/")]
-  assert len(scripts) + len(_LIGHT) + len(_RUNS) == len(_COMMANDS)
+  assert len(scripts) + len(_LIGHT) + len(_RUNS) + len(_AFTER_THE_QUICKSTART) == len(_COMMANDS)
   for script in scripts:
     assert (_ROOT / script[0]).stat().st_mode & 0o111, f"{script[0]} is not executable"
 
@@ -33,22 +43,37 @@ def test_light_command_runs(command, tmp_path):
     assert run.stdout.strip() in _README
 
 
-@pytest.mark.parametrize("command", _RUNS, ids=" ".join)
-def test_run_command_is_understood(command):
-  """Parses and constructs everything that the command would run; the runs themselves take minutes."""
-  script = (
-      "import sys\n"
-      "from next_jax import main\n"
-      "from next_jax.configuration import parsing as configuration\n"
-      "configuration.parse(*[[a.partition('=')[2] for a in sys.argv[1:] if a.startswith('--gin_file=')],"
-      " [a.removeprefix('--gin.') for a in sys.argv[1:] if a.startswith('--gin.')]], main.run)\n"
-      "print(type(configuration.construct(main.run)).__name__)\n"
-  )
-  run = subprocess.run(
-      [sys.executable, "-c", script, *command[2:]], cwd=_ROOT, capture_output=True, text=True, check=False
-  )
-  assert run.returncode == 0, run.stderr[-2000:]
-  assert run.stdout.split()[-1] in ("SelfTraining", "Pretraining", "VocabularyTraining")
+@pytest.fixture(scope="module")
+def quickstart(tmp_path_factory):
+  """What the commands after a quickstart read of its work directory, with fewer tasks."""
+  workdir = tmp_path_factory.mktemp("readme")
+  tasks = [case.task for case in itertools.islice(minirepair.MiniRepair().cases("dev"), 5)]
+  files.write_jsonl(workdir / "corpus/minirepair/dev.jsonl", tasks)
+  for model in ("base", "iteration_03"):
+    verdicts = [schema.Verdict(task_id=task.task_id, sample_index=0, status="passed") for task in tasks]
+    files.write_jsonl(workdir / model / "evaluate/dev/tasks.jsonl", tasks)
+    files.write_jsonl(workdir / model / "evaluate/dev/verdicts.jsonl", verdicts)
+  return workdir
+
+
+@pytest.mark.parametrize("command", _AFTER_THE_QUICKSTART, ids=" ".join)
+def test_command_after_the_quickstart_runs(command, quickstart):
+  arguments = [argument.replace("runs/quickstart", str(quickstart)) for argument in command[1:]]
+  subprocess.run([sys.executable, "-m", "next_jax.main", *arguments], cwd=_ROOT, check=True)
+
+
+def test_run_commands_are_understood():
+  """Parses and constructs everything that the commands would run; the runs themselves take minutes."""
+  for command in _RUNS:
+    given = {kind: [a.removeprefix(kind) for a in command[2:] if a.startswith(kind)] for kind in ("--gin_file=", "--gin.")}
+    assert sum(map(len, given.values())) == len(command) - 2, command
+    if any("t5x" in path for path in given["--gin_file="]) and importlib.util.find_spec("t5x") is None:
+      with pytest.raises(errors.UserError, match="T5X is not on PyPI, install it with"):
+        parsing.parse(given["--gin_file="], given["--gin."], main.run)
+      continue
+    parsing.parse(given["--gin_file="], given["--gin."], main.run)
+    program = parsing.construct(main.run)
+    assert type(program).__name__ in ("SelfTraining", "Pretraining", "VocabularyTraining", "Building"), command
 
 
 def test_pictures_and_links_of_the_repository_are_there():
