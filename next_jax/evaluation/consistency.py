@@ -69,6 +69,10 @@ class Checker:
     """The statements of a rationale, in its order, each with its status; any text will do."""
     return tuple(self._finding(statement) for statement in statements(rationale, self._names))
 
+  def contradicts(self, rationale: str) -> bool:
+    """Whether a statement of the rationale is contradicted."""
+    return any(finding.status == CONTRADICTED for finding in self.check(rationale))
+
   def _finding(self, statement: statement_lib.Statement) -> Finding:
     if not self._is_traced:
       return Finding(statement=statement, status=UNVERIFIABLE, why="the task has no trace")
@@ -93,10 +97,6 @@ def statements(rationale: str, names: statement_lib.Names) -> list[statement_lib
     for pattern in PATTERNS:
       found.update(dict.fromkeys(pattern(sentence)))
   return sorted(found, key=lambda statement: statement.start)
-
-
-def contradicts(task: schema.RepairTask, rationale: str) -> bool:
-  return any(finding.status == CONTRADICTED for finding in check(task, rationale))
 
 
 def consistency(

@@ -13,6 +13,7 @@ from typing import Protocol
 
 from next_jax import schema
 from next_jax.corpora import canonical
+from next_jax.evaluation import consistency
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -53,6 +54,25 @@ class Judged:
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if candidate.verdict.trust == "judged"]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ConsistentRationale:
+  """Keeps samples whose rationale says nothing that the trace of its task contradicts (METHOD.md, step 2).
+
+  What cannot be verified does not count, so without a trace or a rationale all are kept. Some 1,700 rationales of the
+  embedded corpus a second; after a filter that refuses much there are fewer to check.
+  """
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    checkers: dict[str, consistency.Checker] = {}
+    kept = []
+    for candidate in candidates:
+      task = candidate.task
+      checker = checkers.get(task.task_id) or checkers.setdefault(task.task_id, consistency.Checker(task))
+      if not checker.contradicts(candidate.sample.rationale or ""):
+        kept.append(candidate)
+    return kept
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

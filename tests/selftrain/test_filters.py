@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from next_jax import schema
 from next_jax.selftrain import filters
+from next_jax.tracing import recorder
 
 FIXES = (
     "def add(a, b):\n  return a + b",
@@ -17,11 +18,15 @@ FIXES = (
 )
 
 
-def candidate(task=0, fix=FIXES[0], status="passed", iteration=1, index=0, rationale="It subtracts."):
+TRACE = recorder.record("def add(a, b):\n  return a - b", "add(1, 1)")
+
+
+def candidate(task=0, fix=FIXES[0], status="passed", iteration=1, index=0, rationale="It subtracts.", trace=None):
   repair_task = schema.RepairTask(
       task_id=f"t/{task}", split="train", instruction="Add.", entry_point="add",
       buggy_code="def add(a, b):\n  return a - b", reference_code=FIXES[0],
       public_tests=("assert add(1, 1) == 2",), hidden_tests=(), bug_kind="operator", bug_origin="mutant",
+      trace=trace,
   )
   sample = schema.Sample(
       task_id=repair_task.task_id, sample_index=index, completion="", rationale=rationale, fix=fix, log_probability=0.0,
@@ -57,6 +62,18 @@ def test_two_rationales_for_a_fix_are_two_completions():
   assert filters.UniqueFix()(candidates) == candidates[:1]
 
 
+def test_a_rationale_that_the_trace_contradicts_is_dropped():
+  texts = ("It returns 0.", "It returns 1.", "It returns 0 but raises KeyError.", "Who knows.", None)
+  candidates = [candidate(rationale=text, index=i, trace=TRACE) for i, text in enumerate(texts)]
+  assert [c.sample.rationale for c in filters.ConsistentRationale()(candidates)] == [texts[0], texts[3], None]
+
+
+def test_a_rationale_is_checked_against_the_trace_of_its_own_task():
+  other = recorder.record("def add(a, b):\n  return a * b", "add(1, 1)")
+  candidates = [candidate(task=i, rationale="It returns 1.", trace=trace) for i, trace in enumerate((TRACE, other, None))]
+  assert filters.ConsistentRationale()(candidates) == candidates[1:]
+
+
 def test_a_sample_without_a_fix_is_not_parsed():
   assert filters.Parsed()([candidate(fix=None), candidate()]) == [candidate()]
 
@@ -64,14 +81,14 @@ def test_a_sample_without_a_fix_is_not_parsed():
 CANDIDATES = st.lists(
     st.builds(
         candidate, task=st.integers(0, 3), fix=st.sampled_from(FIXES), status=st.sampled_from(["passed", "failed"]),
-        index=st.integers(0, 9), rationale=st.sampled_from(["a", "b"]),
+        index=st.integers(0, 9), rationale=st.sampled_from(["a", "b", "It returns 7."]), trace=st.sampled_from([None, TRACE]),
     ),
     max_size=30,
 )
 ALL = st.sampled_from(
     [
         filters.Parsed(), filters.PassesTests(), filters.UniqueFix(), filters.UniqueCompletion(),
-        filters.AtMost(per_task=2),
+        filters.ConsistentRationale(), filters.AtMost(per_task=2),
     ]
 )
 
