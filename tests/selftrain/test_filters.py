@@ -70,7 +70,8 @@ def test_a_rationale_that_the_trace_contradicts_is_dropped():
 
 def test_a_rationale_is_checked_against_the_trace_of_its_own_task():
   other = recorder.record("def add(a, b):\n  return a * b", "add(1, 1)")
-  candidates = [candidate(task=i, rationale="It returns 1.", trace=trace) for i, trace in enumerate((TRACE, other, None))]
+  traces = (TRACE, other, None)
+  candidates = [candidate(task=i, rationale="It returns 1.", trace=trace) for i, trace in enumerate(traces)]
   assert filters.ConsistentRationale()(candidates) == candidates[1:]
 
 
@@ -81,7 +82,8 @@ def test_a_sample_without_a_fix_is_not_parsed():
 CANDIDATES = st.lists(
     st.builds(
         candidate, task=st.integers(0, 3), fix=st.sampled_from(FIXES), status=st.sampled_from(["passed", "failed"]),
-        index=st.integers(0, 9), rationale=st.sampled_from(["a", "b", "It returns 7."]), trace=st.sampled_from([None, TRACE]),
+        index=st.integers(0, 9), rationale=st.sampled_from(["a", "b", "It returns 7."]),
+        trace=st.sampled_from([None, TRACE]),
     ),
     max_size=30,
 )
