@@ -196,7 +196,7 @@ run() {
 }
 
 parse() {  # sets the options, and `rest` to what follows `--`
-  local argument
+  local argument option
   name="" type="" zone="" workdir="" project="" tier="" runtime_version="" out="" delete="" dry_run=""
   create_flags=() rest=()
   while [ $# -gt 0 ]; do
@@ -204,7 +204,8 @@ parse() {  # sets the options, and `rest` to what follows `--`
     shift
     case "$argument" in
       --name=* | --type=* | --zone=* | --workdir=* | --project=* | --runtime_version=* | --out=*)
-        printf -v "$(expr "$argument" : '--\([a-z_]*\)=')" %s "${argument#*=}" ;;
+        option="${argument%%=*}"
+        printf -v "${option#--}" %s "${argument#*=}" ;;
       --create_flag=*) create_flags+=("${argument#*=}") ;;
       --spot | --reserved)
         [ "${tier:-$argument}" = "$argument" ] || fail "$USAGE" "found --spot and --reserved, expected one of them"

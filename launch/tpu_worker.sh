@@ -22,7 +22,7 @@ find_python() {
   if [ -n "${PYTHON:-}" ]; then return; fi
   PYTHON="$(command -v python3.11 || true)"
   if [ -z "$PYTHON" ]; then
-    python3 -m pip install --quiet --user uv
+    PIP_BREAK_SYSTEM_PACKAGES=1 python3 -m pip install --quiet --user uv  # breaks none: it is the user's
     python3 -m uv python install --quiet 3.11
     PYTHON="$(python3 -m uv python find 3.11)"
   fi
@@ -43,12 +43,18 @@ install() {
   touch "$stamp"
 }
 
-start() {
+of_several() {  # whether the slice has more workers, by the list from which JAX learns who they are
+  local metadata="http://metadata.google.internal/computeMetadata/v1/instance/attributes/worker-network-endpoints"
+  curl --silent --fail --header "Metadata-Flavor: Google" "$metadata" | grep --quiet ,
+}
+
+start() {  # WHAT ARGUMENTS...
   # Holding file 9 open is holding the lock: it is free when next-jax is gone, however it went.
   printf '%s\n' "$1" >"$state/command"
   : >"$state/log"
   rm -f "$state/code" "$state/seen"
   shift
+  if of_several; then set -- --distributed "$@"; fi
   # shellcheck disable=SC2016
   setsid bash -c '
     code=0
@@ -80,7 +86,7 @@ run() {
 stop() {
   if [ ! -e "$state/pid" ] || flock --nonblock "$state/lock" true; then return; fi
   kill -TERM -- "-$(cat "$state/pid")"
-  # With several processes JAX takes SIGTERM for a notice of preemption, and goes on.
+  # JAX can take SIGTERM for a notice of preemption, and go on.
   flock --wait 10 "$state/lock" true || kill -KILL -- "-$(cat "$state/pid")"
 }
 

@@ -30,6 +30,10 @@ case "$1 $2" in
     if [ -e "$STAND_IN/pip_fails" ]; then echo "ERROR: No matching distribution found for jax" >&2; exit 1; fi ;;
 esac
 """
+METADATA = """#!/usr/bin/env bash
+# The metadata server of a TPU VM, as the program that asks it.
+case "$*" in *worker-network-endpoints) echo "$ENDPOINTS" ;; *) exit 22 ;; esac
+"""
 NEXT_JAX = """#!/usr/bin/env bash
 # Does at the N-th start on worker W what the file plays/W-N says: ok, fail, kill or wait (for the file `release`).
 worker="${HOSTNAME##*-w-}"
@@ -109,7 +113,8 @@ def _cloud(tmp_path):
   commit(checkout)
   for name, text in {
       "bin/gcloud": f"#!/usr/bin/env bash\nexec {sys.executable} -S {ROOT}/tests/launch/stand_in_gcloud.py \"$@\"\n",
-      "image/python3.11": PYTHON, "image/next-jax": NEXT_JAX, "play.json": "{}",
+      "image/python3.11": PYTHON, "image/next-jax": NEXT_JAX, "image/curl": METADATA,
+      "play.json": "{}",
   }.items():
     (home / name).parent.mkdir(parents=True, exist_ok=True)
     (home / name).write_text(text)
@@ -161,9 +166,7 @@ def test_every_worker_runs_the_same_commit_with_the_arguments_as_given(cloud):
   head = _git(cloud.checkout, "rev-parse", "HEAD")
   awkward = ("--gin.SEED=1", "--gin.NOTE='two  words, a \"quote\", $HOME and `date`'", "--gin.LIST=(1, 2)")
   assert cloud.run(*RUN, *awkward).returncode == 0
-  expected = [
-      head, "run", "--gin_file=gin_configs/quickstart.gin", *awkward, "--gin.WORKDIR='gs://bucket/next'"
-  ]
+  expected = [head, "run", "--distributed", RUN[-1], *awkward, "--gin.WORKDIR='gs://bucket/next'"]
   assert cloud.started(0) == [expected] and cloud.started(1) == [expected]
 
 
@@ -393,6 +396,7 @@ def test_a_slice_of_one_host_is_one_worker(cloud):
   assert cloud.run("--name=next", "--type=v6e-8", "--zone=z", "--workdir=gs://b/n", *RUN[-2:]).returncode == 0
   create = next(call for call in cloud.calls() if "create" in call)
   assert flag(create, "runtime-version") == "v2-alpha-tpuv6e"
+  assert "--distributed" not in cloud.started(0)[0] and cloud.started(1) == []
   assert "--spot" not in create and not any(word.startswith("--project") for word in create)
 
 
