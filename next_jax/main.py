@@ -1,4 +1,4 @@
-"""The commands: `next-jax run`, `build`, `trace`, `verify`, `report`, `compare`, `prompt` and `doctor`.
+"""The commands: `next-jax run`, `build`, `trace`, `verify`, `report`, `compare`, `rate`, `prompt` and `doctor`.
 
 Each command imports what it needs when it is called: `trace` and `verify` answer in under a
 second because they import neither JAX nor TensorFlow.
@@ -25,6 +25,7 @@ _COMMANDS = {
     "verify": ("next_jax.execution.command", "run samples on the tests of a benchmark and print pass@k"),
     "report": ("next_jax.report.command", "write the report of a work directory again"),
     "compare": ("next_jax.evaluation.command", "say whether one evaluation of the same tasks is better than another"),
+    "rate": ("next_jax.evaluation.raters.command", "let people rate rationales of several models, blind"),
     "doctor": ("next_jax.doctor", "say what is installed, which devices and engines work, what confines programs"),
     "prompt": ("next_jax.prompts.command", "print exactly what a model sees of a task, and its tokens"),
 }

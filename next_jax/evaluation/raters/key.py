@@ -1,0 +1,64 @@
+"""The key of a study: which model, task and sample each opaque id of its pages stands for."""
+
+import dataclasses
+import os
+from typing import ClassVar
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import files
+from next_jax import schema
+
+FILE_NAME = "key.json"
+
+
+class RaterError(errors.UserError):
+  """Evaluations, a key or answers that make no study; the message names the directory, the file or the key."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Item(schema.Record):
+  """What one screen of a page asks about.
+
+  Attributes:
+    item: opaque id, the only one of these that a page holds.
+    model: such as "iteration_03/evaluate/dev".
+  """
+
+  record_name: ClassVar[str] = "rated item"
+  item: str
+  model: str
+  task_id: str
+  sample_index: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Key(schema.Record):
+  """Kept from the raters until their answers are in.
+
+  Attributes:
+    study: digest of all that is rated; pages and answers carry it.
+    built: when the pages were made, ISO 8601, UTC.
+    seed: of tasks, samples, ids and orders.
+    num_raters: so many pages were made.
+    models: in the order in which they were given.
+  """
+
+  record_name: ClassVar[str] = "rater key"
+  study: str
+  built: str
+  seed: int
+  num_raters: int
+  models: tuple[str, ...]
+  items: tuple[Item, ...]
+
+
+def read(path: epath.PathLike) -> Key:
+  """Raises FileError, with the file and the JSON key at fault."""
+  try:
+    return Key.from_json(files.read_json(path))
+  except schema.RecordError as error:
+    raise files.FileError(
+        f"{os.fspath(path)}: {error}; expected the {FILE_NAME} that `next-jax rate make` wrote"
+    ) from None

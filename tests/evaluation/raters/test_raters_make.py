@@ -1,0 +1,168 @@
+"""Studies: what is drawn, in which order, and that a page tells a rater nothing it should not."""
+
+import collections
+import dataclasses
+import json
+
+import pytest
+
+from next_jax import files
+from next_jax import main
+from next_jax import schema
+from next_jax.evaluation.raters import draw
+from next_jax.evaluation.raters import key as key_lib
+from next_jax.evaluation.raters import make
+
+import studies  # beside this file
+
+BUILT = "2026-01-02T03:04:05+00:00"
+
+
+@pytest.fixture(scope="module")
+def directories(tmp_path_factory):
+  return studies.write_run(tmp_path_factory.mktemp("secret_workdir"))
+
+
+@pytest.fixture(scope="module")
+def study(directories, tmp_path_factory):
+  out = tmp_path_factory.mktemp("study")
+  make.make(directories, out, num_tasks=6, seed=3, num_raters=3, built=BUILT)
+  return out
+
+
+def test_a_page_names_no_model_task_kind_file_or_verdict(study, directories):
+  for path in study.glob("rater_*.html"):
+    embedded = json.dumps(studies.page_data(path))
+    hidden = ["initial_value", "corpus/dev", "-count_above-", "timeout", "evaluate", "123456", "no fenced"]
+    for word in (*studies.MODELS, *hidden):
+      assert word not in embedded, word
+    for word in (*studies.MODELS, "secret_workdir", str(directories[0].parent)):
+      assert word not in path.read_text(), word
+    assert set(studies.page_data(path)) == {"study", "built", "page", "questions", "tasks", "items"}
+    assert {key for item in studies.page_data(path)["items"] for key in item} == {"item", "task", "rationale", "diff"}
+
+
+def test_ids_do_not_sort_by_model_or_task(study):
+  key = key_lib.read(study / "key.json")
+  by_id = sorted(key.items, key=lambda item: item.item)
+  models = [item.model for item in by_id]
+  assert models != sorted(models) and len({item.item for item in key.items}) == len(key.items)
+  for model in key.models:  # no model has the low or the high half for itself
+    assert 0 < models[:9].count(model) < 6
+
+
+def test_every_model_is_rated_once_on_every_drawn_task(study):
+  key = key_lib.read(study / "key.json")
+  assert key.models == tuple(f"{model}/evaluate/dev" for model in studies.MODELS)
+  counts = collections.Counter((item.model, item.task_id) for item in key.items)
+  assert len(counts) == 18 and set(counts.values()) == {1}
+  for path in study.glob("rater_*.html"):
+    assert sorted(one["item"] for one in studies.page_data(path)["items"]) == sorted(item.item for item in key.items)
+
+
+def test_every_model_stands_in_every_place_equally_often(study):
+  model_of = {item.item: item.model for item in key_lib.read(study / "key.json").items}
+  for path in study.glob("rater_*.html"):
+    items = studies.page_data(path)["items"]
+    places = collections.Counter((number % 3, model_of[one["item"]]) for number, one in enumerate(items))
+    assert len(places) == 9 and set(places.values()) == {2}
+
+
+def test_places_differ_by_one_at_most_where_tasks_are_no_multiple_of_models(directories):
+  drawn = draw.draw(draw.read(directories), num_tasks=7, seed=0)
+  ordered = draw.order(drawn, seed=0, rater=1)
+  places = collections.Counter((number % 3, one.item.model) for number, one in enumerate(ordered))
+  assert set(places.values()) == {2, 3}
+
+
+def test_the_rationales_of_a_task_follow_each_other(study):
+  for path in study.glob("rater_*.html"):
+    tasks = [one["task"] for one in studies.page_data(path)["items"]]
+    assert tasks == sorted(tasks) and set(collections.Counter(tasks).values()) == {3}
+
+
+def test_raters_see_the_same_in_different_orders(study):
+  orders = [tuple(one["item"] for one in studies.page_data(path)["items"]) for path in study.glob("rater_*.html")]
+  assert len(set(orders)) == 3
+
+
+def test_an_item_shows_the_sample_that_the_key_says(study, directories):
+  key = {item.item: item for item in key_lib.read(study / "key.json").items}
+  samples = {}
+  for directory in directories:
+    for sample in files.read_jsonl(directory / "samples.jsonl", schema.Sample):
+      samples[f"{directory.parent.parent.name}/evaluate/dev", sample.task_id, sample.sample_index] = sample
+  page = studies.page_data(study / "rater_2.html")
+  kinds = set()
+  for one in page["items"]:
+    item = key[one["item"]]
+    sample = samples[item.model, item.task_id, item.sample_index]
+    assert one["rationale"] == (sample.completion if sample.refusal else sample.rationale)
+    assert (one["diff"] is None) == (sample.refusal is not None)
+    assert page["tasks"][one["task"]]["instruction"] == f"Count, number {int(item.task_id[11:14])}."
+    kinds.add(sample.sample_index)
+  assert kinds == {0, 1, 2, 3}  # right, unchanged, wrong, unparsed
+
+
+def test_the_same_seed_gives_the_same_bytes_and_another_seed_another_study(study, directories, tmp_path):
+  make.make(directories, tmp_path / "same", num_tasks=6, seed=3, num_raters=3, built=BUILT)
+  for path in study.iterdir():
+    assert (tmp_path / "same" / path.name).read_bytes() == path.read_bytes()
+  other = make.make(directories, tmp_path / "other", num_tasks=6, seed=4, num_raters=3, built=BUILT)
+  first = key_lib.read(study / "key.json")
+  assert other.study != first.study
+  drawn = {(item.model, item.task_id, item.sample_index) for item in first.items}
+  assert {(item.model, item.task_id, item.sample_index) for item in other.items} != drawn
+
+
+def test_what_a_model_wrote_cannot_leave_its_place(study):
+  text = (study / "rater_1.html").read_text()
+  assert any(one["rationale"] == studies.HOSTILE for one in studies.page_data(study / "rater_1.html")["items"])
+  assert text.count("<script") == 2 and "<!--" not in text and "<img" not in text
+
+
+def test_models_of_two_runs_are_told_apart_by_their_directories(tmp_path):
+  directories = [studies.write_run(tmp_path / run, models=["base"])[0] for run in ("seed_0", "seed_1")]
+  assert [one.model for one in draw.read(directories)] == ["seed_0/base/evaluate/dev", "seed_1/base/evaluate/dev"]
+
+
+def test_the_command_says_where_the_pages_and_the_key_are(directories, tmp_path, capsys):
+  assert main.main(["rate", "make", f"--out={tmp_path}", "--num_tasks=2", "--raters=2", *map(str, directories)]) == 0
+  out = capsys.readouterr().out
+  assert f"page: {tmp_path}/rater_2.html" in out and "2 tasks x 3 models = 6 rationales" in out
+  assert sorted(path.name for path in tmp_path.iterdir()) == ["key.json", "rater_1.html", "rater_2.html"]
+
+
+@pytest.mark.parametrize("arguments, message", [
+    (["{a}", "{gone}"], "gone/tasks.jsonl: no such file; expected the directory of a finished evaluation"),
+    (["{a}", "{a}"], "base/evaluate/dev: given twice"),
+    (["{a}", "{fewer}"], "task 'corpus/dev/002-count_above-initial_value' is not as in"),
+    (["{a}", "{changed}"], "task 'corpus/dev/001-count_above-initial_value' is not as in"),
+    (["{a}", "{silent}"], "task 'corpus/dev/000-count_above-initial_value' has no sample"),
+    (["{a}", "--num_tasks=8"], "--num_tasks: found 8, expected 1 to 7"),
+    (["{a}", "--num_tasks=0"], "--num_tasks: found 0, expected 1 to 7"),
+    (["{a}", "--raters=0"], "--raters: found 0, expected 1 or more"),
+])
+def test_what_makes_no_study_is_refused_in_one_line(directories, tmp_path, capsys, arguments, message):
+  fewer = studies.write_run(tmp_path / "fewer", num_tasks=2, models=["x"])[0]
+  changed, silent = studies.write_run(tmp_path / "others", models=["changed", "silent"])
+  tasks = files.read_jsonl(changed / "tasks.jsonl", schema.RepairTask)
+  tasks[1] = dataclasses.replace(tasks[1], buggy_code="def count_above(values, limit): pass\n", trace=None)
+  files.write_jsonl(changed / "tasks.jsonl", tasks)
+  samples = files.read_jsonl(silent / "samples.jsonl", schema.Sample)
+  files.write_jsonl(silent / "samples.jsonl", samples[4:])
+  places = {"a": directories[0], "gone": tmp_path / "gone", "fewer": fewer, "changed": changed, "silent": silent}
+  all_tasks = [] if any("num_tasks" in one for one in arguments) else ["--num_tasks=7"]
+  out = tmp_path / "out"
+  given = [argument.format(**places) for argument in arguments]
+  assert main.main(["rate", "make", f"--out={out}", *all_tasks, *given]) == 1
+  error = capsys.readouterr().err
+  assert message in error and error.count("\n") == 1
+  assert not out.exists()
+
+
+def test_a_key_is_never_written_over(study, directories, capsys):
+  before = (study / "key.json").read_bytes()
+  assert main.main(["rate", "make", f"--out={study}", str(directories[0])]) == 1
+  assert "key.json: is there already" in capsys.readouterr().err
+  assert (study / "key.json").read_bytes() == before
