@@ -102,6 +102,7 @@ watched() {  # COMMAND: runs it on all workers, keeps what they say, and ends al
         on_workers "$home/launch/tpu_worker.sh stop" </dev/null || true
         ;;
       "worker "[0-9]*": is busy with another run") printf '%s\n' "$line" >"$scratch/busy" ;;
+      "worker "[0-9]*": run was stopped") printf '%s\n' "$line" >"$scratch/stopped" ;;
     esac
   done
 }
@@ -122,7 +123,7 @@ job() {
 install_and_run() {
   local clone="git clone --quiet --config=advice.detachedHead=false next-jax.bundle $home.part"
   say "installing commit $commit on the workers of $name"
-  rm -f "$scratch/failed" "$scratch/busy"
+  rm -f "$scratch/failed" "$scratch/busy" "$scratch/stopped"
   job tpus tpu-vm scp "$scratch/next-jax.bundle" "$name:next-jax.bundle" --worker=all || return
   job watched "{ test -d $home || { rm -rf $home.part && $clone && mv $home.part $home; }; } && \
 $home/launch/tpu_worker.sh install $requirements" || return
@@ -178,6 +179,9 @@ run() {
       fail "$FAILED" "$name goes on with another run: give that run's command to see it, take another --name, or end it:
   gcloud $(quoted compute tpus tpu-vm ssh "$name" "${where[@]}" --worker=all \
     --command="$home/launch/tpu_worker.sh stop")"
+    elif [ -s "$scratch/stopped" ]; then
+      say "error: $(cat "$scratch/stopped"), and not by this script; the same command goes on with it"
+      end "$FAILED"
     else
       lost=$((lost + 1))
       if [ "$lost" = "$ATTEMPTS" ]; then

@@ -384,6 +384,21 @@ def test_another_run_neither_ends_nor_joins_the_one_that_goes_on(cloud):
   assert not cloud.running(0) and not cloud.running(1)
 
 
+def test_a_run_that_is_stopped_on_its_workers_is_not_started_again(cloud):
+  for worker in range(2):
+    cloud.worker_plays(worker, 1, "wait")
+  process = cloud.start(*RUN)
+  while "base/sample: start 1" not in (line := process.stdout.readline()):
+    assert line, process.stderr.read()
+  stop = f"next-jax-{cloud.started(0)[0][0]}/launch/tpu_worker.sh stop"
+  gcloud = ["gcloud", "compute", "tpus", "tpu-vm", "ssh", "next", "--worker=all", f"--command={stop}"]
+  subprocess.run(gcloud, env=cloud.command()["env"], check=True, timeout=60)
+  _, errors = process.communicate(timeout=60)
+  assert process.returncode == 1
+  assert "run was stopped, and not by this script" in errors
+  assert len(cloud.started(0)) == 1
+
+
 def test_a_run_without_a_report_ends_well_and_says_so(cloud):
   cloud.play(report=False)
   done = cloud.run(*RUN)
