@@ -148,7 +148,10 @@
     for (const question of data.questions) {
       const group = form.querySelector(`[data-question="${question.name}"]`);
       group.classList.toggle("open", firstOpen(one) === question);
-      for (const input of group.querySelectorAll("input")) input.checked = input.value === String(given[question.name]);
+      for (const input of group.querySelectorAll("input")) {
+        input.checked = input.value === String(given[question.name]);
+        input.parentElement.classList.toggle("chosen", input.checked);
+      }
     }
     const done = data.items.filter(isAnswered).length;
     progress.value = done;
@@ -197,7 +200,7 @@
   name.value = state.rater;
   name.addEventListener("input", () => { state.rater = name.value; keep(); });
   root.replaceChildren(
-    el("details", {}, el("summary", {}, "How to rate"),
+    el("details", {open: Object.keys(state.answers).length ? null : ""}, el("summary", {}, "How to rate"),
       el("p", {}, "Each screen shows a program with a bug and what one of several models wrote about it: a rationale," +
         " and a fix as the lines that it removes (−) and adds (+). Behind each line of the program stand the states" +
         " that it went through on the first test. Judge the rationale; the fix is there to compare it with. You are" +

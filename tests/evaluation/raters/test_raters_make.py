@@ -4,6 +4,8 @@ import collections
 import dataclasses
 import json
 
+import hypothesis
+from hypothesis import strategies as st
 import pytest
 
 from next_jax import files
@@ -68,11 +70,24 @@ def test_every_model_stands_in_every_place_equally_often(study):
     assert len(places) == 9 and set(places.values()) == {2}
 
 
-def test_places_differ_by_one_at_most_where_tasks_are_no_multiple_of_models(directories):
-  drawn = draw.draw(draw.read(directories), num_tasks=7, seed=0)
-  ordered = draw.order(drawn, seed=0, rater=1)
-  places = collections.Counter((number % 3, one.item.model) for number, one in enumerate(ordered))
-  assert set(places.values()) == {2, 3}
+@hypothesis.given(
+    num_models=st.integers(1, 5), num_tasks=st.integers(1, 12), seed=st.integers(0, 99), rater=st.integers(1, 9)
+)
+def test_an_order_holds_everything_once_and_favours_no_model(num_models, num_tasks, seed, rater):
+  task = studies.make_task(0)
+  drawn = [
+      draw.Drawn(
+          item=key_lib.Item(item=f"{t}-{m}", model=f"model_{m}", task_id=f"task_{t}", sample_index=0), task=task,
+          sample=studies.make_sample(task, 0, "why", "fix"),
+      )
+      for t in range(num_tasks) for m in range(num_models)
+  ]
+  ordered = draw.order(drawn, seed=seed, rater=rater)
+  assert sorted(one.item.item for one in ordered) == sorted(one.item.item for one in drawn)
+  for place in range(num_models):
+    models = collections.Counter(one.item.model for one in ordered[place::num_models])
+    counts = [models[f"model_{m}"] for m in range(num_models)]
+    assert max(counts) - min(counts) <= 1
 
 
 def test_the_rationales_of_a_task_follow_each_other(study):

@@ -85,6 +85,7 @@ def export(page, tmp_path):
 def test_a_study_is_answered_by_keyboard_left_resumed_exported_and_summarized(visit, study, tmp_path, capsys):
   page = visit()
   assert place(page) == "1 of 6 · 0 answered"
+  assert page.get_by_text("Judge the rationale").is_visible()
   given = [("y", "p", "4"), ("n", "n", "1"), ("p", "y", "3")]
   for keys in given:
     type_keys(page, [*keys, "Enter"])
@@ -93,6 +94,7 @@ def test_a_study_is_answered_by_keyboard_left_resumed_exported_and_summarized(vi
   page.reload()
   assert place(page) == "4 of 6 · 3 answered"
   assert page.get_by_label("Your name").input_value() == "Ada L."
+  assert not page.get_by_text("Judge the rationale").is_visible()  # who comes back knows
   page.locator("h2").first.click()  # away from the name
   type_keys(page, ["k"])
   assert chosen(page) == [["bug_explained", "partly"], ["fix_suggested", "yes"], ["overall", "3"]]

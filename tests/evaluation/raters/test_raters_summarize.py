@@ -30,6 +30,12 @@ def key(study):
   return key_lib.read(study / "key.json")
 
 
+@pytest.fixture
+def library():
+  """Agreement of several raters needs it; a single rater does not."""
+  return pytest.importorskip("krippendorff", reason="no package krippendorff; pip install 'next-jax[raters]'")
+
+
 def read(tmp_path, key, *contents):
   paths = [tmp_path / f"{number}.json" for number in range(len(contents))]
   for path, content in zip(paths, contents):
@@ -57,7 +63,7 @@ def test_means_and_wins_of_a_single_rater(tmp_path, key):
   assert overall["agreement"] is None
 
 
-def test_raters_of_a_task_are_averaged_before_the_tasks_are(tmp_path, key):
+def test_raters_of_a_task_are_averaged_before_the_tasks_are(tmp_path, key, library):
   first = key.items[0].task_id
 
   def only_first(item):
@@ -81,16 +87,15 @@ def test_intervals_hold_their_mean(tmp_path, key):
 
 
 def test_what_nobody_answered_has_no_mean(tmp_path, key):
-  first = lambda item: FAIR if item.model.startswith("base") else None
-  found = summary.summarize(key, read(tmp_path, key, studies.rater_file(key, "a", first)))["questions"]["overall"]
+  content = studies.rater_file(key, "a", lambda item: FAIR if item.model.startswith("base") else None)
+  found = summary.summarize(key, read(tmp_path, key, content))["questions"]["overall"]
   assert found["models"]["iteration_01/evaluate/dev"] == {
       "mean": None, "low": None, "high": None, "num_tasks": 0, "num_answers": 0
   }
   assert {one["num_tasks"] for one in found["pairs"]} == {0}
 
 
-def test_agreement_is_full_for_equal_raters_and_about_none_for_random_ones(tmp_path, key):
-  pytest.importorskip("krippendorff", reason="the package krippendorff is missing; pip install 'next-jax[raters]'")
+def test_agreement_is_full_for_equal_raters_and_about_none_for_random_ones(tmp_path, key, library):
   equal = [studies.rater_file(key, name, studies.at_random(5)) for name in "ab"]
   other = [studies.rater_file(key, name, studies.at_random(seed)) for seed, name in enumerate("abcdef")]
   for contents, low, high in ((equal, 1.0, 1.0), (other, -0.25, 0.25)):
@@ -100,8 +105,7 @@ def test_agreement_is_full_for_equal_raters_and_about_none_for_random_ones(tmp_p
       assert found["low"] <= found["alpha"] <= found["high"]
 
 
-def test_alpha_is_that_of_the_literature():
-  pytest.importorskip("krippendorff", reason="the package krippendorff is missing; pip install 'next-jax[raters]'")
+def test_alpha_is_that_of_the_literature(library):
   # Krippendorff, "Computing Krippendorff's Alpha-Reliability" (2011), section C: four observers, twelve units.
   rows = ["123321412...", "1233224125.3", ".3332342251.", "12332441251."]
   raters = [{f"u{i}": float(value) for i, value in enumerate(row) if value != "."} for row in rows]
@@ -111,8 +115,7 @@ def test_alpha_is_that_of_the_literature():
   assert found.low < found.alpha < found.high
 
 
-def test_agreement_on_one_and_the_same_answer_is_not_defined(tmp_path, key):
-  pytest.importorskip("krippendorff", reason="the package krippendorff is missing; pip install 'next-jax[raters]'")
+def test_agreement_on_one_and_the_same_answer_is_not_defined(tmp_path, key, library):
   contents = [studies.rater_file(key, name, lambda item: GOOD) for name in "ab"]
   found = summary.summarize(key, read(tmp_path, key, *contents))["questions"]["overall"]["agreement"]
   assert found == {"alpha": None, "low": None, "high": None, "num_items": 21}
