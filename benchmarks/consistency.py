@@ -3,11 +3,11 @@
     python benchmarks/consistency.py labelled [FILE ...]
     python benchmarks/consistency.py run WORKDIR
 
-`labelled` prints precision and recall of each status, over all statements and by kind, with bootstrap intervals of 95 %,
-for each file of labelled statements; by default those of tests/evaluation/labelled: tuning.txt, which the patterns were
-made with, and held_out.txt, which they were not. Statements that no pattern covers count as missed. `run` prints the
-shares of rationales with a contradiction and of statements that are supported, with intervals over tasks, for each
-evaluation of a run, and how many rationales were checked in a second of CPU time.
+`labelled` prints precision and recall of each status, over all statements and by kind, with bootstrap intervals of 95
+%, for each file of labelled statements; by default those of tests/evaluation/labelled: tuning.txt, which the patterns
+were made with, and held_out.txt, which they were not. Statements that no pattern covers count as missed. `run` prints
+the shares of rationales with a contradiction and of statements that are supported, with intervals over tasks, for
+each evaluation of a run, and how many rationales were checked in a second of CPU time.
 """
 
 import argparse

@@ -21,6 +21,7 @@ from next_jax.evaluation.claims import check_states
 from next_jax.evaluation.claims import evidence
 from next_jax.evaluation.claims import exceptions
 from next_jax.evaluation.claims import executions
+from next_jax.evaluation.claims import literals
 from next_jax.evaluation.claims import results
 from next_jax.evaluation.claims import statement as statement_lib
 from next_jax.evaluation.claims import states
@@ -77,9 +78,17 @@ class Checker:
     if not self._is_traced:
       return Finding(statement=statement, status=UNVERIFIABLE, why="the task has no trace")
     status, why = CHECKS[statement.kind](statement, self._evidence)
-    if status == CONTRADICTED and statement.is_supposed:
+    if status == CONTRADICTED and statement.is_supposed and not self._is_given(statement):
       status, why = UNVERIFIABLE, f"supposed; of this run, {why}"
     return Finding(statement=statement, status=status, why=why)
+
+
+  def _is_given(self, statement: statement_lib.Statement) -> bool:
+    """Whether the run is one that a statement supposes."""
+    return bool(statement.given) and all(
+        any(literals.same(value, state.literal) for state in self._evidence.states.get(name, ()))
+        for name, value in statement.given
+    )
 
 
 _NO_TRACE = schema.Trace(call="", steps=(), outcome="truncated", detail="no trace")

@@ -57,6 +57,9 @@ _LINE_NEVER = re.compile(
     r"|\bskip(?:s|ping|ped)(?: over)? line (?P<skips>\d+)"
 )
 _NEITHER = re.compile(r"\bneither line (?P<one>\d+) nor line (?P<other>\d+) (?:is|was|gets|are|runs?|executes?)\b")
+_LINES_NEVER = re.compile(
+    rf"\blines (?P<one>\d+) and (?P<other>\d+) (?:are|were) (?:never|not) (?:even |ever )?{_RUN}\b"
+)
 _LINE_COUNT = re.compile(
     rf"{_LINE}\s+(?:is |was |gets |only |just |does )*(?:executed|executes|runs?|ran|visited|reached|evaluated"
     rf"|completes)(?: only| just| exactly| a total of| for)*\s+{_TIMES}"
@@ -91,13 +94,15 @@ _LEAVES = re.compile(
     r"(?:the (?:very )?first (?:iteration|pass|round|element|item|value)|one iteration|a single iteration)\b"
 )
 _BRANCH = re.compile(
-    r"\b(?P<branch>else|except|finally|elif|if)(?:[- ](?:branch|block|clause|body|case|part))(?: (?:on|in"
+    r"\b(?P<branch>else|except|finally|elif|if)(?:[- ](?:branch|block|clause|body|case|part|statement))(?: (?:on|in"
     rf"|at) line \d+)?\s+(?:is|was|gets|does|of)?\s*(?P<not>{_NOT}|doesn't)?\s*(?:ever |be )*(?P<verb>{_RUN}"
     r"|executes?|runs?|skipped)\b"
 )
 _CONDITION = re.compile(
-    r"(?:\bcondition (?:[\ue001-\ue003] )?(?:(?:on|in|at|of) line (?P<line>\d+) )?(?:[\ue001-\ue003] )?"
-    r"|(?P<test>(?<!\S)(?=\S)(?!(?:the )?condition\b)[\w\s.<>=!%+*/\ue000\ue002\ue003-]{3,40}?) )"
+    r"(?:\b(?:(?:if|while|loop)[- ])?condition (?:[\ue001-\ue003] )?"
+    r"(?:(?:on|in|at|of) line (?P<line>\d+) )?(?:[\ue001-\ue003] )?"
+    r"|(?P<test>(?<!\S)(?=\S)(?!(?:the )?(?:(?:if|while|loop)[- ])?condition\b)"
+    r"[\w\s.<>=!%+*/\ue000\ue002\ue003-]{3,40}?) )"
     r"(?:is|was|evaluates to|holds|becomes)? ?(?P<how>always|never|constantly) (?:be )?(?P<what>true|false|True"
     r"|False|holds?|[\ue000]|satisfied|met)"
 )
@@ -123,7 +128,7 @@ def executions(sentence: statement_lib.Sentence) -> Iterator[statement_lib.State
     if not sentence.is_wish(match):
       line = next(int(match[g]) for g in ("line", "skipped", "behind", "skips") if match[g])
       yield made(match, "line never runs", place=statement_lib.Place(line=line))
-  for match in _NEITHER.finditer(text):
+  for match in (*_NEITHER.finditer(text), *_LINES_NEVER.finditer(text)):
     for line in (int(match["one"]), int(match["other"])):
       yield made(match, "line never runs", place=statement_lib.Place(line=line))
   for match in _LINE_COUNT.finditer(text):

@@ -29,7 +29,7 @@ _EXPECTED_HERE = (
 )
 _RESULT = re.compile(
     rf"(?P<call>[\ue002])?\s*(?P<verb>\b{_RETURNS})(?: back| us| only| just| the value| simply| a| instead| wrongly"
-    r"| incorrectly)*"
+    r"| incorrectly| (?:its|the) (?:input|argument|list|string|number|result|dict|tuple|same list)(?: unchanged)?,?)*"
     rf" (?P<value>{V}){END}(?:(?:{_INSTEAD}|{_EXPECTED_HERE}) (?P<expected>{V}){END})?"
 )
 _NOUN_IS = re.compile(
@@ -49,6 +49,10 @@ _DIFFERS = re.compile(
     r"|rather than) the (?:expected|wanted|required|right|correct)"
     rf" (?:output |result |value |answer )?(?:of )?(?P<expected>{V})"
 )
+_CALL_IS = re.compile(
+    rf"(?P<call>[\ue002]) ?(?:==|=|is|was|->) ?(?P<value>{V}){END}"
+    rf"(?:(?:{_INSTEAD}|{_EXPECTED_HERE}) (?P<expected>{V}))?"
+)
 _IS_RETURNED = re.compile(
     rf"(?P<value>{V}) (?:is|was|gets|being)(?: being)? (?:returned|produced"
     rf"|the result)\b(?:{_INSTEAD} (?P<expected>{V}))?"
@@ -64,7 +68,7 @@ WANTED_GOT = re.compile(
 _EXPECTS = re.compile(
     rf"(?P<call>[\ue002])?\s*(?:\b(?:[Ee]xpected|[Ee]xpects|[Ee]xpecting|[Ww]ants|[Ww]anted|{_SHOULD}"
     r"|is expected to be)"
-    rf"|\bexpected (?:result|output|value|answer|return value) (?:is|was))"
+    r"|\b(?:expected|correct|right) (?:result|output|value|answer|return value) (?:is|was|would be|should be))"
     r"(?: it| the (?:call|function|result))?(?: (?P<call_behind>[\ue002]))?(?: to (?:be|return|give|equal"
     rf"|yield))? (?P<value>{V}){END}"
 )
@@ -110,7 +114,7 @@ def results(sentence: statement_lib.Sentence) -> Iterator[statement_lib.Statemen
       taken.append(match.span("value"))
       yield sentence.statement(match, "result", "returns", value=got, place=statement_lib.Place())
     yield expected(match, "expected", subject="pair")
-  for pattern in (_DIFFERS, _RESULT, _NOUN_IS, _IS_RETURNED, _BUT_WAS_EXPECTED):
+  for pattern in (_DIFFERS, _CALL_IS, _RESULT, _NOUN_IS, _IS_RETURNED, _BUT_WAS_EXPECTED):
     for match in pattern.finditer(text):
       if match.span("value") in taken or _is_variable_result(pattern, match, sentence):
         continue
@@ -138,8 +142,12 @@ def results(sentence: statement_lib.Sentence) -> Iterator[statement_lib.Statemen
       yield sentence.statement(
           match, "result", "returns", value=sentence.literal(match, group), place=statement_lib.Place()
       )
+  of_variables = states.claimed_values(sentence)
   for pattern in (_EXPECTS, _INSTEAD_OF):
     for match in pattern.finditer(text):
+      said = len(text[: match.start()].rstrip())
+      if (said - 1, said) in of_variables or (of_variables and not taken and _OF_ANYTHING.search(match.group())):
+        continue  # "count is 3 instead of 2", "count is 3, but should be 2"
       if match.span("value") in taken or _is_about_a_variable(text[: match.start()], sentence):
         continue
       groups = match.groupdict()
@@ -194,6 +202,7 @@ def _is_about_a_variable(before: str, sentence: statement_lib.Sentence) -> bool:
   return prose.EXPRESSION in before or bool(re.search(r"\bline \d+[^,;.]{0,20}\Z", before))
 
 
+_OF_ANYTHING = re.compile(r"\b(?:be|been|instead|rather)\b")
 _BUILT_IN = frozenset("max min sum len sorted join split range abs round pop get set list zip map filter".split())
 
 

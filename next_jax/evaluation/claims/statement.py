@@ -57,6 +57,7 @@ class Statement:
     value: what is said of it; `types` for a claim of type, `count` for one of number.
     before: for "changes", the value that it had.
     is_supposed: behind an "if", or of another input, perhaps.
+    given: (variable, value) that it is supposed for; where the run has them, it is about the run.
   """
 
   kind: str
@@ -72,6 +73,7 @@ class Statement:
   test: int | None = None
   arguments: tuple[literals.Literal, ...] = ()
   is_supposed: bool = False
+  given: tuple[tuple[str, literals.Literal], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -88,12 +90,10 @@ V = r"(?:[\ue000]|\b(?:[Nn]one|nothing|null|true|false|zero)\b)"
 NAME = r"\b[A-Za-z_]\w*\b"
 # What may follow a value that is a whole value: "is 3 elements long" and "is 3 + n" say something else.
 END = (
-    r"(?=\s*(?:\Z|[.,;:!?)\]…]|[-–—]+\s|(?:and|but|or|so|yet|then|when|while|where|whereas|which|that|as|at|on|in"
-    r"|after|before"
-    r"|during|because|since|due|instead|rather|until|unless|if|for|from|by|with|without|here|now|again|too|there"
-    r"|also|is|was"
-    r"|should|not|however|although|though|even|every|each|throughout|forever|already|once|to|only|just|the|it|this"
-    r"|inside"
+    r"(?=\s*(?:\Z|[.,;:!?()\]…]|[-–—]+\s|(?:and|but|or|so|yet|then|when|while|where|whereas|which|that|as|at|on|in"
+    r"|after|before|during|because|since|due|instead|rather|until|unless|if|for|from|by|with|without|here|now|again"
+    r"|too|there|also|is|was|should|not|however|although|though|even|every|each|throughout|forever|already|once|to"
+    r"|only|just|the|it|this|inside"
     r"|right|via|of|upon)\b))"
 )
 ADVERB = (
@@ -109,10 +109,10 @@ _WISH = re.compile(
     re.IGNORECASE,
 )
 _IF = re.compile(
-    r"\b(?:if|unless|whenever|suppose|assuming|imagine|in case|say|any|for (?:an?|empty|other"
-    r"|larger|longer|shorter|smaller|odd|even|negative|positive|example|inputs?|members?|every|all)|with (?:an?|no"
-    r"|input|the input)|an? empty|given|in general|usually"
-    r"|when (?:we|you) (?:call|pass)|on an?)\b|\b(?:for|with|on) (?=[^.,;]*[\ue000\ue002])",
+    r"\b(?:if(?! (?:condition|branch|block|clause|body|statement))|unless|whenever|suppose|assuming|imagine|in case"
+    r"|say|any|for (?:an?|empty|other|larger|longer|shorter|smaller|odd|even|negative|positive|example|inputs?|members?"
+    r"|every|all)|with (?:an?|no|input|the input)|an? empty|given|in general|usually|when (?:we|you) (?:call|pass)"
+    r"|on an?)\b|\b(?:for|with|on) (?=[^.,;]*[\ue000\ue002])",
     re.IGNORECASE,
 )
 # Where a wish ends. Not at "and" or "so": "n should be halved, and then total is 7" goes on wishing.
@@ -189,7 +189,15 @@ class Sentence:
     return before[starts[-1] :] if starts else before
 
   def is_wish(self, match: re.Match) -> bool:
-    return _WISH.search(self.clause(match.start())) is not None
+    return _WISH.search(self.clause(match.start())) is not None or _REMEDY.match(self.text) is not None
+
+  def given(self, match: re.Match) -> tuple[tuple[str, literals.Literal], ...]:
+    """What is supposed before a match, where that is nothing but values of variables: "for k=1, ..."."""
+    before = self.text[: match.start()]
+    given = [found for found in _GIVEN.finditer(before) if found["name"] in self.names.variables]
+    if not given or len(given) < len(_IF.findall(before)):
+      return ()
+    return tuple((found["name"], self.literal(found, "value")) for found in given)
 
   def is_supposed(self, match: re.Match) -> bool:
     before = self.text[: match.start()]
@@ -226,7 +234,7 @@ class Sentence:
       fields["place"] = self.place(match)
     return Statement(
         kind=kind, text=self.rationale[start:end], start=start, claim=claim,
-        is_supposed=fields.pop("is_supposed", self.is_supposed(match)), **fields,
+        is_supposed=fields.pop("is_supposed", self.is_supposed(match)), given=self.given(match), **fields,
     )
 
 
@@ -236,6 +244,12 @@ _BEHIND = re.compile(
     r"|round|pass"
     rf"|(?:{_ORDINAL}) (?:iteration|round|pass|loop)))",
     re.IGNORECASE,
+)
+_GIVEN = re.compile(rf"\b(?:for|with|if|on)\s+(?P<name>{NAME}) ?(?:=|==|is) ?(?P<value>{V})")
+# "Setting count to 0 makes it 2": all of the sentence is about another program.
+_REMEDY = re.compile(
+    r"\W*(?:setting|initiali[sz]ing|making|starting|using|moving|swapping|putting|multiplying)\b.*"
+    r"\b(?:makes?|gives?|fix(?:es)?|avoids?|solves?|ensures?)\b"
 )
 _OTHER_RUN = re.compile(r"\b(?:other|second|third|hidden|remaining) (?:public )?(?:tests?|inputs?|cases?|calls?)\b")
 # What ends the reach of a place: "line 3 is never run since x is 0" does not say where x is 0.

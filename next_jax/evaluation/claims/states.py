@@ -152,6 +152,14 @@ def values(sentence: statement_lib.Sentence) -> Iterator[statement_lib.Statement
         yield sentence.statement(match, "value", "holds", subject=subject, **fields(match))
 
 
+def claimed_values(sentence: statement_lib.Sentence) -> list[tuple[int, int]]:
+  """Where in a sentence values are said to be those of variables."""
+  return [
+      match.span("value") for pattern in (_VALUE_OF, _ASSIGNMENT, _IS) for match in pattern.finditer(sentence.text)
+      if match["name"] in sentence.names.variables
+  ]  # fmt: skip
+
+
 def _is_other(before: str, name: str) -> bool:
   """Whether the words before a name make it a part of something else: "the length of xs is 3", "the result is 3"."""
   if _PART_OF.search(before) or (name in _NOUNS and _THE.search(before)):
