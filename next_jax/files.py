@@ -123,26 +123,38 @@ class Shards:
   """A JSONL file written in numbered parts, so that a killed writer continues where it was.
 
   Each part is one atomic file, which also object stores without append can hold. `merge` makes
-  the one file out of them and removes them.
+  the one file out of them and removes them. Of several writers, each has the parts `first`,
+  `first + step`, ...
   """
 
-  def __init__(self, directory: epath.PathLike):
+  def __init__(self, directory: epath.PathLike, *, first: int = 0, step: int = 1):
     self._directory = epath.Path(directory)
+    self._first = first
+    self._step = step
 
   def __len__(self) -> int:
-    """How many parts are written, counted from part 0 without a gap."""
-    number = 0
-    while self._part(number).exists():
-      number += 1
-    return number
+    """How many parts of this writer are written, counted from its first without a gap."""
+    count = 0
+    while self._part(self._first + count * self._step).exists():
+      count += 1
+    return count
+
+  @property
+  def next_number(self) -> int:
+    """Of the part that `append` writes."""
+    return self._first + len(self) * self._step
 
   def append(self, records: Iterable[schema.Record]) -> None:
-    write_jsonl(self._part(len(self)), records)
+    write_jsonl(self._part(self.next_number), records)
+
+  def paths(self) -> list[epath.Path]:
+    """The parts that are written, in order."""
+    return [self._part(self._first + place * self._step) for place in range(len(self))]
 
   def read(self, record_type: type[R]) -> Iterator[R]:
     """All records of all parts."""
-    for number in range(len(self)):
-      yield from read_jsonl(self._part(number), record_type)
+    for path in self.paths():
+      yield from read_jsonl(path, record_type)
 
   def merge(self, path: epath.PathLike, record_type: type[R], order: Callable[[R], Any] | None = None) -> list[R]:
     """Writes all records to `path`, sorted by `order` where one is given, and returns them."""

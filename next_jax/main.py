@@ -5,6 +5,7 @@ second because they import neither JAX nor TensorFlow.
 """
 
 import argparse
+import contextlib
 import errno
 import importlib
 import os
@@ -120,7 +121,7 @@ def _dispatch(argv: list[str]) -> int:
     if arguments.command in _WITH_TENSORFLOW:
       _import_tensorflow()
     return importlib.import_module(_COMMANDS[arguments.command][0]).main(arguments)
-  return _run(arguments.gin_file, bindings)
+  return _run(arguments, bindings)
 
 
 def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
@@ -140,6 +141,25 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     configured_parser.add_argument(
         "--gin_file", action="append", default=[], metavar="PATH", help="a config file; may be given several times"
     )
+    several = configured_parser.add_argument_group(
+        "several processes", "The same command on every host, with a work directory that all of them see."
+    )
+    several.add_argument(
+        "--distributed", action="store_true",
+        help="join the processes that JAX finds out itself: on Cloud TPU, under Slurm, Open MPI or Kubernetes",
+    )
+    several.add_argument(
+        "--coordinator_address", metavar="HOST:PORT", default=os.environ.get("JAX_COORDINATOR_ADDRESS"),
+        help="where process 0 is reached; else JAX_COORDINATOR_ADDRESS",
+    )
+    several.add_argument(
+        "--num_processes", type=int, metavar="N", default=os.environ.get("JAX_NUM_PROCESSES"),
+        help="of all hosts together; else JAX_NUM_PROCESSES",
+    )
+    several.add_argument(
+        "--process_id", type=int, metavar="I", default=os.environ.get("JAX_PROCESS_ID"),
+        help="of this process, from 0 on; else JAX_PROCESS_ID",
+    )
   for name, (module, help_text) in _COMMANDS.items():
     command_parser = commands.add_parser(name, parents=[shared], help=help_text)
     if name in argv:
@@ -147,7 +167,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
   return parser
 
 
-def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
+def _run(arguments: argparse.Namespace, bindings: Sequence[str]) -> int:
   # One CPU device a core, up to the rows of a small batch: XLA runs most of a small network's operations on one
   # thread, so that splitting the batch over devices is what keeps the cores busy. Accelerators are not concerned.
   os.environ.setdefault("JAX_NUM_CPU_DEVICES", str(min(os.cpu_count() or 1, _MOST_CPU_DEVICES)))
@@ -159,16 +179,27 @@ def _run(gin_files: Sequence[str], bindings: Sequence[str]) -> int:
   provenance = importlib.import_module("next_jax.selftrain.provenance")
   # Configs bind `next_jax.main.run`, which is not `__main__.run` under `python -m next_jax.main`.
   run_function = importlib.import_module("next_jax.main").run
-  configuration.parse(gin_files, bindings, run_function)
+  configuration.parse(arguments.gin_file, bindings, run_function)
   program = configuration.construct(run_function)
-  with settings.binding_lookup(configuration.bound_arguments):
+  with settings.binding_lookup(configuration.bound_arguments), _joined(arguments) as group:
     program.prepare()
+    if group.index != 0:
+      program.run()
+      return 0
     with provenance.recorded(program, lambda: configuration.text(run_function)):
       program.run()
-  if any(epath.Path(program.workdir).glob("*/evaluate/*/metrics.json")):
-    # The table and the page; the loop is a floor below the report and knows nothing of it.
-    return main(["report", os.fspath(program.workdir)])
-  return 0
+    if any(epath.Path(program.workdir).glob("*/evaluate/*/metrics.json")):
+      # The table and the page; the loop is a floor below the report and knows nothing of it.
+      return main(["report", os.fspath(program.workdir)])
+    return 0
+
+
+def _joined(arguments: argparse.Namespace) -> contextlib.AbstractContextManager[Any]:
+  """The processes of the run, as `selftrain.processes`; this one alone, unless others are spoken of."""
+  given = {name: getattr(arguments, name) for name in ("coordinator_address", "num_processes", "process_id")}
+  if arguments.distributed or any(value is not None for value in given.values()):
+    return importlib.import_module("next_jax.selftrain.pod").joined(**given)
+  return importlib.import_module("next_jax.selftrain.processes").alone()
 
 
 def _import_tensorflow() -> None:

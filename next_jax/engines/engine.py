@@ -93,13 +93,14 @@ class Engine(Protocol):
 
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: Sampling, seed: int,
-      skip: int = 0,
+      skip: int = 0, step: int = 1,
   ) -> Iterator[list[schema.Sample]]:
     """Draws `num_samples` completions for every example, in chunks of whole tasks.
 
     The random key of a sample is folded from (seed, task_id, sample_index), so it does not depend
-    on the batch. How examples fall into chunks depends on the arguments only; `skip` leaves out
-    that many chunks from the front. `rationale` and `fix` of the samples are left None.
+    on the batch. How examples fall into chunks depends on the other arguments only; `skip` leaves
+    out that many chunks from the front, and of the rest every `step`-th is drawn: so several
+    processes share the work, each on its own devices and without meeting the others. `rationale` and `fix` of the samples are left None.
     """
     ...
 

@@ -52,13 +52,13 @@ class _Scripted(abc.ABC):
 
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine_lib.Sampling,
-      seed: int, skip: int = 0,
+      seed: int, skip: int = 0, step: int = 1,
   ) -> Iterator[list[schema.Sample]]:
     del sampling
     registration = seqio_tasks.registration(task)
     skill = _skill(checkpoint)
     tasks = list(registration.read(split))
-    for start in range(skip * CHUNK_SIZE, len(tasks), CHUNK_SIZE):
+    for start in range(skip * CHUNK_SIZE, len(tasks), step * CHUNK_SIZE):
       chunk = []
       for repair_task in tasks[start : start + CHUNK_SIZE]:
         for index in range(num_samples):

@@ -24,6 +24,7 @@ from next_jax.prompts import prompt as prompts
 from next_jax.prompts import rationales as rationales_lib
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import settings
+from next_jax.selftrain import processes
 from next_jax.selftrain import stage
 
 GIVEN = ("own", "shuffled", "none")
@@ -87,7 +88,8 @@ class ProxyEvaluation(evaluate.Evaluation):
     elif self.given == "none":
       given = [dataclasses.replace(one, rationale="") for one in given]
     path = directory / RATIONALES
-    files.write_jsonl(path, [dataclasses.replace(one, rationale=one.rationale or NONE) for one in given])
+    shown = [dataclasses.replace(one, rationale=one.rationale or NONE) for one in given]
+    processes.current().from_first(lambda: files.write_jsonl(path, shown))
     whose = {"own": "its rationale", "shuffled": "its rationales shuffled", "none": "no rationale"}[self.given]
     return evaluate.Answering(
         checkpoint=self.checkpoint, engine=self.engine, counts=counts, input=f"proxy, {whose}",

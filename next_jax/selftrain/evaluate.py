@@ -15,6 +15,7 @@ from next_jax.execution import executor as executor_lib
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import build
+from next_jax.selftrain import processes
 from next_jax.selftrain import progress
 from next_jax.selftrain import sample as sample_lib
 from next_jax.selftrain import seeds
@@ -146,7 +147,8 @@ def evaluate(
     corpus = build.corpus_of(evaluation.task)
     chosen = subset(tasks, evaluation.num_tasks, seeds.derive(seed, "subset", corpus, evaluation.split))
     progress.say(f"[{stage.name}] {len(chosen):,} tasks x {evaluation.num_samples} samples")
-    files.write_jsonl(directory / "tasks.jsonl", chosen)
+    group = processes.current()
+    group.from_first(lambda: files.write_jsonl(directory / "tasks.jsonl", chosen))
     answering = evaluation.answering(workdir, model, directory, chosen, prompt, sampling_seed)
     task = sample_lib.register_tasks(
         f"{model.name}_{evaluation.name}_tasks", directory / "tasks.jsonl", like=evaluation.task,
@@ -166,13 +168,13 @@ def evaluate(
         "input": answering.input or prompt.shows, "seed": seed, "sampling_seed": sampling_seed,
         **answering.counts, **repair.fix_rate(chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed),
     }
-    files.write_json(directory / "metrics.json", metrics)
+    group.from_first(lambda: files.write_json(directory / "metrics.json", metrics))
     return stage_lib.Outcome(
         metrics=metrics, counts={"tasks": len(chosen), "samples": len(samples), **prompt_counts, **answering.counts},
         timing={"samples_per_second": samples_per_second, "verdicts_per_second": verdicts_per_second},
     )
 
-  metrics = dict(stage.run(work).metrics)
+  metrics = dict(stage.run(work, together=True).metrics)
   progress.say(f"[{stage.name}] {summary(metrics)}")
   return metrics
 

@@ -44,7 +44,7 @@ def finetune(
     tuned, metrics = engine.finetune(task=task, checkpoint=checkpoint, directory=directory, tuning=tuning, seed=seed)
     return stage_lib.Outcome(metrics={"checkpoint": tuned.name, **metrics}, counts={"examples": num_examples})
 
-  manifest = stage.run(work)
+  manifest = stage.run(work, together=True)
   figures = ", ".join(f"{key} {value:g}" for key, value in manifest.metrics.items() if key != "checkpoint")
   progress.say(f"[{name}] {manifest.metrics['checkpoint']}: {figures}")
   return stage.directory / manifest.metrics["checkpoint"], manifest

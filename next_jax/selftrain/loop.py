@@ -23,6 +23,7 @@ from next_jax.selftrain import evaluate as evaluate_lib
 from next_jax.selftrain import filter as filter_lib
 from next_jax.selftrain import filters as filters_lib
 from next_jax.selftrain import finetune as finetune_lib
+from next_jax.selftrain import processes
 from next_jax.selftrain import progress
 from next_jax.selftrain import sample as sample_lib
 from next_jax.selftrain import seeds
@@ -226,7 +227,7 @@ class _Run:
       counts = {"samples": len(samples), "refused": sum(s.refusal is not None for s in samples), **prompt_counts}
       return stage_lib.Outcome(counts=counts, timing={"samples_per_second": rate})
 
-    sampled = sampling.run(sample)
+    sampled = sampling.run(sample, together=True)
     verifying = stage_lib.Stage(
         name=f"{name}/verify", workdir=self._workdir, settings={"executor": loop.executor},
         inputs={"samples": sampled.fingerprint},
@@ -240,7 +241,7 @@ class _Run:
       counts = {"verdicts": len(verdicts), "passed": sum(v.passed for v in verdicts)}
       return stage_lib.Outcome(counts=counts, timing={"verdicts_per_second": rate})
 
-    verified = verifying.run(verify)
+    verified = verifying.run(verify, together=True)
     counts = verified.counts
     progress.say(f"[{name}/verify] {counts['passed']:,} of {counts['verdicts']:,} samples pass all tests")
     return filter_lib.Source(
@@ -310,13 +311,14 @@ class _Run:
     evaluation = self._loop.evaluations[0]
     rates = {model.name: self._metrics[model.name]["pass_at"]["1"] for model in models}
     best = max(models, key=lambda model: rates[model.name]["value"])
-    files.write_json(self._workdir / "best.json", {
+    chosen = {
         "model": best.name,
         "checkpoint": _relative(best.checkpoint, self._workdir),
         "evaluation": evaluation.name,
         "pass_at_1": rates,
         "why": f"highest pass@1 on evaluation {evaluation.name!r} ({evaluation.task}, split {evaluation.split!r})",
-    })
+    }
+    processes.current().from_first(lambda: files.write_json(self._workdir / "best.json", chosen))
     progress.say(f"[best] {best.name}: pass@1 {rates[best.name]['value']:.3f} on {evaluation.name}")
     return best
 

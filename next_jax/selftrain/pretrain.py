@@ -123,7 +123,8 @@ class Pretraining:
       progress.say(f"[demonstrations] {self.num_demonstrations:,} demonstrations of {self.corpus.name}")
       with progress.Bar(self.num_demonstrations, "demonstrations", stage_lib.count_parts(path)) as bar:
 
-        def chunks(skip: int) -> Iterator[list[examples.Example]]:
+        def chunks(skip: int, step: int) -> Iterator[list[examples.Example]]:
+          del step  # 1: not written together, the corpus has worker processes of its own
           start = skip * PART_SIZE
           demonstrations = self.corpus.demonstrations(
               max(0, self.num_demonstrations - start), start=start, num_workers=self.num_workers

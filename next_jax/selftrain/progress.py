@@ -1,9 +1,11 @@
-"""What a run says while it works: a line for each stage, a bar with rate and time left."""
+"""What a run says while it works: a line for each stage, a bar with rate and time left; of several processes, the first."""
 
 import sys
 import time
 
 import tqdm
+
+from next_jax.selftrain import processes
 
 
 class Bar:
@@ -19,6 +21,7 @@ class Bar:
     self._bar = tqdm.tqdm(
         total=total, unit=f" {unit}", initial=done, mininterval=0.2 if in_terminal else 30.0, file=sys.stderr,
         ncols=None if in_terminal else 100, dynamic_ncols=in_terminal, leave=not in_terminal,
+        disable=processes.current().index != 0,
         bar_format="  {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left",
     )
 
@@ -39,5 +42,7 @@ class Bar:
 
 def say(text: str) -> None:
   """One line for the user on stdout, at once."""
+  if processes.current().index != 0:
+    return
   tqdm.tqdm.write(text, file=sys.stdout)
   sys.stdout.flush()

@@ -11,6 +11,7 @@ from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import seqio_tasks
+from next_jax.selftrain import processes
 from next_jax.selftrain import progress
 from next_jax.selftrain import stage as stage_lib
 
@@ -31,16 +32,17 @@ def sample(
   The engine shows how far it is: it knows what a chunk costs.
 
   Returns:
-    All samples, and the samples per second of this call.
+    All samples, and the samples per second of this call, in all processes together.
   """
   registration = seqio_tasks.registration(task)
   places = {repair_task.task_id: place for place, repair_task in enumerate(registration.read(split))}
   began, count = time.monotonic(), 0
 
-  def chunks(skip: int) -> Iterator[list[schema.Sample]]:
+  def chunks(skip: int, step: int) -> Iterator[list[schema.Sample]]:
     nonlocal count
     for chunk in engine.sample(
-        task=task, split=split, checkpoint=checkpoint, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip
+        task=task, split=split, checkpoint=checkpoint, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
+        step=step,
     ):
       yield [parsed(sample, registration.prompt) for sample in chunk]
       count += len(chunk)
@@ -48,7 +50,7 @@ def sample(
   samples = stage_lib.sharded(
       path, schema.Sample, chunks, order=lambda sample: (places[sample.task_id], sample.sample_index)
   )
-  return samples, count / max(time.monotonic() - began, 1e-9)
+  return samples, sum(processes.current().gather(count)) / max(time.monotonic() - began, 1e-9)
 
 
 def parsed(sample: schema.Sample, prompt: prompts.Prompt) -> schema.Sample:

@@ -5,6 +5,9 @@ and is never touched again. Before the work begins, `claim.json` says with what 
 stage that is started again with others is refused, not mixed. Seconds and rates go to
 `timing.json`, because everything else in the directory is the same bytes however often the run
 was killed.
+
+In a run of several processes the first writes manifests and merged files; a stage that is done together
+has parts written by all, whose numbers and contents are those of one process.
 """
 
 import dataclasses
@@ -18,6 +21,7 @@ from etils import epath
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
+from next_jax.selftrain import processes
 from next_jax.selftrain import settings as settings_lib
 
 MANIFEST, CLAIM, TIMING = "stage.json", "claim.json", "timing.json"
@@ -94,8 +98,14 @@ class Stage:
   def directory(self) -> epath.Path:
     return self.workdir / self.name
 
-  def run(self, work: Callable[[epath.Path], Outcome]) -> Manifest:
-    """Does the work, unless it was done; raises StageError when it was done or begun with other settings."""
+  def run(self, work: Callable[[epath.Path], Outcome], *, together: bool = False) -> Manifest:
+    """Does the work, unless it was done; raises StageError when it was done or begun with other settings.
+
+    Args:
+      work: gives the outcome; what process 0 gives counts.
+      together: all processes work, and meet in it; else process 0 works and the others wait.
+    """
+    group = processes.current()
     description = settings_lib.describe(self.settings)
     claim = {
         "stage": self.name,
@@ -103,32 +113,49 @@ class Stage:
         "settings": description,
         "inputs": dict(self.inputs),
     }
+    finished, resumed = group.from_first(lambda: self._begin(claim))
+    if finished is not None:
+      return Manifest(**finished)
+    began = time.monotonic()
+    outcome = None
+    try:
+      if together:
+        outcome = work(self.directory)
+        group.gather(None)
+      elif group.index == 0:
+        with processes.alone():
+          outcome = work(self.directory)
+    except (errors.UserError, processes.Stopped):
+      if group.index == 0 and [path.name for path in self.directory.iterdir()] == [CLAIM]:
+        (self.directory / CLAIM).unlink()  # nothing was made with these settings yet: others may come
+      raise
+    seconds = time.monotonic() - began
+    return Manifest(**group.from_first(lambda: self._finish(claim, outcome, seconds, resumed)))
+
+  def _begin(self, claim: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
+    """The manifest, where the work is done, and whether it goes on from a killed one; claims the directory."""
     claim_path = self.directory / CLAIM
     manifest = read_manifest(self.directory)
     if manifest is not None:
       self._check(dataclasses.asdict(manifest), claim, MANIFEST)
       claim_path.unlink(missing_ok=True)
-      return manifest
+      return dataclasses.asdict(manifest), False
     resumed = claim_path.exists()
     if resumed:
       self._check(files.read_json(claim_path), claim, CLAIM)
     else:
       files.write_json(claim_path, claim)
     _sweep(self.directory)
-    began = time.monotonic()
-    try:
-      outcome = work(self.directory)
-    except errors.UserError:
-      if [path.name for path in self.directory.iterdir()] == [CLAIM]:
-        claim_path.unlink()  # nothing was made with these settings yet: others may come
-      raise
-    seconds = time.monotonic() - began
+    return None, resumed
+
+  def _finish(self, claim: Mapping[str, Any], outcome: Outcome, seconds: float, resumed: bool) -> dict[str, Any]:
+    """Writes the manifest, last of all, and returns it."""
     manifest = Manifest(**claim, metrics=dict(outcome.metrics), counts=dict(outcome.counts))
     rates = {name: round(value, 3) for name, value in outcome.timing.items()}
     files.write_json(self.directory / TIMING, {"seconds": round(seconds, 3), "resumed": resumed, **rates})
     files.write_json(self.directory / MANIFEST, dataclasses.asdict(manifest))
-    claim_path.unlink(missing_ok=True)
-    return manifest
+    (self.directory / CLAIM).unlink(missing_ok=True)
+    return dataclasses.asdict(manifest)
 
   def _check(self, found: Mapping[str, Any], expected: Mapping[str, Any], file_name: str) -> None:
     if found.get("fingerprint") == expected["fingerprint"]:
@@ -155,32 +182,49 @@ class Stage:
 def sharded(
     path: epath.Path,
     record_type: type[R],
-    chunks: Callable[[int], Iterable[list[R]]],
+    chunks: Callable[[int, int], Iterable[list[R]]],
     *,
     order: Callable[[R], Any] | None = None,
 ) -> list[R]:
   """Writes the records of all chunks to `path`, in parts that a killed run continues from.
 
   Args:
-    chunks: `chunks(skip)` gives the chunks from number `skip` on; always the same ones.
+    chunks: `chunks(skip, step)` gives every `step`-th chunk from number `skip` on; always the same ones. Each process
+      asks for every `count`-th, so that together they write the parts that one process writes.
     order: key to sort the whole file by; None keeps the order of the chunks.
   """
-  parts_directory = path.parent / f"{path.stem}.parts"
-  parts = files.Shards(parts_directory)
-  if path.exists():  # killed after the file was written, before its parts were gone
-    if parts_directory.exists():
-      parts_directory.rmtree()
+  group = processes.current()
+  if group.from_first(lambda: _is_merged(path)):
     return files.read_jsonl(path, record_type)
-  for records in chunks(len(parts)):
+  parts = _own_parts(path)
+  for records in chunks(parts.next_number, group.count):
     parts.append(records)
-  return parts.merge(path, record_type, order)
+  group.gather(None)
+  merged = files.Shards(_parts_directory(path)).merge(path, record_type, order) if group.index == 0 else None
+  group.gather(None)
+  return files.read_jsonl(path, record_type) if merged is None else merged
 
 
 def count_parts(path: epath.Path) -> int:
-  """Records of `path` that a killed run had written to parts, or all once the file is there."""
-  parts_directory = path.parent / f"{path.stem}.parts"
-  written = [path] if path.exists() else sorted(parts_directory.glob("part-*.jsonl"))
+  """Records of `path` that this process had written to parts when it was killed, or all once the file is there."""
+  written = [path] if path.exists() else _own_parts(path).paths()
   return sum(part.read_bytes().count(b"\n") for part in written)
+
+
+def _is_merged(path: epath.Path) -> bool:
+  """Whether a run was killed after the file was written, before its parts were gone; removes them."""
+  if path.exists() and _parts_directory(path).exists():
+    _parts_directory(path).rmtree()
+  return path.exists()
+
+
+def _parts_directory(path: epath.Path) -> epath.Path:
+  return path.parent / f"{path.stem}.parts"
+
+
+def _own_parts(path: epath.Path) -> files.Shards:
+  group = processes.current()
+  return files.Shards(_parts_directory(path), first=group.index, step=group.count)
 
 
 def batches(items: Iterable[R], size: int, group: Callable[[R], Any]) -> Iterator[list[R]]:

@@ -9,6 +9,7 @@ from etils import epath
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import program as programs
+from next_jax.selftrain import processes
 from next_jax.selftrain import progress
 from next_jax.selftrain import stage as stage_lib
 
@@ -32,14 +33,16 @@ def verify(
     samples: those of a task are neighbours.
 
   Returns:
-    All verdicts, and the verdicts per second of this call.
+    All verdicts, and the verdicts per second of this call, in all processes together.
   """
   by_id = {task.task_id: task for task in tasks}
   batches = list(stage_lib.batches(samples, BATCH_SIZE, lambda sample: sample.task_id))
-  with progress.Bar(len(samples), "verdicts", stage_lib.count_parts(path)) as bar:
+  group = processes.current()
+  own = sum(map(len, batches[group.index :: group.count]))
+  with progress.Bar(own, "verdicts", stage_lib.count_parts(path)) as bar:
 
-    def chunks(skip: int) -> Iterator[list[schema.Verdict]]:
-      remaining = batches[skip:]
+    def chunks(skip: int, step: int) -> Iterator[list[schema.Verdict]]:
+      remaining = batches[skip::step]
       # One stream over all batches keeps the workers busy at the batches' ends.
       programs_to_run = (_program(by_id[s.task_id], s) for batch in remaining for s in _distinct(batch))
       with contextlib.closing(executor.verify(programs_to_run)) as found:
@@ -48,7 +51,7 @@ def verify(
           yield [_verdict_of(sample, by_fix) for sample in batch]
           bar.advance(len(batch))
 
-    return stage_lib.sharded(path, schema.Verdict, chunks), bar.rate()
+    return stage_lib.sharded(path, schema.Verdict, chunks), sum(group.gather(bar.rate()))
 
 
 def _distinct(batch: Sequence[schema.Sample]) -> Iterator[schema.Sample]:

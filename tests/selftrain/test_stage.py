@@ -80,8 +80,8 @@ def test_a_damaged_manifest_is_named(tmp_path):
 def test_a_killed_file_of_shards_ends_with_the_same_bytes(tmp_path, kill_at):
   produced = []
 
-  def chunks(skip, kill=None):
-    for number in range(skip, 4):
+  def chunks(skip, step, kill=None):
+    for number in range(skip, 4, step):
       if number == kill:
         raise Killed()
       produced.append(number)
@@ -89,7 +89,7 @@ def test_a_killed_file_of_shards_ends_with_the_same_bytes(tmp_path, kill_at):
 
   def write(path, kill=None):
     return stage.sharded(
-        path, schema.Verdict, lambda skip: chunks(skip, kill), order=lambda v: (v.task_id, v.sample_index)
+        path, schema.Verdict, lambda skip, step: chunks(skip, step, kill), order=lambda v: (v.task_id, v.sample_index)
     )
 
   (tmp_path / "a").mkdir()
@@ -111,7 +111,7 @@ def test_parts_left_behind_by_a_killed_merge_are_swept(tmp_path):
   path = epath.Path(tmp_path / "verdicts.jsonl")
   files.write_jsonl(path, [verdict(0)])
   files.write_jsonl(tmp_path / "verdicts.parts" / "part-00001.jsonl", [verdict(1)])
-  assert stage.sharded(path, schema.Verdict, lambda skip: pytest.fail("nothing is left to do")) == [verdict(0)]
+  assert stage.sharded(path, schema.Verdict, lambda skip, step: pytest.fail("nothing is left to do")) == [verdict(0)]
   assert not (tmp_path / "verdicts.parts").exists()
 
 

@@ -70,7 +70,7 @@ def save(
   state = {"step": np.asarray(step, np.int32)}
   if opt_state is not None:
     state["param_states"] = _prune(serialization.to_state_dict(opt_state))
-  with _checkpointer() as checkpointer:
+  with _checkpointer(together=True) as checkpointer:
     checkpointer.save(partial / "state", args=ocp.args.PyTreeSave({"target": params, "state": state}))
   if jax.process_index() == 0:
     files.write_json(partial / "metrics.json", dict(metrics))
@@ -81,6 +81,8 @@ def save(
 
 def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> tuple[int, Any, Any]:
   """(step, params, opt_state) of a checkpoint, laid out as the templates.
+
+  Of several processes all call it together, unless the parameters shall lie on the devices of this one only.
 
   Args:
     path: a directory `.../checkpoint_N`.
@@ -99,8 +101,9 @@ def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> 
   template = {"target": params, "state": {"step": jax.ShapeDtypeStruct((), np.int32)}}
   if opt_state is not None:
     template["state"]["param_states"] = _prune(serialization.to_state_dict(opt_state))
+  is_own = all(leaf.sharding.is_fully_addressable for leaf in jax.tree.leaves(params))
   try:
-    with _checkpointer() as checkpointer:
+    with _checkpointer(together=not is_own) as checkpointer:
       found = checkpointer.metadata(path / "state").item_metadata.tree
       _compare(path, found, template, whole_optimizer=opt_state is not None)
       restore_args = jax.tree.map(_restore_argument, template)
@@ -142,8 +145,15 @@ def _absolute(path: epath.PathLike) -> epath.Path:
   return epath.Path(path) if "://" in os.fspath(path) else epath.Path(os.path.abspath(path))
 
 
-def _checkpointer() -> ocp.Checkpointer:
-  return ocp.Checkpointer(ocp.PyTreeCheckpointHandler(use_ocdbt=True, use_zarr3=False))
+def _checkpointer(*, together: bool) -> ocp.Checkpointer:
+  processes = ocp.options.MultiprocessingOptions()
+  if not together and jax.process_count() > 1:
+    this = jax.process_index()
+    processes = ocp.options.MultiprocessingOptions(
+        primary_host=this, active_processes={this}, barrier_sync_key_prefix=f"process_{this}"
+    )
+  handler = ocp.PyTreeCheckpointHandler(use_ocdbt=True, use_zarr3=False, multiprocessing_options=processes)
+  return ocp.Checkpointer(handler, multiprocessing_options=processes)
 
 
 def _restore_argument(leaf: Any) -> ocp.RestoreArgs:

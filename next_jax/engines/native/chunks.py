@@ -46,9 +46,10 @@ def sample(
     sampling: engine.Sampling,
     seed: int,
     skip: int,
+    step: int,
     start: Callable[[], Complete],
 ) -> Iterator[list[schema.Sample]]:
-  """Samples of each chunk but the first `skip`; see `engine.Engine.sample`.
+  """Samples of every `step`-th chunk but the first `skip`; see `engine.Engine.sample`.
 
   Args:
     task: with the string feature `task_id`.
@@ -58,6 +59,7 @@ def sample(
     sampling: its lengths are used here.
     seed: for the record; whoever completes uses it.
     skip: chunks to leave out from the front.
+    step: of the rest, every `step`-th is completed.
     start: called once, before the first chunk that is completed; gives the function that completes
       (prompts, task ids) of a chunk.
   """
@@ -74,26 +76,28 @@ def sample(
   chunks = [fitting[first : first + chunk_tasks] for first in range(0, len(fitting), chunk_tasks)]
   refused = order[len(fitting) :]
   refused_chunks = [refused[first : first + chunk_tasks] for first in range(0, len(refused), chunk_tasks)]
+  wanted = range(skip, len(chunks) + len(refused_chunks), step)
+  own = [len(chunk) * num_samples for chunk in (chunks + refused_chunks)[skip % step :: step]]
 
   bar = tqdm.tqdm(
-      total=len(prompts) * num_samples, desc="sampling", unit="sample", file=sys.stderr, mininterval=1.0,
-      initial=num_samples * sum(len(chunk) for chunk in (chunks + refused_chunks)[:skip]),
+      total=sum(own), desc="sampling", unit="sample", file=sys.stderr, mininterval=1.0,
+      initial=sum(own[: skip // step]),
       disable=jax.process_index() != 0,
   )  # fmt: skip
   vocabulary = task.output_features["targets"].vocabulary
-  complete = start() if chunks[skip:] else None
+  complete = start() if skip < len(chunks) else None
   with bar:
-    for chunk in chunks[skip:]:
-      ids = [task_ids[number] for number in chunk]
-      samples = _decoded(complete([prompts[number] for number in chunk], ids), ids, num_samples, vocabulary, seed)
-      bar.update(len(samples))
-      yield samples
-    for chunk in refused_chunks[max(0, skip - len(chunks)) :]:
-      samples = [
-          _refused(task_ids[number], index, len(prompts[number]), sampling.max_prompt_length, seed)
-          for number in chunk
-          for index in range(num_samples)
-      ]
+    for place in wanted:
+      if place < len(chunks):
+        chunk = chunks[place]
+        ids = [task_ids[number] for number in chunk]
+        samples = _decoded(complete([prompts[number] for number in chunk], ids), ids, num_samples, vocabulary, seed)
+      else:
+        samples = [
+            _refused(task_ids[number], index, len(prompts[number]), sampling.max_prompt_length, seed)
+            for number in refused_chunks[place - len(chunks)]
+            for index in range(num_samples)
+        ]
       bar.update(len(samples))
       yield samples
 

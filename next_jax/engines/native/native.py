@@ -1,4 +1,4 @@
-"""The engine that needs nothing but Flax, Optax and Orbax, from a laptop to one host."""
+"""The engine that needs nothing but Flax, Optax and Orbax, from a laptop to several hosts."""
 
 from collections.abc import Iterator, Sequence
 import dataclasses
@@ -23,7 +23,10 @@ from next_jax.models import transformer
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NativeEngine:
-  """`engine.Engine` over all local devices.
+  """`engine.Engine` over all devices.
+
+  Several processes train together, over the devices of all; each samples and scores by itself, over its own, so that a
+  network has to fit there.
 
   Attributes:
     network: sizes of the network; checkpoints must be of these.
@@ -65,6 +68,13 @@ class NativeEngine:
   def layout(self) -> sharding.Layout:
     return sharding.Layout.over_all_devices(model_parallelism=self.model_parallelism, rules=self.axis_rules)
 
+  @functools.cached_property
+  def own_layout(self) -> sharding.Layout:
+    """Where this process samples and scores."""
+    if jax.process_count() == 1:
+      return self.layout
+    return sharding.Layout.over_own_devices(model_parallelism=self.model_parallelism, rules=self.axis_rules)
+
   def finetune(
       self, *, task: str, checkpoint: epath.PathLike | None, directory: epath.PathLike, tuning: engine.Tuning, seed: int
   ) -> tuple[epath.Path, dict[str, float]]:
@@ -74,7 +84,7 @@ class NativeEngine:
     def initial_params():
       if checkpoint is None:
         return trainer.random_parameters(transformer.Transformer(self.network), self.layout, seed)
-      return self._restore(checkpoint)
+      return self._restore(checkpoint, self.layout)
 
     return trainer.Trainer(
         network=self.network,
@@ -94,14 +104,14 @@ class NativeEngine:
 
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
-      seed: int, skip: int = 0,
+      seed: int, skip: int = 0, step: int = 1,
   ) -> Iterator[list[schema.Sample]]:  # fmt: skip
     """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     chunk_tasks = max(1, min(self.sample_batch_size // num_samples, self.max_chunk_tasks))
 
     def start() -> chunks.Complete:
-      params = self._restore(checkpoint)
+      params = self._restore(checkpoint, self.own_layout)
       return lambda prompts, task_ids: self._sampler.complete(
           params,
           prompts=prompts,
@@ -115,14 +125,14 @@ class NativeEngine:
 
     return chunks.sample(
         found, split, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
-        start=start,
+        step=step, start=start,
     )  # fmt: skip
 
   def score(self, *, task: str, split: str, checkpoint: epath.PathLike) -> Iterator[engine.Score]:
     """See `engine.Engine.score`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     examples, task_ids = examples_lib.read_with_ids(found, split)
-    params = self._restore(checkpoint)
+    params = self._restore(checkpoint, self.own_layout)
     target_lengths = examples.lengths - examples.input_lengths
     for number, log_probability in enumerate(self._scorer.score(params, examples)):
       yield engine.Score(
@@ -131,13 +141,13 @@ class NativeEngine:
 
   @functools.cached_property
   def _sampler(self) -> sampler.Sampler:
-    return sampler.Sampler(self.network, self.layout, bidirectional_prompts=self.bidirectional_prompts)
+    return sampler.Sampler(self.network, self.own_layout, bidirectional_prompts=self.bidirectional_prompts)
 
   @functools.cached_property
   def _scorer(self) -> scorer.Scorer:
-    return scorer.Scorer(self.network, self.layout, bidirectional_prompts=self.bidirectional_prompts)
+    return scorer.Scorer(self.network, self.own_layout, bidirectional_prompts=self.bidirectional_prompts)
 
-  def _restore(self, checkpoint: epath.PathLike) -> Any:
-    """Parameters of a checkpoint, laid out over the devices."""
+  def _restore(self, checkpoint: epath.PathLike, layout: sharding.Layout) -> Any:
+    """Parameters of a checkpoint, laid out over devices."""
     model = transformer.Transformer(self.network)
-    return checkpoints.restore(checkpoint, trainer.abstract_parameters(model, self.layout))[1]
+    return checkpoints.restore(checkpoint, trainer.abstract_parameters(model, layout))[1]

@@ -1,4 +1,4 @@
-"""Where parameters and batches lie: a mesh over all devices, and rules from axis names to it."""
+"""Where parameters and batches lie: a mesh over devices, and rules from axis names to it."""
 
 from collections.abc import Iterator, Sequence
 import contextlib
@@ -32,16 +32,25 @@ class MeshError(errors.UserError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
-  """A mesh `("data", "model")` over all devices, and logical axis rules."""
+  """A mesh `("data", "model")` over devices, and logical axis rules."""
 
   mesh: jax.sharding.Mesh
   rules: tuple[tuple[str, str | None], ...] = DEFAULT_RULES
 
   @classmethod
   def over_all_devices(cls, *, model_parallelism: int = 1, rules: Sequence[Sequence[str | None]] = DEFAULT_RULES):
-    devices = jax.devices()
+    """Over the devices of all processes, which compute together."""
+    return cls._over(jax.devices(), "devices", model_parallelism, rules)
+
+  @classmethod
+  def over_own_devices(cls, *, model_parallelism: int = 1, rules: Sequence[Sequence[str | None]] = DEFAULT_RULES):
+    """Over the devices of this process, which waits for no other."""
+    return cls._over(jax.local_devices(), "devices of a process, which samples by itself", model_parallelism, rules)
+
+  @classmethod
+  def _over(cls, devices: Sequence[jax.Device], what: str, model_parallelism: int, rules: Sequence[Any]):
     if model_parallelism < 1 or len(devices) % model_parallelism:
-      raise MeshError(f"model_parallelism: found {model_parallelism}, expected a divisor of the {len(devices)} devices")
+      raise MeshError(f"model_parallelism: found {model_parallelism}, expected a divisor of the {len(devices)} {what}")
     grid = np.asarray(devices).reshape(-1, model_parallelism)
     return cls(mesh=jax.sharding.Mesh(grid, ("data", "model")), rules=tuple((name, axis) for name, axis in rules))
 

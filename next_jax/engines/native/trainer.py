@@ -88,7 +88,8 @@ class Trainer:
     start, params, opt_state, progress = self._start(done, directory, initial_params, optimizer)
     tuning = dataclasses.replace(tuning, accumulation=self._accumulation(tuning))
     step_function = self._step_function(optimizer, params, opt_state)
-    dropout_key = jax.device_put(jax.random.key(seed), self.layout.replicated())
+    # Made where it will lie: `device_put` takes no key to the devices of other processes.
+    dropout_key = jax.jit(jax.random.key, static_argnums=0, out_shardings=self.layout.replicated())(seed)
     writer = None
     if self.write_summaries and jax.process_index() == 0:
       writer = metric_writers.SummaryWriter(str(directory))

@@ -80,6 +80,11 @@ class T5XEngine:
 
   @functools.cached_property
   def layout(self) -> sharding.Layout:
+    if jax.process_count() > 1:
+      raise sharding.MeshError(
+          f"T5XEngine: found {jax.process_count()} processes, expected one; with several, use"
+          " gin_configs/engines/native.gin"
+      )
     return sharding.Layout.over_all_devices(model_parallelism=self.model_parallelism, rules=self.axis_rules)
 
   def finetune(
@@ -103,7 +108,7 @@ class T5XEngine:
 
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
-      seed: int, skip: int = 0,
+      seed: int, skip: int = 0, step: int = 1,
   ) -> Iterator[list[schema.Sample]]:  # fmt: skip
     """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
@@ -119,7 +124,7 @@ class T5XEngine:
 
     return chunks.sample(
         found, split, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
-        start=start,
+        step=step, start=start,
     )  # fmt: skip
 
   def score(self, *, task: str, split: str, checkpoint: epath.PathLike) -> Iterator[engine.Score]:
