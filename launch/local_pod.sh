@@ -1,0 +1,58 @@
+#!/usr/bin/env bash
+# Runs `next-jax run` in N processes of this machine, joined as the hosts of a pod are: what several hosts will do, tried
+# on one.
+#   launch/local_pod.sh 2 -- --gin_file=gin_configs/smoke.gin --gin.WORKDIR="'/tmp/smoke'"
+# Each process has its share of the cores as CPU devices, unless JAX_NUM_CPU_DEVICES says otherwise. Ends with 0 when all
+# processes do, else with the code of the first that failed, when the others have stopped.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+GRACE_SECONDS=30  # for the others to say why they stop; a process that was killed is not missed for 100 s
+
+usage="usage: launch/local_pod.sh N -- ARGUMENTS OF next-jax run"
+if [[ $# -lt 2 || ! $1 =~ ^[1-9][0-9]*$ || $2 != -- ]]; then
+  echo "$usage; found: $*" >&2
+  exit 2
+fi
+count="$1"
+shift 2
+if ! command -v next-jax >/dev/null; then
+  # shellcheck source=launch/environment.sh
+  . launch/environment.sh
+  install_project
+fi
+
+# shellcheck disable=SC2329  # called by the traps
+stop() {
+  local running
+  mapfile -t running < <(jobs -pr)
+  if [ "${#running[@]}" -gt 0 ]; then
+    kill "-$1" "${running[@]}" 2>/dev/null || true
+  fi
+}
+trap 'stop KILL' EXIT
+trap 'stop TERM; exit 130' INT
+trap 'stop TERM; exit 143' TERM
+
+share=$(($(nproc) / count))
+export JAX_NUM_CPU_DEVICES="${JAX_NUM_CPU_DEVICES:-$((share > 0 ? share : 1))}"
+port="$(python3 -c 'import socket; s = socket.socket(); s.bind(("localhost", 0)); print(s.getsockname()[1])')"
+for ((index = 0; index < count; index++)); do
+  next-jax run --coordinator_address="localhost:$port" --num_processes="$count" --process_id="$index" "$@" \
+    > >(sed -u "s/^/[process $index] /") 2>&1 &
+done
+
+code=0
+for ((index = 0; index < count; index++)); do
+  wait -n || code=$?
+  if [ "$code" != 0 ]; then
+    break
+  fi
+done
+for ((tenth = 0; tenth < 10 * GRACE_SECONDS; tenth++)); do
+  if [ -z "$(jobs -pr)" ]; then
+    break
+  fi
+  sleep 0.1
+done
+exit "$code"
