@@ -3,11 +3,12 @@
     python benchmarks/consistency.py labelled [FILE ...]
     python benchmarks/consistency.py run WORKDIR
 
-`labelled` prints precision and recall of each status, over all statements and by kind, with bootstrap intervals of 95
-%, for each file of labelled statements; by default those of tests/evaluation/labelled: tuning.txt, which the patterns
-were made with, and held_out.txt, which they were not. Statements that no pattern covers count as missed. `run` prints
-the shares of rationales with a contradiction and of statements that are supported, with intervals over tasks, for
-each evaluation of a run, and how many rationales were checked in a second of CPU time.
+`labelled` prints precision and recall of each status, over all statements and by kind, with 95 % bootstrap
+intervals, for each file of labelled statements. By default those are tests/evaluation/labelled/*.txt: tuning.txt,
+with which the patterns were made, and the held-out ones, with which they were not. Statements that no pattern
+covers count as missed. `run` prints the shares of rationales with a contradiction and of statements that are
+supported, with intervals over tasks, for each evaluation of a run, and how many rationales were checked in a second
+of CPU time.
 """
 
 import argparse
@@ -66,7 +67,7 @@ def main():
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   commands = parser.add_subparsers(dest="command", required=True)
   of_labels = commands.add_parser("labelled")
-  of_labels.add_argument("files", nargs="*", default=[LABELLED / "tuning.txt", LABELLED / "held_out.txt"])
+  of_labels.add_argument("files", nargs="*", default=sorted(LABELLED.glob("*.txt")))
   commands.add_parser("run").add_argument("workdir", type=epath.Path)
   arguments = parser.parse_args()
   if arguments.command == "labelled":

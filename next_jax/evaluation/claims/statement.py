@@ -56,6 +56,8 @@ class Statement:
     subject: variable, function, exception, or kind of a loop or branch.
     value: what is said of it; `types` for a claim of type, `count` for one of number.
     before: for "changes", the value that it had.
+    test: for "expected", the public test that is named, from 0, or -1 for the last.
+    arguments: for "expected", values before it, which may be those of the call; for "raises", the name in a NameError.
     is_supposed: behind an "if", or of another input, perhaps.
     given: (variable, value) that it is supposed for; where the run has them, it is about the run.
   """
@@ -154,7 +156,14 @@ _START_OF_CALL = re.compile(r"\binitial(?:ly)?\b|\bat (?:the )?(?:start|beginnin
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Sentence:
-  """One sentence, for patterns: its text, and where that is in the prose."""
+  """One sentence, for patterns.
+
+  Attributes:
+    text: in the words of the prose.
+    start: where it begins there.
+    rationale: that it is from.
+    goes_on_wishing: it says what follows from the change that the sentence before it asks for.
+  """
 
   text: str
   start: int
