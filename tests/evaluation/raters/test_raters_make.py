@@ -44,13 +44,16 @@ def test_a_page_names_no_model_task_kind_file_or_verdict(study, directories):
     assert {key for item in studies.page_data(path)["items"] for key in item} == {"item", "task", "rationale", "diff"}
 
 
-def test_ids_do_not_sort_by_model_or_task(study):
+def test_ids_sorted_show_neither_models_nor_tasks(study):
   key = key_lib.read(study / "key.json")
   by_id = sorted(key.items, key=lambda item: item.item)
-  models = [item.model for item in by_id]
-  assert models != sorted(models) and len({item.item for item in key.items}) == len(key.items)
-  for model in key.models:  # no model has the low or the high half for itself
-    assert 0 < models[:9].count(model) < 6
+  assert len({item.item for item in by_id}) == 18
+  for step, count in ((1, 9), (3, 6)):  # neither the lower half, nor every third, is of one model
+    for start in range(step):
+      models = [item.model for item in by_id[start::step]][:count]
+      assert max(models.count(model) for model in key.models) < count - 1
+  neighbours = zip(by_id, by_id[1:])
+  assert sum(one.task_id == other.task_id for one, other in neighbours) < 9  # of 17; 12 if the tasks were in a row
 
 
 def test_every_model_is_rated_once_on_every_drawn_task(study):
