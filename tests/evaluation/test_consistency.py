@@ -111,6 +111,7 @@ ENDLESS = "def f(n):\n    k = 0\n    while n:\n        k += 1\n        m = k\n  
 @pytest.mark.parametrize("text, expected", [
     ("It never ends.", "supported"), ("It returns 3.", "unverifiable"), ("It raises KeyError.", "unverifiable"),
     ("Line 6 is never executed.", "unverifiable"), ("k is 123456.", "unverifiable"), ("n is 2.", "contradicted"),
+    ("After line 4 k is 123456.", "unverifiable"), ("After line 4 n is 2.", "contradicted"),
     ("At step (2) k=1.", "supported"), ("At step (2) k=2.", "contradicted"), ("At step (99999) k=2.", "unverifiable"),
     ("The loop runs 5 times.", "contradicted"), ("The loop runs 99999 times.", "unverifiable"),
 ])  # fmt: skip

@@ -27,7 +27,8 @@ def values(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) 
   answer = status.any_same(value, candidates)
   shown = ", ".join(literal.text[:40] for literal in candidates[:3]) or "nothing"
   why = f"{where} {name} is {shown}"
-  if answer is False and place == statement_lib.Place() and not evidence.is_known(name):
+  is_open = place == statement_lib.Place() or place.line is not None  # visits behind the end of the trace count too
+  if answer is False and is_open and not evidence.is_known(name):
     return status.UNVERIFIABLE, why
   return status.of(answer), why
 
