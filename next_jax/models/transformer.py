@@ -35,7 +35,11 @@ class TransformerConfig:
     tie_embeddings: the output layer is the transposed embedding.
     attention_block: the fewest queries that attend together when attention is causal; speed only.
     dtype: of activations and matrix products; parameters, norms, softmax and logits are float32.
+    rematerialize: in training, keep only what goes into a layer and compute its inside again for the gradient
+      (arXiv 1604.06174): about a third more work, and memory for one layer's activations in place of all.
   """
+
+  changes_no_result = ("rematerialize",)  # see selftrain/settings.py
 
   vocab_size: int
   embed_dim: int = 128
@@ -50,6 +54,7 @@ class TransformerConfig:
   tie_embeddings: bool = False
   attention_block: int = 64
   dtype: str = "float32"
+  rematerialize: bool = False
 
   def __post_init__(self):
     if self.num_heads % self.num_kv_heads:
@@ -179,11 +184,17 @@ class Transformer(nn.Module):
       mask = attention.mask(x.shape[1], decoder_segment_ids, decoder_causal_attention)
       mask = jnp.broadcast_to(mask, (x.shape[0], *mask.shape[1:]))
     positions = attention.rotary(positions, config.head_dim, config.rope_theta)
-    for number in range(config.num_layers):
-      x = Layer(config, name=f"layers_{number}")(
+
+    def run(layer, x, positions, mask):
+      return layer(
           x, positions, mask, enable_dropout=enable_dropout, causal=decoder_causal_attention is None, decode=decode,
           max_decode_length=max_decode_length, prefill=prefill, prefill_lengths=prefill_lengths,
       )  # fmt: skip
+
+    if config.rematerialize and not (decode or prefill):
+      run = nn.remat(run)
+    for number in range(config.num_layers):
+      x = run(Layer(config, name=f"layers_{number}"), x, positions, mask)
     x = RMSNorm(config, name="final_norm")(x)
     if config.tie_embeddings:
       # An embedding of unit variance would make logits of the size sqrt(embed_dim).

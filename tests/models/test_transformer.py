@@ -187,6 +187,35 @@ def test_bfloat16_computes_close_to_float32(params):
   np.testing.assert_allclose(logits, full(transformer.Transformer(CONFIG), params, tokens), atol=0.15)
 
 
+def test_rematerialisation_keeps_less_for_the_same_gradient(params):
+  config = dataclasses.replace(CONFIG, dropout_rate=0.5)
+  tokens = random_tokens(2, 16)
+
+  def gradient_and_kept(rematerialize):
+    model = transformer.Transformer(dataclasses.replace(config, rematerialize=rematerialize))
+
+    def loss(params):
+      logits = model.apply({"params": params}, tokens, enable_dropout=True, rngs={"dropout": jax.random.key(1)})
+      return jnp.mean(jnp.square(logits))
+
+    _, pullback = jax.vjp(loss, params)
+    return pullback(1.0)[0], sum(leaf.nbytes for leaf in jax.tree.leaves(pullback))
+
+  expected, all_kept = gradient_and_kept(False)
+  found, kept = gradient_and_kept(True)
+  jax.tree.map(lambda a, b: np.testing.assert_allclose(a, b, rtol=1e-5, atol=1e-7), found, expected)
+  assert kept < 0.5 * all_kept
+
+
+def test_a_rematerialising_network_has_the_same_parameters_and_decodes(params):
+  model = transformer.Transformer(dataclasses.replace(CONFIG, rematerialize=True))
+  variables = model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32), enable_dropout=False)
+  jax.tree.map(np.testing.assert_array_equal, nn.unbox(variables["params"]), params)
+  tokens = random_tokens(2, 5)
+  decoded = decode_steps(model, params, empty_cache(model, params, 2, 5), tokens)
+  np.testing.assert_allclose(decoded, full(model, params, tokens), atol=1e-4)
+
+
 def test_tied_embeddings_have_no_output_layer():
   model = transformer.Transformer(dataclasses.replace(CONFIG, tie_embeddings=True))
   params = nn.unbox(model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32), enable_dropout=False)["params"])
