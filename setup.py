@@ -8,7 +8,7 @@ setuptools.setup(
     description="NExT (Naturalized Execution Tuning) in JAX: code models that reason about execution",
     python_requires=">=3.11",
     packages=setuptools.find_packages(include=["next_jax", "next_jax.*", "tasks"]),
-    package_data={"next_jax": ["models/**/*", "report/*.html", "report/*.css", "report/*.js"]},
+    package_data={"next_jax": ["models/**/*", "**/*.css", "**/*.js"]},
     install_requires=[
         "jax>=0.10.2,<0.11",
         "flax>=0.12.8,<0.13",
@@ -30,7 +30,10 @@ setuptools.setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100"],
+        "test": [
+            "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "krippendorff>=0.8.2,<0.10", "playwright>=1.58,<2",
+        ],
+        "raters": ["krippendorff>=0.8.2,<0.10"],
         # A later sentencepiece refuses the protobuf that Beam needs.
         "beam": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3"],
         # For SeqIO's cache_tasks_main.

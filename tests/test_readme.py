@@ -50,6 +50,14 @@ def quickstart(tmp_path_factory):
   tasks = [case.task for case in itertools.islice(minirepair.MiniRepair().cases("dev"), 5)]
   files.write_jsonl(workdir / "corpus/minirepair/dev.jsonl", tasks)
   for model in ("base", "iteration_03"):
+    samples = [
+        schema.Sample(
+            task_id=task.task_id, sample_index=0, completion="", rationale="It is wrong.", fix=task.reference_code,
+            log_probability=0.0, token_count=1, seed=0,
+        )
+        for task in tasks
+    ]
+    files.write_jsonl(workdir / model / "evaluate/dev/samples.jsonl", samples)
     verdicts = [schema.Verdict(task_id=task.task_id, sample_index=0, status="passed") for task in tasks]
     files.write_jsonl(workdir / model / "evaluate/dev/tasks.jsonl", tasks)
     files.write_jsonl(workdir / model / "evaluate/dev/verdicts.jsonl", verdicts)
@@ -57,8 +65,9 @@ def quickstart(tmp_path_factory):
 
 
 @pytest.mark.parametrize("command", _AFTER_THE_QUICKSTART, ids=" ".join)
-def test_command_after_the_quickstart_runs(command, quickstart):
-  arguments = [argument.replace("runs/quickstart", str(quickstart)) for argument in command[1:]]
+def test_command_after_the_quickstart_runs(command, quickstart, tmp_path):
+  arguments = [argument.replace("/tmp/", f"{tmp_path}/") for argument in command[1:]]
+  arguments = [argument.replace("runs/quickstart", str(quickstart)) for argument in arguments]
   subprocess.run([sys.executable, "-m", "next_jax.main", *arguments], cwd=_ROOT, check=True)
 
 
