@@ -91,20 +91,31 @@ acquire() {  # returns when the slice is ACTIVE
   done
 }
 
-watched() {  # COMMAND: runs it on all workers, keeps what they say, and ends all when one fails
-  local line
-  on_workers "$1" 2>&1 | tee -a "$log" | while IFS= read -r line; do
-    printf '%s\n' "$line"
-    case "$line" in  # what programs say comes as `[worker N] ...`, so it cannot be mistaken for these
-      "worker "[0-9]*": "*" failed with code "*)
-        [ ! -s "$scratch/failed" ] || continue
-        printf '%s\n' "$line" >"$scratch/failed"
-        on_workers "$home/launch/tpu_worker.sh stop" </dev/null || true
-        ;;
-      "worker "[0-9]*": is busy with another run") printf '%s\n' "$line" >"$scratch/busy" ;;
-      "worker "[0-9]*": run was stopped") printf '%s\n' "$line" >"$scratch/stopped" ;;
-    esac
+end_all() {  # again and again, as a worker may connect only after another has failed
+  while true; do
+    on_workers "$home/launch/tpu_worker.sh stop" </dev/null || true
+    pause
   done
+}
+
+watched() {  # COMMAND: runs it on all workers, keeps what they say, and ends all when one fails
+  local line ending=""
+  on_workers "$1" 2>&1 | tee -a "$log" | {
+    while IFS= read -r line; do
+      printf '%s\n' "$line"
+      case "$line" in  # what programs say comes as `[worker N] ...`, so it cannot be mistaken for these
+        "worker "[0-9]*": "*" failed with code "*)
+          [ -z "$ending" ] || continue
+          printf '%s\n' "$line" >"$scratch/failed"
+          end_all &
+          ending=$!
+          ;;
+        "worker "[0-9]*": is busy with another run") printf '%s\n' "$line" >"$scratch/busy" ;;
+        "worker "[0-9]*": run was stopped") printf '%s\n' "$line" >"$scratch/stopped" ;;
+      esac
+    done
+    [ -z "$ending" ] || kill "$ending"
+  }
 }
 
 job() {

@@ -15,6 +15,7 @@ see what the commands do and not only what they are. Flags that gcloud 528.0.0 d
   after_preemption: the states that the resource has then; none: it is gone.
   initiator: who is said to have suspended it.
   node_after_preemption: state of the node then.
+  late_worker: the one to which connections that run `next-jax` come only when the first attempt to stop it is over.
   broken: which connections that run `next-jax` break once, as soon as every worker is half way.
   report: whether the bucket has one.
 """
@@ -118,8 +119,12 @@ def tpu_vm_scp(words, flags):
 def tpu_vm_ssh(words, flags):
   runs = "tpu_worker.sh run" in flags["--command"]
   number = count("runs") if runs else None
+  late = play("late_worker") if runs else None
   for attempt in range(10):  # as gcloud does for ssh's own exit code, 255
-    connections = [connect(worker, flags["--command"]) for worker in workers(flags)]
+    connections = [connect(worker, flags["--command"]) for worker in workers(flags) if worker != late]
+    if late is not None:
+      wait_until((HERE / "count_stops").exists)
+      connections.insert(late, connect(late, flags["--command"]))
     if runs and number in play("preempt", []):
       wait_until_half_way()
       preempt()
@@ -133,6 +138,8 @@ def tpu_vm_ssh(words, flags):
       continue
     codes = [connection.wait() for connection in connections]
     break
+  if "tpu_worker.sh stop" in flags["--command"]:
+    count("stops")
   for worker, code in enumerate(codes):
     if code:
       say(f"##### Command execution on worker {worker} failed with exit status {code}. Continuing.")
@@ -181,7 +188,11 @@ def lose_machines():
 
 
 def wait_until_half_way():
-  while len(list(HERE.glob("workers/*/half_way"))) < play("workers", 2):
+  wait_until(lambda: len(list(HERE.glob("workers/*/half_way"))) == play("workers", 2))
+
+
+def wait_until(condition):
+  while not condition():
     time.sleep(0.02)
 
 

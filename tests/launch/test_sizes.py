@@ -97,6 +97,17 @@ def test_memory_and_hours_follow_from_the_assumptions(row):
   assert len(printed) == len(expected)
 
 
+def test_rematerialised_activations_are_within_what_is_said_of_them():
+  low, high = numbers(re.search(r"activations of (\S+ to \S+) GB in all rows", TEXT)[1])
+  kept = []
+  for model, name, _, shared_by, rows in (row[:5] for row in SLICES):
+    layers, embed, _, _, _, _, vocabulary = sizes(model)
+    logits = 8 * vocabulary * ROW / int(shared_by) / 1e9
+    of_a_layer = (estimate(model, name, int(shared_by), int(rows))[1] - logits) / layers
+    kept.append(2 * embed * ROW * layers / 1e9 + of_a_layer + logits)
+  assert [round(min(kept), 1), round(max(kept), 1)] == [low, high]
+
+
 def test_rows_in_bold_are_those_that_do_not_fit():
   def does_not_fit(cell):
     state, activations, memory = numbers(cell)

@@ -264,6 +264,15 @@ def test_a_failed_worker_ends_the_others_and_its_log_is_shown(cloud):
   assert not any(call[0] == "storage" for call in cloud.calls())
 
 
+def test_a_worker_that_comes_after_another_has_failed_is_ended_too(cloud):
+  cloud.play(late_worker=0)
+  cloud.worker_plays(0, 1, "wait")
+  cloud.worker_plays(1, 1, "fail")
+  done = cloud.run(*RUN)
+  assert done.returncode == 1
+  assert len(cloud.started(0)) == 1 and not cloud.running(0)
+
+
 def test_a_failed_run_gives_its_slice_back_when_that_was_asked_for(cloud):
   cloud.worker_plays(1, 1, "fail")
   assert cloud.run("--delete", *RUN).returncode == 1
@@ -329,7 +338,8 @@ def test_a_broken_connection_finds_the_run_again_and_starts_no_second_one(cloud)
   assert "[worker 1] report: written" in output
 
 
-def interrupt_half_way(cloud, *arguments):
+def start_and_wait_half_way(cloud, *arguments):
+  """A run both of whose workers have said that they are half way, and wait."""
   for worker in range(2):
     cloud.worker_plays(worker, 1, "wait")
   process = cloud.start(*arguments)
@@ -339,6 +349,11 @@ def interrupt_half_way(cloud, *arguments):
     assert line, process.stderr.read()
     if "base/sample: start 1" in line:
       seen.add(line)
+  return process
+
+
+def interrupt_half_way(cloud, *arguments):
+  process = start_and_wait_half_way(cloud, *arguments)
   os.killpg(process.pid, signal.SIGINT)
   _, errors = process.communicate(timeout=60)
   return process.returncode, errors
@@ -385,11 +400,7 @@ def test_another_run_neither_ends_nor_joins_the_one_that_goes_on(cloud):
 
 
 def test_a_run_that_is_stopped_on_its_workers_is_not_started_again(cloud):
-  for worker in range(2):
-    cloud.worker_plays(worker, 1, "wait")
-  process = cloud.start(*RUN)
-  while "base/sample: start 1" not in (line := process.stdout.readline()):
-    assert line, process.stderr.read()
+  process = start_and_wait_half_way(cloud, *RUN)
   stop = f"next-jax-{cloud.started(0)[0][0]}/launch/tpu_worker.sh stop"
   gcloud = ["gcloud", "compute", "tpus", "tpu-vm", "ssh", "next", "--worker=all", f"--command={stop}"]
   subprocess.run(gcloud, env=cloud.command()["env"], check=True, timeout=60)
