@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Runs `next-jax run` in N processes of this machine, joined as the hosts of a pod are: what several hosts will do, tried
-# on one.
+# Runs `next-jax run` in N processes of this machine, joined as the hosts of a pod are: what several hosts will do,
+# tried on one.
 #   launch/local_pod.sh 2 -- --gin_file=gin_configs/smoke.gin --gin.WORKDIR="'/tmp/smoke'"
-# Each process has its share of the cores as CPU devices, unless JAX_NUM_CPU_DEVICES says otherwise. Ends with 0 when all
-# processes do, else with the code of the first that failed, when the others have stopped.
+# Each process has its share of the cores as CPU devices, unless JAX_NUM_CPU_DEVICES says otherwise. Ends with 0 when
+# all processes do, else with the code of the first that failed, when the others have stopped.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-GRACE_SECONDS=30  # for the others to say why they stop; a process that was killed is not missed for 100 s
+# For the others to say why they stop; after that they are killed, as JAX misses a process that was killed only after
+# 100 s.
+GRACE_SECONDS="${GRACE_SECONDS:-30}"
 
 usage="usage: launch/local_pod.sh N -- ARGUMENTS OF next-jax run"
 if [[ $# -lt 2 || ! $1 =~ ^[1-9][0-9]*$ || $2 != -- ]]; then
@@ -22,17 +24,18 @@ if ! command -v next-jax >/dev/null; then
   install_project
 fi
 
-# shellcheck disable=SC2329  # called by the traps
-stop() {
+# shellcheck disable=SC2329  # called by the trap
+kill_all() {
   local running
   mapfile -t running < <(jobs -pr)
   if [ "${#running[@]}" -gt 0 ]; then
-    kill "-$1" "${running[@]}" 2>/dev/null || true
+    kill -KILL "${running[@]}" 2>/dev/null || true  # a run can be killed anywhere
   fi
+  wait
 }
-trap 'stop KILL' EXIT
-trap 'stop TERM; exit 130' INT
-trap 'stop TERM; exit 143' TERM
+trap kill_all EXIT
+trap 'exit 130' INT
+trap 'exit 143' TERM
 
 share=$(($(nproc) / count))
 export JAX_NUM_CPU_DEVICES="${JAX_NUM_CPU_DEVICES:-$((share > 0 ? share : 1))}"

@@ -1,4 +1,7 @@
-"""What a run says while it works: a line for each stage, a bar with rate and time left; of several processes, the first."""
+"""What a run says while it works: a line for each stage, a bar with rate and time left.
+
+Of several processes, the first says it.
+"""
 
 import sys
 import time

@@ -78,7 +78,7 @@ def main(directory: str) -> None:
   for name, layout in layouts():
     step, params, state = checkpoints.restore(report["2x2"]["checkpoint"], *templates(layout, optimizer))
     restored[name] = params, state
-    moments = next(part.mu for part in jax.tree.leaves(state, is_leaf=lambda x: hasattr(x, "mu")) if hasattr(part, "mu"))
+    moments = next(part for part in state if hasattr(part, "mu")).mu
     report[name] |= {"step": step, "parameters": pieces(params), "moments": pieces(moments)}
   report["equal"] = all(
       bool(np.array_equal(one, other))

@@ -13,7 +13,7 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 SCRIPT = ROOT / "launch/local_pod.sh"
 NEXT_JAX = """#!/usr/bin/env bash
-# Does what the file plays/INDEX says: ok, fail, hang (after saying so), stop (after a failure); notes its arguments, devices and end.
+# Does what the file plays/INDEX says: ok, fail, hang (after saying so), die, stop (after a failure).
 index="${4#--process_id=}"
 printf '%s\\n' "$@" >"$STAND_IN/arguments-$index"
 echo "$JAX_NUM_CPU_DEVICES" >"$STAND_IN/devices-$index"
@@ -21,6 +21,7 @@ case "$(cat "$STAND_IN/plays/$index")" in
   ok) echo "done" ;;
   fail) echo "next-jax: out of memory" >&2; (sleep 0.5; touch "$STAND_IN/failed") & exit 3 ;;
   hang) echo "hangs"; echo $$ >"$STAND_IN/pid-$index"; exec sleep 600 ;;
+  die) until [ -e "$STAND_IN/pid-1" ]; do sleep 0.05; done; kill -KILL $$ ;;
   stop)
     until [ -e "$STAND_IN/failed" ]; do sleep 0.05; done
     echo "process 0 failed: out of memory"
@@ -39,6 +40,7 @@ def _start(tmp_path):
   program.chmod(0o755)
   environment = {**os.environ, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}", "STAND_IN": str(tmp_path)}
   environment.pop("JAX_NUM_CPU_DEVICES", None)
+  environment["GRACE_SECONDS"] = "5"
 
   def start(*plays, arguments=("--gin_file=a.gin", "--gin.WORKDIR='/tmp/a b'")):
     for index, play in enumerate(plays):
@@ -82,6 +84,14 @@ def test_the_code_of_the_first_that_fails_is_given_when_the_others_have_said_why
   assert sorted(stdout.splitlines()) == [
       "[process 0] next-jax: out of memory", "[process 1] process 0 failed: out of memory",
   ]
+
+
+def test_those_that_do_not_stop_after_a_failure_are_killed(start, tmp_path):
+  script = start("die", "hang")
+  stdout, _ = script.communicate(timeout=60)
+  assert script.returncode == 128 + signal.SIGKILL
+  assert "[process 1] hangs\n" in stdout
+  assert not is_running(int((tmp_path / "pid-1").read_text()))
 
 
 @pytest.mark.parametrize("number, code", [(signal.SIGTERM, 143), (signal.SIGINT, 130)])

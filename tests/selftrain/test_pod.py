@@ -86,6 +86,16 @@ def test_the_failure_of_one_stops_all_with_its_message_and_another_number_goes_o
   assert reproducible(workdir) == reproducible(alone)
 
 
+def test_what_to_give_is_said_where_processes_do_not_find_one_another():
+  program = "from next_jax.selftrain import pod; pod.joined(num_processes=2).__enter__()"
+  done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False, timeout=120)
+  assert done.returncode == 1
+  last = done.stderr.splitlines()[-1]
+  given = "coordinator_address=None, num_processes=2, process_id=None"
+  assert last.startswith(f"next_jax.selftrain.pod.PodError: {given}: the processes of this run do not find")
+  assert last.endswith("none where JAX finds them out: Cloud TPU, Slurm, Open MPI, Kubernetes")
+
+
 def test_one_process_waits_for_nobody():
   group = processes.current()
   assert (group.index, group.count) == (0, 1)
