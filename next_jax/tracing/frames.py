@@ -3,9 +3,7 @@
 Who watches the program (`settrace`, `monitoring`) says what happens in a frame; what that means is decided here, once.
 """
 
-import dataclasses
 import dis
-import inspect
 import marshal
 import types
 from collections.abc import Callable
@@ -13,6 +11,7 @@ from typing import Any
 
 from next_jax.tracing import budgets
 from next_jax.tracing import effects as effects_lib
+from next_jax.tracing import plans as plans_lib
 from next_jax.tracing import reading
 from next_jax.tracing import statements
 from next_jax.tracing import texts
@@ -21,8 +20,6 @@ from next_jax.tracing import values
 DELETED = "<deleted>"
 TOO_DEEP = "maximum recursion depth exceeded"
 
-_GENERATOR = inspect.CO_GENERATOR | inspect.CO_ASYNC_GENERATOR
-COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 # How a frame is left.
 RETURN, YIELD, UNWIND = range(3)
 # Where the end of an iterator is raised and caught by Python itself: `for`, `yield from`, `await`.
@@ -34,51 +31,6 @@ _SMALL = 10**15  # integers up to here have a short text
 
 # (line, event, changes, value) of a step, or the line alone
 Entry = tuple[int, str, tuple[tuple[str, str], ...], str | None] | int
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class Plan:
-  """What is known of a function before it runs.
-
-  Attributes:
-    line: its `def` line.
-    arguments: their names.
-    shared: names that it shares with functions around it or inside of it.
-    effects: what its statements can change, where built-in functions have their own meaning.
-  """
-
-  line: int
-  arguments: tuple[str, ...]
-  shared: tuple[str, ...]
-  is_lambda: bool
-  is_coroutine: bool
-  effects: effects_lib.Effects
-
-
-Plans = dict[int, Plan]  # by id, since code takes long to hash; the layout keeps the code alive
-
-
-def plans(layout: statements.Statements) -> Plans:
-  """Those of all code that is followed: not class bodies and comprehensions, which belong to their statement."""
-  found = {}
-  for code in layout.codes:
-    if code.co_flags & inspect.CO_OPTIMIZED and code.co_name not in COMPREHENSIONS:
-      found[id(code)] = _plan(code, layout)
-  return found
-
-
-def _plan(code: types.CodeType, layout: statements.Statements) -> Plan:
-  count = code.co_argcount + code.co_kwonlyargcount
-  count += bool(code.co_flags & inspect.CO_VARARGS) + bool(code.co_flags & inspect.CO_VARKEYWORDS)
-  line = layout.defined.get((code.co_name, code.co_firstlineno))
-  return Plan(
-      line=layout.first[code.co_firstlineno] if line is None else line,
-      arguments=code.co_varnames[:count],
-      shared=code.co_freevars + code.co_cellvars,
-      is_lambda=code.co_name == "<lambda>",
-      is_coroutine=bool(code.co_flags & inspect.CO_COROUTINE),
-      effects=effects_lib.effects(code, layout.first, ()),
-  )
 
 
 class TooDeep(Exception):
@@ -103,7 +55,7 @@ class Call:
 
   __slots__ = ("plan", "effects", "seen", "wild", "ran", "current", "start", "previous", "raised", "resumed")
 
-  def __init__(self, plan: Plan | None, effects: effects_lib.Effects):
+  def __init__(self, plan: plans_lib.Plan | None, effects: effects_lib.Effects):
     self.plan = plan
     self.effects = effects
     self.seen: dict[str, Any] = {}
@@ -132,7 +84,7 @@ class Follower:
   """
 
   def __init__(
-      self, layout: statements.Statements, plans: Plans, budget: budgets.Budget, meter: budgets.Meter, max_depth: int
+      self, layout: statements.Statements, plans: plans_lib.Plans, budget: budgets.Budget, meter: budgets.Meter, max_depth: int
   ):
     """max_depth: of followed frames."""
     self._layout = layout
@@ -173,7 +125,7 @@ class Follower:
       code = frame.f_code
       plan = plans.get(id(code))
       if plan is None:
-        return comprehension if code.co_name in COMPREHENSIONS else unseen
+        return comprehension if code.co_name in plans_lib.COMPREHENSIONS else unseen
       left = next(ticks, 0)
       if not left & 63:
         check(left)

@@ -16,7 +16,6 @@ from typing import Any
 
 from next_jax.tracing import budgets
 from next_jax.tracing import frames
-from next_jax.tracing import statements
 
 _NAME = "next_jax.tracing"
 _TOOLS = (4, 3, 2, 1, 0, 5)  # those that Python gives no meaning first
@@ -93,7 +92,7 @@ class Monitoring:
 
   def _make_callbacks(self) -> dict[int, Callable]:
     """Closures: their variables, such as the frame that runs, are the fastest state that Python has."""
-    follower, meter, ran, tool = self._follower, self._meter, self._follower.ran, self._tool
+    follower, ran = self._follower, self._follower.ran
     begin, go_on, visit, fail, leave = follower.begin, follower.go_on, follower.visit, follower.fail, follower.leave
     get_frame, get_thread, thread = sys._getframe, _thread.get_ident, self._thread
     get_traceback = BaseException.__dict__["__traceback__"].__get__

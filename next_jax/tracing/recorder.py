@@ -38,6 +38,7 @@ from next_jax import schema
 from next_jax.tracing import budgets
 from next_jax.tracing import frames
 from next_jax.tracing import monitoring
+from next_jax.tracing import plans as plans_lib
 from next_jax.tracing import settrace
 from next_jax.tracing import statements
 from next_jax.tracing import texts
@@ -81,7 +82,7 @@ def prepare(
   expression = _compile(call.strip(), CALL_FILE_NAME, "eval", f"the call {call!r} is not a Python expression")
   if watcher is None:
     watcher = settrace.Settrace if monitoring.free_tool() is None else monitoring.Monitoring
-  plans = frames.plans(layout)
+  plans = plans_lib.plans(layout)
   codes = layout.codes if setup is None else (*layout.codes, *statements.codes_in(setup))
   return lambda: _Recording(layout, plans, codes, budget, watcher).run(call, setup, expression)
 
@@ -115,7 +116,7 @@ class _Recording:
   def __init__(
       self,
       layout: statements.Statements,
-      plans: frames.Plans,
+      plans: plans_lib.Plans,
       codes: tuple[types.CodeType, ...],
       budget: Budget,
       watcher: type[Watcher],
