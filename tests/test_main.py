@@ -108,7 +108,7 @@ def test_a_work_directory_made_with_other_settings_is_refused_and_not_touched(tm
         (["+--gin.AtMots.per_task=1"], "No configurable matching 'AtMots'; did you mean filters.AtMost"),
         (["+--gin.AtMost.per_taks=1"], "doesn't have a parameter named 'per_taks'; did you mean per_task"),
         (["+--gin.filters.UniqueCompletion=1"], "expected a macro or CLASS.PARAMETER"),
-        (["+--gin.Parrot.x=1"], "No configurable matching 'Parrot'"),
+        (["+--gin.Parakeet.x=1"], "No configurable matching 'Parakeet'"),
         (["+--gin.WORKDIR=/tmp/x"], "--gin.WORKDIR=\"'/tmp/x'\""),
         (["+--gin.SEED=[1,"], "found [1,, expected a Python literal"),
         (["+--gin.SEED"], "expected --gin.NAME=VALUE, found no equals sign"),
