@@ -97,6 +97,19 @@ def controls(run: workdir_lib.Run) -> str:
   return "<h2>Controls</h2>\n" + "\n".join(f"<p>{item}</p>" for item in items) if items else ""
 
 
+def rationales(run: workdir_lib.Run) -> str:
+  """How many rationales say of the run what did not happen, for the base and the best model."""
+  base, best = run.base_evaluation, run.best_evaluation
+  shown = [one for one in ([base] if base is best else [base, best]) if one and one.contradicted]
+  if not shown:
+    return ""
+  shares = ", ".join(f"{_name(one)} {markup.percent(one.contradicted)}" for one in shown)
+  return (
+      f"<h2>Rationales</h2>\n<p>Rationales that contradict the trace: {shares}, on {markup.escape(shown[0].corpus)},"
+      f" {markup.escape(shown[0].series)}.</p>"
+  )
+
+
 def kinds(run: workdir_lib.Run) -> str:
   """The share of samples that pass, by kind of bug, for the base and the best model."""
   base, best = run.base_evaluation, run.best_evaluation

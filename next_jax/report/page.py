@@ -51,6 +51,7 @@ def _page(run: workdir_lib.Run, figures: Sequence[str], data: dict[str, Any]) ->
       outcome.figures(figures),
       outcome.results(run),
       outcome.controls(run),
+      outcome.rationales(run),
       outcome.kinds(run),
       process.training(run),
       _samples(data),

@@ -78,6 +78,7 @@ class Evaluation:
     pass_at: k -> pass@k.
     statuses: status of the verdicts, or "refused" -> number of samples.
     by_bug_kind: kind -> (samples that passed, samples).
+    contradicted: share of rationales that contradict the trace; None where no sample has one.
   """
 
   directory: epath.Path
@@ -92,6 +93,7 @@ class Evaluation:
   pass_at: dict[int, Estimate]
   statuses: dict[str, int]
   by_bug_kind: dict[str, tuple[int, int]]
+  contradicted: Estimate | None = None
 
   @property
   def series(self) -> str:
@@ -226,6 +228,7 @@ def _evaluation(directory: epath.Path) -> Evaluation:
   path = directory / "metrics.json"
   metrics = files.read_json(path)
   try:
+    contradicted = metrics.get("consistency", {}).get("contradicted_rationales")
     return Evaluation(
         directory=directory,
         model=directory.parent.parent.name,
@@ -233,6 +236,7 @@ def _evaluation(directory: epath.Path) -> Evaluation:
         **{name: metrics[name] for name in _METRICS},
         pass_at={int(k): Estimate(**estimate) for k, estimate in metrics["pass_at"].items()},
         by_bug_kind={kind: (one["passed"], one["samples"]) for kind, one in metrics.get("by_bug_kind", {}).items()},
+        contradicted=None if contradicted is None else Estimate(**contradicted),
     )
   except (KeyError, TypeError, ValueError, AttributeError) as error:
     raise WorkdirError(

@@ -160,3 +160,15 @@ def test_the_command_prints_the_table_and_writes_page_and_plots(finished_run, tm
   assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "pass_at_1.png", "pass_at_8.png"]
   output = capsys.readouterr().out
   assert "NExT 3" in output and str(tmp_path / "index.html") in output
+
+
+def test_the_page_says_how_many_rationales_contradict_the_trace(finished_run, tmp_path):
+  workdir = tmp_path / "run"
+  shutil.copytree(finished_run, workdir)
+  assert "<h2>Rationales</h2>" not in page.write(workdir).read_text()
+  for model, value in (("base", 0.035), ("iteration_03", 0.043)):
+    path = workdir / model / "evaluate/dev/metrics.json"
+    estimate = {"value": value, "low": value - 0.01, "high": value + 0.01}
+    files.write_json(path, {**files.read_json(path), "consistency": {"contradicted_rationales": estimate}})
+  text = page.write(workdir).read_text()
+  assert "contradict the trace: base <b>3.5&nbsp;%</b> (2.5–4.5&nbsp;%), NExT 3 <b>4.3&nbsp;%</b>" in text

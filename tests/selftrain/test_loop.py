@@ -127,6 +127,7 @@ def test_metrics_say_what_was_measured_and_with_what(workdir):
   samples = files.read_jsonl(workdir / "iteration_02/evaluate/dev_notrace/samples.jsonl", schema.Sample)
   assert sum(metrics["statuses"].values()) == len(samples) == 10
   assert repair.REFUSED not in metrics["statuses"]
+  assert metrics["consistency"]["num_samples"] == 10 and metrics["consistency"]["without_rationale"] == 0
 
 
 def test_a_finished_run_is_not_touched_when_it_is_started_again(workdir, small_loop):
