@@ -153,6 +153,7 @@ def test_settings_that_cannot_be_used_are_named(tiny_engine, task, short, tmp_pa
 def test_four_devices_share_the_parameters_and_train_the_same(tiny_engine, task, tuning, memorised, network, tmp_path):
   script = pathlib.Path(__file__).with_name("four_devices.py")
   environment = {**os.environ, "XLA_FLAGS": "--xla_force_host_platform_device_count=4", "JAX_PLATFORMS": "cpu"}
+  environment.pop("JAX_NUM_CPU_DEVICES", None)  # which commands of other tests may have set
   process = subprocess.run(
       [sys.executable, str(script), str(memorised[0]), str(tmp_path)],
       env=environment, capture_output=True, text=True, check=False,
