@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 from next_jax.corpora.minirepair import draw
+from next_jax.corpora.minirepair.families import aggregates
 from next_jax.corpora.minirepair.families import dicts
 from next_jax.corpora.minirepair.families import lists
 from next_jax.corpora.minirepair.families import numbers
@@ -10,7 +11,18 @@ from next_jax.corpora.minirepair.families import strings
 
 Family = Callable[[draw.Draw], draw.Problem]
 
+# Their order, as that of all families, is part of what a seed stands for.
+_OF_LISTS = (
+    aggregates.count_compare, aggregates.count_over_limit, aggregates.sum_where, aggregates.best_element,
+    aggregates.first_index, aggregates.last_index, lists.keep_where, lists.change_each, lists.running_total,
+    lists.differences, aggregates.longest_run, lists.without_repeats, lists.separate, aggregates.adjacent_pairs,
+    aggregates.is_ordered, aggregates.pairs_with_sum, lists.take_turns, aggregates.weighted_sum,
+    aggregates.second_best, lists.take_while, lists.rotate, aggregates.spread, lists.pieces, aggregates.best_window,
+    aggregates.sum_until, lists.cap_each, aggregates.ups_and_downs, lists.flatten, lists.best_row, lists.every_second,
+    lists.running_best, lists.select_with_helper, lists.in_both, aggregates.average_above,
+)  # fmt: skip
+
 FAMILIES: dict[str, Family] = {
     family.__name__: family
-    for family in (*numbers.FAMILIES, *lists.FAMILIES, *strings.FAMILIES, *dicts.FAMILIES)
+    for family in (*numbers.FAMILIES, *_OF_LISTS, *strings.FAMILIES, *dicts.FAMILIES)
 }
