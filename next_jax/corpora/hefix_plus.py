@@ -8,6 +8,7 @@ import ast
 import dataclasses
 import hashlib
 import inspect
+import json
 import re
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -35,6 +36,9 @@ SPLIT = "test"
 NUM_PROBLEMS = 164
 URL = "https://huggingface.co/datasets/bigcode/humanevalpack/resolve/main/data/python/data/humanevalpack.jsonl"
 PLUS_URL = "https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10/HumanEvalPlus.jsonl.gz"
+
+# Of the programs and tests of HumanEvalFix; that of two copies, of OctoPack's own repository and of ours.
+_PROGRAMS_SHA256 = "cb1f45fd28e3364fae77898d2396b74be3791c476ca513805f605544331598ed"
 
 _ROUND = 32  # tasks that are proven at once
 
@@ -251,6 +255,26 @@ def _check(path: epath.Path) -> None:
   problems = _problems(path)
   if len(problems) != NUM_PROBLEMS:
     raise corpus_lib.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems, found {len(problems)}")
+  digest = _programs_digest(problems)
+  if digest != _PROGRAMS_SHA256:
+    raise corpus_lib.CorpusError(
+        f"{path}: the sha256 of its programs and tests, without blank lines, is {digest}, expected {_PROGRAMS_SHA256}:"
+        " HumanEvalFix has changed at its source, so results are not those of others; to use it all the same,"
+        " download it and give its path as HefixPlus.file"
+    )
+
+
+def _programs_digest(problems: list[problems_lib.Problem]) -> str:
+  """The same for all copies of HumanEvalFix, which differ in columns and in blanks at the ends of lines and texts."""
+  rows = [
+      [problem.task_id, problem.entry_point, *map(_lines, (problem.canonical, problem.buggy, *problem.tests))]
+      for problem in problems
+  ]
+  return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
+
+
+def _lines(code: str) -> list[str]:
+  return [line.rstrip() for line in code.split("\n") if line.strip()]
 
 
 def _check_plus(path: epath.Path) -> None:
@@ -259,8 +283,8 @@ def _check_plus(path: epath.Path) -> None:
     raise corpus_lib.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems with inputs, found {len(problems)}")
 
 
-# The file at the source may gain columns, so its content is checked and not its digest; the digest of what was used
-# is in statistics.json.
+# The file at the source may gain columns, so the digest is that of its programs and tests; that of the whole file
+# that was used is in statistics.json.
 SOURCE = downloads.Source(url=URL, file_name="humanevalpack_python.jsonl", setting="HefixPlus.file", check=_check)
 # The digest is that of the content, which is the one that evalplus itself checks by.
 PLUS_SOURCE = downloads.Source(

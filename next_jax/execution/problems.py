@@ -190,6 +190,8 @@ def _human_eval(row, buggy):
   task_id, canonical = _text(row, "task_id"), _text(row, "canonical_solution")
   if f"check({name})" not in test:
     test = f"{test.rstrip()}\n\ncheck({name})\n"
+  # The key "instruction" of HumanEvalPack is for its task of writing a program; this is OctoPack's for its repair.
+  instruction = f"Fix bugs in {name}." if buggy else _optional(row, "instruction") or _optional(row, "text")
   return Problem(
       task_id=task_id,
       prompt=prompt,
@@ -198,7 +200,7 @@ def _human_eval(row, buggy):
       tests=(test,),
       canonical=prompt + canonical,
       buggy=prompt + _text(row, "buggy_solution") if buggy else None,
-      instruction=_optional(row, "instruction") or _optional(row, "text"),
+      instruction=instruction,
       bug_type=_optional(row, "bug_type"),
   )
 

@@ -239,6 +239,29 @@ def test_the_check_of_a_download_accepts_the_real_file_and_no_other(shared_data,
     hefix_plus.SOURCE.check(path)
 
 
+def _write_pack(path, shared_data, change):
+  rows = [json.loads(line) for line in (shared_data / "humanevalpack_python.jsonl").read_text().splitlines()]
+  path.write_text("".join(json.dumps(change(row)) + "\n" for row in rows))
+  return path
+
+
+def test_the_check_of_a_download_accepts_the_columns_and_blank_lines_of_other_copies(shared_data, tmp_path):
+  def change(row):
+    return {**row, "prompt": "\n\n" + row["prompt"], "bug_type": "excess logic", "instruction": "Write a program."}
+
+  hefix_plus.SOURCE.check(_write_pack(tmp_path / "pack.jsonl", shared_data, change))
+
+
+@pytest.mark.parametrize("key", ["canonical_solution", "buggy_solution", "test"])
+def test_the_check_of_a_download_refuses_a_program_or_test_that_has_changed(shared_data, tmp_path, key):
+  path = _write_pack(
+      tmp_path / "pack.jsonl", shared_data,
+      lambda row: {**row, key: row[key] + "    # new\n"} if row["task_id"] == "Python/7" else row,
+  )
+  with pytest.raises(corpus_lib.CorpusError, match="has changed at its source.*give its path as HefixPlus.file"):
+    hefix_plus.SOURCE.check(path)
+
+
 def test_the_digest_of_human_eval_plus_is_that_of_the_real_content(shared_data, tmp_path):
   # Packed otherwise than at the source, as another mirror may.
   content = gzip.decompress((shared_data / "HumanEvalPlus.jsonl.gz").read_bytes())

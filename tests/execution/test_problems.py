@@ -25,7 +25,7 @@ HUMAN_EVAL = {
     "test": "def check(candidate):\n  assert candidate(half(2)) == 2\n",
 }
 PACK = {
-    **HUMAN_EVAL, "task_id": "Python/3", "buggy_solution": "  return 3 * x\n", "instruction": "Fix bugs in double.",
+    **HUMAN_EVAL, "task_id": "Python/3", "buggy_solution": "  return 3 * x\n", "instruction": "Write a function `double`.",
     "test": HUMAN_EVAL["test"] + "\ncheck(double)",
 }  # fmt: skip
 
@@ -69,7 +69,7 @@ def test_human_eval_plain_and_compressed(tmp_path, name):
   assert problem.canonical.startswith("import math") and problem.canonical.endswith("  return 2 * x\n")
 
 
-def test_human_eval_fix_has_a_buggy_program_and_one_check(tmp_path):
+def test_human_eval_fix_has_a_buggy_program_one_check_and_the_instruction_to_repair(tmp_path):
   (problem,) = problems_lib.read_problems(write(tmp_path / "pack.jsonl", PACK))
   assert problem.buggy.endswith("  return 3 * x\n")
   assert problem.tests[0].count("check(double)") == 1
