@@ -4,7 +4,7 @@ import dataclasses
 import itertools
 import random
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from next_jax import schema
 from next_jax.corpora import canonical
@@ -82,11 +82,26 @@ class Generator:
     """One task of the combination whose pair key `accepts`, or the reason why there is none this time."""
     family, kind = combination
     problem = families.FAMILIES[family](draw.Draw(rng, open_names=open_names))
-    candidates = list(itertools.islice(mutations.mutants(problem.code, rng, (kind,)), self.mutants_per_problem))
-    if not candidates:
+    bugs = list(itertools.islice(mutations.mutants(problem.code, rng, (kind,)), self.mutants_per_problem))
+    task_id = f"minirepair/{split}/{number:05d}-{family}-{kind}"
+    return self.case(rng, problem, bugs, accepts, split=split, task_id=task_id, family=family)
+
+  def case(
+      self,
+      rng: random.Random,
+      problem: draw.Problem,
+      bugs: Sequence[mutations.Mutant],
+      accepts: Callable[[str], bool],
+      *,
+      split: str,
+      task_id: str,
+      family: str,
+  ) -> Case | Rejected:
+    """A task of the first of the bugs whose pair key `accepts` and that the tests show, or why there is none."""
+    if not bugs:
       return Rejected("mutation finds no place")
     canonical_fix = canonical.canonical(problem.code)
-    keys = [canonical.pair_key(mutant.canonical, canonical_fix) for mutant in candidates]
+    keys = [canonical.pair_key(bug.canonical, canonical_fix) for bug in bugs]
     if not any(map(accepts, keys)):
       return Rejected("pair is taken or belongs to another split")
     calls = self._calls(rng, problem)
@@ -95,11 +110,11 @@ class Generator:
     if len({repr(expected) for _, expected in calls}) < 2:
       return Rejected("one result for all inputs")
     reason = ""
-    for mutant, pair_key in zip(candidates, keys):
+    for bug, pair_key in zip(bugs, keys):
       if not accepts(pair_key):
         reason = "pair is taken or belongs to another split"
         continue
-      found = self._prove(rng, problem, mutant.code, calls)
+      found = self._prove(rng, problem, bug.code, calls)
       if isinstance(found, Rejected):
         reason = found.reason
         continue
@@ -107,21 +122,21 @@ class Generator:
       vague = rng.random() < self.vague_share
       return Case(
           task=schema.RepairTask(
-              task_id=f"minirepair/{split}/{number:05d}-{family}-{kind}",
+              task_id=task_id,
               split=split,
               instruction=problem.vague if vague else problem.precise,
               entry_point=problem.entry_point,
-              buggy_code=mutant.code,
+              buggy_code=bug.code,
               reference_code=problem.code,
               public_tests=tests[: self.num_public_tests],
               hidden_tests=tests[self.num_public_tests :],
-              bug_kind=kind,
+              bug_kind=bug.kind,
               bug_origin="mutant",
               trace=trace,
           ),
           family=family,
           pair_key=pair_key,
-          canonical_bug=mutant.canonical,
+          canonical_bug=bug.canonical,
           canonical_fix=canonical_fix,
           shows=shows,
           vague=vague,
