@@ -10,6 +10,7 @@ from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.execution import executor
 from next_jax.execution import limits
+from next_jax.selftrain import controls
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import loop
 import tasks.minirepair  # noqa: F401  (registers the SeqIO tasks)
@@ -40,7 +41,7 @@ def make_small_loop(workdir, engine=scripted.Apprentice(), skill=0.2, **fields):
           ),
           evaluate.Evaluation(name="dev_notrace", task="minirepair_notrace", num_tasks=5, num_samples=2, when="last"),
       ),
-      controls=(loop.Control(),),
+      controls=(controls.OtherFilters(),),
   )
   return dataclasses.replace(settings, **fields)
 

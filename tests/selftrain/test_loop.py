@@ -13,10 +13,12 @@ from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.evaluation import repair
 from next_jax.prompts import example
+from next_jax.selftrain import controls
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import filters
 from next_jax.selftrain import loop
 from next_jax.selftrain import stage
+from next_jax.selftrain import walk
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +56,7 @@ def test_the_parrot_is_measured_at_zero_and_the_loop_ends_with_nothing_to_tune_o
 
 
 def test_an_oracle_leaves_no_task_hard_and_that_is_said(tmp_path, small_loop):
-  with pytest.raises(loop.LoopError, match="hard_threshold=0.1; raise"):
+  with pytest.raises(walk.WalkError, match="hard_threshold=0.1; raise"):
     small_loop(tmp_path / "run", scripted.Oracle()).run()
 
 
@@ -102,19 +104,11 @@ def test_the_model_gets_better_and_the_best_is_chosen_on_the_first_evaluation(wo
   assert (workdir / best["checkpoint"]).is_dir() and best["evaluation"] == "dev"
 
 
-def test_the_control_is_tuned_on_as_many_samples_most_of_them_wrong(workdir):
-  control = files.read_jsonl(workdir / "control_unfiltered/filter/kept.jsonl", example.Example)
-  assert len(control) == len(files.read_jsonl(workdir / "iteration_01/filter/kept.jsonl", example.Example))
-  assert {e.task_id for e in control} <= hard_ids(workdir)
-  assert (workdir / "control_unfiltered/evaluate/dev/metrics.json").exists()
-  assert not (workdir / "control_unfiltered/evaluate/unseen").exists()
-
-
 def test_evaluations_are_made_when_they_should(workdir):
   made = {(path.parent.parent.parent.name, path.parent.name) for path in workdir.glob("*/evaluate/*/metrics.json")}
   best = json.loads((workdir / "best.json").read_text())["model"]
   late = {"iteration_02", best} - {"base"}
-  expected = {(m, "dev") for m in ("base", "iteration_01", "iteration_02", "control_unfiltered")}
+  expected = {(m, "dev") for m in ("base", "iteration_01", "iteration_02", "control_unfiltered_01")}
   expected |= {(m, "unseen") for m in ("base", *late)} | {(m, "dev_notrace") for m in late}
   assert made == expected
 
@@ -171,7 +165,7 @@ def test_tuning_on_from_the_last_model_is_another_model(tmp_path, small_loop):
         ({"start_from": "lst"}, "found 'lst', expected one of base, last"),
         ({"iterations": 0}, "expected 1 or more"),
         ({"evaluations": ()}, "expected at least one"),
-        ({"controls": (loop.Control(), loop.Control())}, "same name: unfiltered, unfiltered"),
+        ({"controls": (controls.OtherFilters(), controls.OtherFilters())}, "same name: unfiltered, unfiltered"),
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(tmp_path, small_loop, fields, message):

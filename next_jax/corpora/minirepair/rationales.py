@@ -38,6 +38,16 @@ def write(rng: random.Random, task: schema.RepairTask, fix: str) -> tuple[str, s
   return " ".join(sentences), " ".join(filter(None, (expectation, place)))
 
 
+def of_reference(rng: random.Random, task: schema.RepairTask) -> str:
+  """What a right rationale says in prompts that show the trace; for a control that is tuned on references."""
+  return write(rng, task, task.reference_code)[0]
+
+
+def of_reference_without_trace(rng: random.Random, task: schema.RepairTask) -> str:
+  """As `of_reference`, for prompts without trace."""
+  return write(rng, task, task.reference_code)[1]
+
+
 def _observation(rng: random.Random, trace: schema.Trace, expected: str) -> str:
   if trace.outcome == "truncated":
     if len(expected) > _MAX_RESULTS_LENGTH // 2:
