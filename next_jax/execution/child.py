@@ -23,7 +23,7 @@ _MODULE_NAME = "program"
 _MAX_DETAIL = 400  # characters
 
 # What a test may do with an object of the program, besides calling it. No comparisons: an object
-# must not decide what it is equal to.
+# must not decide what it is equal to. What is compared is what it holds of a built-in type.
 OPERATIONS = {
     "getattr": getattr,
     "setattr": setattr,
@@ -34,6 +34,7 @@ OPERATIONS = {
     "setitem": operator.setitem,
     "contains": operator.contains,
     "str": str,
+    "held": plain_data.held,
 }
 
 
@@ -221,7 +222,11 @@ class _Server:
       return {"iterator": [number, kind.__name__]}
     if isinstance(value, (types.FunctionType, types.BuiltinFunctionType, types.MethodType)):
       return {"callable": [number, kind.__name__]}
-    return {"object": [number, f"{kind.__module__}.{kind.__qualname__}".removeprefix(f"{_MODULE_NAME}.")]}
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix(f"{_MODULE_NAME}.")
+    base = plain_data.built_in(kind)
+    if base in plain_data.IMMUTABLE:
+      return {"value": [number, name, plain_data.encode(plain_data.held(value), self._keep)]}
+    return {"object" if base is None else "container": [number, name]}
 
   def _known(self, tag, payload):
     if tag != "kept":

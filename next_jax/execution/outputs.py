@@ -22,6 +22,7 @@ from typing import Any
 
 from next_jax.execution import assertions
 from next_jax.execution import plain_data
+from next_jax.execution import remote
 
 _FLOAT_TOLERANCE = 1e-6
 _RELATIVE_TOLERANCE = 1e-7
@@ -46,7 +47,7 @@ def check(function: Callable, cases: str) -> None:
   fields = json.loads(cases)
   atol, rule = fields["atol"], RULES[fields["rule"]]
   for encoded, wanted in zip(fields["inputs"], fields["expected"], strict=True):
-    output = function(*_decode(encoded))
+    output = _held(function(*_decode(encoded)))
     wanted = _decode(wanted)
     matches = _is_right(output, wanted, rule, _decode(encoded), atol)
     if atol == 0 and _is_floats(wanted):
@@ -64,7 +65,7 @@ def expected_outputs(function: Callable, inputs: list, *, atol: float, rule: str
   Raises plain_data.NotPlain for an output that cannot be compared in another process.
   """
   for encoded in inputs:
-    output = function(*_decode(encoded))
+    output = _held(function(*_decode(encoded)))
     if RULES[rule] is _is_something:
       output = output is not None
     if atol == 0 and _is_floats(output):
@@ -177,7 +178,7 @@ _NUMBERS = (int, float, complex)
 
 
 def _compact(value, may_shorten):
-  encoded = plain_data.encode(value, _refuse)
+  encoded = plain_data.encode(value, _encode_held)
   if may_shorten and len(json.dumps(encoded)) > _LONGEST_KEPT:
     try:
       return {"digest": [_digest(value), f"{assertions.show(value)} (in all {_size(value)})"]}
@@ -220,7 +221,7 @@ def _normal(value):
     return f"set{{{','.join(sorted(map(_normal, value)))}}}"
   if kind is dict:
     return f"{{{','.join(sorted(f'{_normal(key)}:{_normal(item)}' for key, item in value.items()))}}}"
-  raise plain_data.NotPlain(kind.__name__)
+  return _normal(remote.held(value))
 
 
 def _decode(value):
@@ -233,5 +234,13 @@ def _stands_for(tag, payload):
   return Digest(*payload)
 
 
-def _refuse(value):
-  raise plain_data.NotPlain(f"a {type(value).__name__} cannot be compared in another process")
+def _encode_held(value):
+  return plain_data.encode(remote.held(value), _encode_held)
+
+
+def _held(output):
+  """What an output of a class derived from list, float and so on holds; any other output itself."""
+  try:
+    return remote.held(output)
+  except plain_data.NotPlain:
+    return output

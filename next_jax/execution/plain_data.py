@@ -2,8 +2,8 @@
 
 None, bool, int, float and str are themselves, a list is a JSON list, everything else is an object
 with one key, the tag: `{"tuple": [1, 2]}`. Only exact types are plain: a subclass of int may compare
-as it likes where it was made, so it is not taken for an int here. What is not plain goes to the
-`foreign` callback of either side.
+as it likes where it was made, and have attributes. What is not plain goes to the `foreign` callback of
+either side; `held` is what is plain of it.
 """
 
 import builtins
@@ -49,8 +49,6 @@ def encode(value: Any, foreign: Callable[[Any], Any]) -> Any:
     return {name: encoder(value, foreign)}
   if kind.__module__ == "numpy" and hasattr(value, "item") and getattr(value, "shape", None) == ():
     return encode(value.item(), foreign)  # compared as the Python number that it stands for
-  if kind.__base__ is tuple and hasattr(kind, "_fields"):
-    return {"tuple": _encode_all(tuple.__iter__(value), foreign)}
   if kind is type and _TYPES.get(value.__name__) is value:
     return {"type": value.__name__}
   return foreign(value)
@@ -98,6 +96,41 @@ def update(old: Any, new: Any) -> Any:
   else:
     return new
   return old
+
+
+def built_in(kind: type) -> type | None:
+  """The type in IMMUTABLE or MUTABLE that a class is derived from, if it is."""
+  return next((base for base in kind.__mro__ if base in _HELD), None)
+
+
+def held(value: Any) -> Any:
+  """The int that is in a value of a subclass of int, and so on, whatever that class overrides.
+
+  Raises NotPlain for an object that is derived from nothing of the kind.
+  """
+  base = built_in(type(value))
+  if base is None:
+    raise NotPlain(type(value).__name__)
+  return _HELD[base](value)
+
+
+# Of collections' types only dict, from which they are derived, is here: it is what decides on equality.
+IMMUTABLE = (int, float, complex, str, bytes, tuple, frozenset)
+MUTABLE = (list, dict, set, bytearray)
+
+_HELD = {
+    int: int.__index__,
+    float: float.__float__,
+    complex: complex.__pos__,
+    str: str.__str__,
+    bytes: lambda value: bytes.__getitem__(value, slice(None)),
+    tuple: lambda value: tuple(tuple.__iter__(value)),
+    frozenset: lambda value: frozenset(frozenset.__iter__(value)),
+    list: list.copy,
+    dict: dict.copy,
+    set: lambda value: set(set.__iter__(value)),
+    bytearray: lambda value: bytearray.__getitem__(value, slice(None)),
+}
 
 
 def may_change(value: Any) -> bool:

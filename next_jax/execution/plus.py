@@ -10,8 +10,8 @@ inputs that it has checked by that problem's own rule. Differences that are deli
   between calls may fail the second here.
 - The limit is on the CPU time of the whole program, so a busy machine changes no verdict. evalplus limits
   each input on the clock, to a second or four times what the reference took, and all together to a minute.
-- Programs cannot return objects that compare as they like (subclasses of int, objects with `__eq__`),
-  nor change the arguments that the rules of `outputs` look at.
+- Programs cannot return objects that compare as they like: one of a subclass of int is the int that it holds,
+  an object with `__eq__` is equal to nothing. Nor can they change the arguments that the rules of `outputs` look at.
 - What numpy.allclose would broadcast is not close, and a numpy scalar is the number that it stands for.
 - Inputs on which the reference solution's own output exceeds the executor's Limits are left out, and
   named by `next-jax verify` (four of Mbpp/255, of up to a gigabyte).

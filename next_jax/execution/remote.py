@@ -2,6 +2,8 @@
 
 from typing import Protocol
 
+from next_jax.execution import plain_data
+
 
 class Session(Protocol):
   """What is asked of the program's process; see session.py."""
@@ -11,7 +13,25 @@ class Session(Protocol):
   def call(self, arguments: tuple, keywords: dict, target: int | str = 0): ...
 
 
-class RemoteObject:
+class _Attributes:
+  """Attributes that are the program's; our own have names that no program's has."""
+
+  def __getattr__(self, name):
+    if name.startswith("__"):
+      raise AttributeError(name)  # copy, pickle and the like ask for these
+    return self._remote_ask("getattr", name)
+
+  def __setattr__(self, name, value):
+    self._remote_ask("setattr", name, value)
+
+  def __str__(self):
+    return self._remote_ask("str")
+
+  def _remote_ask(self, operation, *arguments):
+    return self._remote_session.call((self, *arguments), {}, operation)
+
+
+class RemoteObject(_Attributes):
   """An object in the program. Using it asks the program; it is equal to nothing but itself.
 
   So a class that calls itself equal to everything gains nothing: what its methods return is judged
@@ -19,52 +39,84 @@ class RemoteObject:
   """
 
   def __init__(self, session: Session, number: int, kind: str):
-    vars(self).update(number=number, _session=session, _kind=kind)
-
-  def __getattr__(self, name):
-    if name.startswith("__"):
-      raise AttributeError(name)  # copy, pickle and the like ask for these
-    return self._ask("getattr", name)
-
-  def __setattr__(self, name, value):
-    self._ask("setattr", name, value)
+    vars(self).update(_remote_number=number, _remote_session=session, _remote_kind=kind)
 
   def __call__(self, *arguments, **keywords):
-    return self._session.call(arguments, keywords, self.number)
+    return self._remote_session.call(arguments, keywords, self._remote_number)
 
   def __len__(self):
-    return self._ask("len")
+    return self._remote_ask("len")
 
   def __bool__(self):
-    return self._ask("bool")
+    return self._remote_ask("bool")
 
   def __iter__(self):
-    return self._ask("iter")
+    return self._remote_ask("iter")
 
   def __getitem__(self, key):
-    return self._ask("getitem", key)
+    return self._remote_ask("getitem", key)
 
   def __setitem__(self, key, value):
-    self._ask("setitem", key, value)
+    self._remote_ask("setitem", key, value)
 
   def __contains__(self, item):
-    return self._ask("contains", item)
-
-  def __str__(self):
-    return self._ask("str")
+    return self._remote_ask("contains", item)
 
   def __repr__(self):  # for messages, so that no program writes any
-    return f"<{self._kind} object>"
+    return f"<{self._remote_kind} object>"
 
-  def _ask(self, operation, *arguments):
-    return self._session.call((self, *arguments), {}, operation)
+
+class RemoteContainer(RemoteObject):
+  """An object of a class derived from list, dict, set or bytearray: equal to what it holds now is equal to."""
+
+  def __eq__(self, other):
+    if other is self:
+      return True
+    try:
+      return held(self) == (held(other) if isinstance(other, RemoteContainer) else other)
+    except plain_data.NotPlain:
+      return False
+
+  __hash__ = None
+
+
+class RemoteValue(_Attributes):
+  """What classes derived from int, str, tuple and so on have in common here, such as IntEnum or a named tuple.
+
+  The value itself has been sent and is the judge's own: it compares, adds up and so on as the built-in type does.
+  """
+
+
+_VALUES = {
+    base: type(f"Remote{base.__name__.capitalize()}", (RemoteValue, base), {}) for base in plain_data.IMMUTABLE
+}
+
+
+def value(session: Session, number: int, plain) -> RemoteValue:
+  """Raises TypeError for what is of no type that such classes are derived from."""
+  if type(plain) not in _VALUES:
+    raise TypeError(f"a value of a class derived from {type(plain).__name__}")
+  made = _VALUES[type(plain)](plain)
+  vars(made).update(_remote_number=number, _remote_session=session)
+  return made
+
+
+def held(one):
+  """The plain value in a RemoteValue or RemoteContainer; raises NotPlain for anything else."""
+  if isinstance(one, RemoteValue):
+    return plain_data.held(one)
+  if isinstance(one, RemoteContainer):
+    answer = one._remote_ask("held")
+    if type(answer) in plain_data.MUTABLE:
+      return answer
+  raise plain_data.NotPlain(f"a {type(one).__name__} cannot be compared in another process")
 
 
 class RemoteIterator:
   """An iterator in the program, read in chunks that double, so that endless ones work as well."""
 
   def __init__(self, session: Session, number: int):
-    self.number = number
+    self._remote_number = number
     self._session = session
     self._chunk = 1
     self._items: list = []
@@ -75,7 +127,7 @@ class RemoteIterator:
 
   def __next__(self):
     if not self._items and self._end is None:
-      items, self._end = self._session.next_items(self.number, self._chunk)
+      items, self._end = self._session.next_items(self._remote_number, self._chunk)
       self._items = items[::-1]
       self._chunk = min(2 * self._chunk, 4096)
     if self._items:
@@ -88,8 +140,11 @@ class RemoteFunction:
   """A function that the program returned."""
 
   def __init__(self, session: Session, number: int):
-    self.number = number
+    self._remote_number = number
     self._session = session
 
   def __call__(self, *arguments, **keywords):
-    return self._session.call(arguments, keywords, self.number)
+    return self._session.call(arguments, keywords, self._remote_number)
+
+
+KINDS = (RemoteObject, RemoteValue, RemoteIterator, RemoteFunction)

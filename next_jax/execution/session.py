@@ -284,8 +284,8 @@ class Session:
       self._malformed(str(error))
 
   def _decode_theirs(self, tag, payload):
-    number, kind = payload
-    if type(number) is not int or type(kind) is not str:
+    number, kind, *content = payload
+    if type(number) is not int or type(kind) is not str or len(content) != (tag == "value"):
       raise ValueError(f"tag {tag!r}")
     if number not in self._remotes:
       if tag == "iterator":
@@ -294,6 +294,10 @@ class Session:
         self._remotes[number] = remote.RemoteFunction(self, number)
       elif tag == "object":
         self._remotes[number] = remote.RemoteObject(self, number, kind[:100])
+      elif tag == "container":
+        self._remotes[number] = remote.RemoteContainer(self, number, kind[:100])
+      elif tag == "value":
+        self._remotes[number] = remote.value(self, number, plain_data.decode(content[0], self._decode_theirs))
       else:
         raise ValueError(f"unknown tag {tag!r}")
     return self._remotes[number]
@@ -311,8 +315,8 @@ class Session:
 
 
 def _encode_ours(value):
-  if isinstance(value, (remote.RemoteIterator, remote.RemoteFunction, remote.RemoteObject)):
-    return {"kept": value.number}
+  if isinstance(value, remote.KINDS):
+    return {"kept": value._remote_number}
   kind = type(value)
   raise plain_data.NotPlain(f"an argument of type {kind.__module__}.{kind.__qualname__} is not plain data")
 

@@ -129,6 +129,39 @@ def test_an_object_does_not_decide_what_it_is_equal_to(executor):
     assert (verdict.status, verdict.trust) == ("failed", "judged"), verdict
 
 
+@pytest.mark.parametrize(
+    "base, wrong, right",
+    [
+        ("int", "0", "1"), ("float", "0.5", "1.5"), ("str", "'a'", "'b'"), ("bytes", "b'a'", "b'b'"),
+        ("tuple", "(1,)", "(2,)"), ("frozenset", "(1,)", "(2,)"), ("complex", "1j", "2j"),
+        ("list", "(1,)", "(2,)"), ("dict", "{1: 2}", "{2: 1}"), ("set", "(1,)", "(2,)"), ("bytearray", "b'a'", "b'b'"),
+    ],
+)  # fmt: skip
+def test_an_object_of_a_derived_class_is_equal_to_what_it_holds_whatever_it_says(executor, base, wrong, right):
+  def returns(held, says_equal=True):
+    return (
+        f"class E({base}):\n  def __eq__(self, other): return {says_equal}\n"
+        f"  def __ne__(self, other): return {not says_equal}\n  __lt__ = __le__ = __contains__ = __eq__\n"
+        f"  def __hash__(self): return 0\ndef f(): return E({held})"
+    )
+
+  expected = f"{base}({right})"
+  for test in (f"assert f() == {expected}", f"assert {expected} == f()", f"assert [f()] == [{expected}]"):
+    verdict = verify(executor, returns(wrong), test)
+    assert (verdict.status, verdict.trust) == ("failed", "judged"), verdict
+    assert verify(executor, returns(right), test).passed
+    assert verify(executor, returns(right, says_equal=False), test).passed
+
+
+def test_a_forged_container_that_holds_another_one_is_not_equal_to_anything(executor):
+  code = (
+      "import json\nclass L(list): pass\ndef f():\n  program = __import__('sys')._getframe(1).f_globals\n"
+      "  program['OPERATIONS']['held'] = lambda one: one\n  return L([1])"
+  )
+  verdict = verify(executor, code, "assert f() == [1]")
+  assert (verdict.status, verdict.trust) == ("failed", "judged"), verdict
+
+
 def test_verdicts_do_not_depend_on_the_run(executor):
   code = "def f(): return {'a', 'b', 'c', 'd'}, object()"
   verdicts = [verify(executor, code, "assert f() == 1").detail for _ in range(3)]

@@ -109,11 +109,6 @@ def test_views_compare_as_views_do():
   assert list(through_json(value.values())) == ["a", "b"]
 
 
-def test_a_named_tuple_arrives_as_the_tuple_it_is():
-  point = collections.namedtuple("Point", "x y")(1, 2)
-  assert same(through_json(point), (1, 2))
-
-
 class Number(enum.IntEnum):
   ONE = 1
 
@@ -130,7 +125,10 @@ class Items(list):
   pass
 
 
-NOT_PLAIN = [Int(1), Text("a"), Items(), Number.ONE, object(), len, lambda: 0, iter([])]
+Point = collections.namedtuple("Point", "x y")
+
+
+NOT_PLAIN = [Int(1), Text("a"), Items(), Number.ONE, Point(1, 2), object(), len, lambda: 0, iter([])]
 
 
 @pytest.mark.parametrize("value", NOT_PLAIN, ids=lambda value: type(value).__name__)
@@ -139,6 +137,52 @@ def test_subclasses_and_objects_are_not_plain(value):
     plain_data.encode(value, refuse)
   with pytest.raises(plain_data.NotPlain):
     plain_data.encode([1] * 100 + [value], refuse)
+
+
+class LyingList(list):
+  def lie(self, *_):
+    return LyingList()
+
+  __iter__ = __len__ = copy = __getitem__ = __copy__ = lie
+
+
+class LyingText(str):
+  def __str__(self):
+    return "a lie"
+
+  __getitem__ = __repr__ = __iter__ = __str__
+
+
+class LyingInt(int):
+  def __index__(self):
+    return 0
+
+  __int__ = __pos__ = __index__
+
+
+@pytest.mark.parametrize(
+    "value, held",
+    [
+        (LyingList([1, 2]), [1, 2]),
+        (LyingText("abc"), "abc"),
+        (LyingInt(7), 7),
+        (Number.ONE, 1),
+        (Point(1, 2), (1, 2)),
+        *((type(f"{kind.__name__}_", (kind,), {})(held), held) for kind, held in [
+            (float, -0.5), (complex, 1j), (bytes, b"ab"), (bytearray, bytearray(b"ab")), (frozenset, frozenset("ab")),
+            (set, {1}), (dict, {1: 2}), (collections.Counter, {1: 2}),
+        ]),
+    ],
+    ids=lambda value: type(value).__name__,
+)  # fmt: skip
+def test_what_a_derived_class_holds_is_told_past_all_that_it_overrides(value, held):
+  found = plain_data.held(value)
+  assert type(found) is type(held) and found == held
+
+
+def test_an_object_that_is_derived_from_nothing_plain_holds_nothing():
+  with pytest.raises(plain_data.NotPlain):
+    plain_data.held(object())
 
 
 JSON = st.recursive(

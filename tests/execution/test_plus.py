@@ -67,6 +67,23 @@ def test_the_tests_are_the_benchmarks_own_inputs_and_then_evalpluss(tmp_path, ex
   ]
 
 
+def test_a_reference_may_return_objects_of_derived_classes(tmp_path, executor):
+  solution = (
+      "  import collections, enum\n  class Size(enum.IntEnum):\n    SMALL = 1\n    LARGE = 2\n  class Row(list): pass\n"
+      "  pair = collections.namedtuple('Pair', 'size row')\n"
+      "  return Row([pair(Size(1 + (value > 3)), Row([value] * 1000)) for value in values])\n"
+  )
+  row = {**HUMAN_EVAL, "canonical_solution": solution, "base_input": [[[2, 4]], [[]]], "plus_input": [[[5]]]}
+  (problem,) = plus.with_tests(read(tmp_path, row), executor)
+  assert statuses(executor, problem, problem.canonical) == (["passed", "passed"], "")
+  plain = "def halves(values):\n  return [(1 + (value > 3), [value] * 1000) for value in values]\n"
+  assert statuses(executor, problem, plain) == (["passed", "passed"], "")
+  equal = "class L(list):\n  def __eq__(self, other): return True\ndef halves(values): return L(values)\n"
+  assert statuses(executor, problem, equal)[0] == ["failed"]
+  assert statuses(executor, problem, plain.replace("value > 3", "value > 4"))[0] == ["failed"]
+  assert statuses(executor, problem, plain.replace("1000", "999"))[0] == ["failed"]
+
+
 def test_arguments_have_the_types_that_json_does_not_say(tmp_path):
   (problem,) = read(tmp_path, MBPP)
   assert problem.inputs.base == [[{"tuple": [3, 4, 5]}, {"tuple": [5, 4]}]]
