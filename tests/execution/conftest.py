@@ -5,6 +5,7 @@ import os
 import pathlib
 import subprocess
 import sys
+import tempfile
 
 import pytest
 
@@ -25,12 +26,16 @@ WAYS = {
 
 
 @pytest.fixture(scope="session")
-def run_confined(tmp_path_factory):
+def run_confined():
   """Gives `run(way, programs)`, which returns what confined_run.py found; skips where the way cannot be gone."""
 
   def run(way: str, programs: dict[str, str]) -> dict:
+    # Not below pytest's directory, which every pytest that starts closes to other users.
+    with tempfile.TemporaryDirectory(prefix="next_jax_confined_") as directory:
+      return run_in(directory, way, programs)
+
+  def run_in(directory, way, programs):
     layers, without_rights = WAYS[way]
-    directory = tmp_path_factory.mktemp("confined")
     python, options = sys.executable, {}
     if without_rights:
       if os.geteuid() != 0:
@@ -38,12 +43,10 @@ def run_confined(tmp_path_factory):
       options = {"user": _NOBODY, "group": _NOBODY, "extra_groups": []}
       python = _python_for_all(options)
       os.chown(directory, _NOBODY, _NOBODY)
-      for parent in directory.parents[:2]:
-        parent.chmod(parent.stat().st_mode | 0o011)  # pytest keeps them to itself
     limits = {"cpu_seconds": 0.5, "wall_slack": 1.0, "judge_cpu_seconds": 1.0, "memory_bytes": 512 << 20,
               "max_processes": 32, "scratch_bytes": 32 << 20}  # fmt: skip
     result = subprocess.run(
-        [python, str(pathlib.Path(__file__).parent / "confined_run.py"), str(_ROOT), str(directory)],
+        [python, str(pathlib.Path(__file__).parent / "confined_run.py"), str(_ROOT), directory],
         input=json.dumps({"programs": programs, "layers": layers, "limits": limits}),
         env={**os.environ, "SECRET_OF_THE_TESTS": "1"},
         capture_output=True,
