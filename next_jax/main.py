@@ -1,4 +1,4 @@
-"""The commands: `next-jax run`, `build`, `trace`, `verify`, `report`, `compare`, `rate`, `prompt` and `doctor`.
+"""The commands: `next-jax run`, `build`, `sweep`, `trace`, `verify`, `report`, `compare`, `rate`, `prompt` and `doctor`.
 
 Each command imports what it needs when it is called: `trace` and `verify` answer in under a
 second because they import neither JAX nor TensorFlow.
@@ -20,6 +20,7 @@ from next_jax import errors
 _CONFIGURED = {
     "run": "run what a config file says, or go on with it",
     "build": "the same, said of a config file that builds corpora",
+    "sweep": "run several config files with several seeds, what they have in common once, and compare them",
 }
 _COMMANDS = {
     "trace": ("next_jax.tracing.command", "print a program annotated with the states of one call"),
@@ -141,6 +142,13 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
     configured_parser.add_argument(
         "--gin_file", action="append", default=[], metavar="PATH", help="a config file; may be given several times"
     )
+    if name == "sweep" and name in argv:
+      importlib.import_module("next_jax.sweep.command").add_arguments(configured_parser)
+    configured_parser.add_argument(
+        "--take_from", action="append", default=[], metavar="WORKDIR",
+        help="work directory of another run: stages that it has finished with the same settings and inputs are taken"
+        " over, not made again; may be given several times",
+    )
     several = configured_parser.add_argument_group(
         "several processes", "The same command on every host, with a work directory that all of them see."
     )
@@ -176,19 +184,31 @@ def _run(arguments: argparse.Namespace, bindings: Sequence[str]) -> int:
 
   configuration = importlib.import_module("next_jax.configuration.parsing")
   settings = importlib.import_module("next_jax.selftrain.settings")
+  siblings = importlib.import_module("next_jax.selftrain.siblings")
   provenance = importlib.import_module("next_jax.selftrain.provenance")
   # Configs bind `next_jax.main.run`, which is not `__main__.run` under `python -m next_jax.main`.
   run_function = importlib.import_module("next_jax.main").run
-  configuration.parse(arguments.gin_file, bindings, run_function)
+  if getattr(arguments, "files", None):
+    with tempfile.TemporaryDirectory() as directory:
+      path = os.path.join(directory, "sweep.gin")
+      with open(path, "w", encoding="utf-8") as file:
+        file.write(importlib.import_module("next_jax.sweep.command").config(arguments, bindings))
+      configuration.parse([path], (), run_function)
+  else:
+    configuration.parse(arguments.gin_file, bindings, run_function)
   program = configuration.construct(run_function)
-  with settings.binding_lookup(configuration.bound_arguments), _joined(arguments) as group:
+  with (
+      settings.binding_lookup(configuration.bound_arguments), siblings.taking_from(arguments.take_from),
+      _joined(arguments) as group,
+  ):
     program.prepare()
     if group.index != 0:
       program.run()
       return 0
     with provenance.recorded(program, lambda: configuration.text(run_function)):
       program.run()
-    if any(epath.Path(program.workdir).glob("*/evaluate/*/metrics.json")):
+    results = (f"{run}*/evaluate/*/metrics.json" for run in ("", "*/seed_*/"))
+    if any(path for pattern in results for path in epath.Path(program.workdir).glob(pattern)):
       # The table and the page; the loop is a floor below the report and knows nothing of it.
       return main(["report", os.fspath(program.workdir)])
     return 0

@@ -5,11 +5,12 @@ library itself never imports gin. What gin would accept in silence is refused he
 nothing refers to, and a binding of something that the program never constructs.
 """
 
+import contextlib
 import logging
 import os
 import pathlib
 import tokenize
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gin
@@ -52,6 +53,20 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[.
     )
   checks.check_macros(bindings)
   checks.check_effect(bindings, program)
+
+
+@contextlib.contextmanager
+def aside() -> Iterator[None]:
+  """While active, other files may be parsed and constructed; afterwards the configuration is what it was before."""
+  stores = (gin_config._CONFIG, gin_config._SINGLETONS, gin_config._OPERATIVE_CONFIG)
+  kept, imports = [dict(store) for store in stores], set(gin_config._IMPORTS)
+  try:
+    yield
+  finally:
+    gin.clear_config()
+    for store, values in zip(stores, kept, strict=True):
+      store.update(values)
+    gin_config._IMPORTS.update(imports)
 
 
 def construct(program: Callable[..., Any]) -> Any:

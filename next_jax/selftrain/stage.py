@@ -4,7 +4,7 @@ Its manifest, `stage.json`, is written last and by rename: a directory with a ma
 and is never touched again. Before the work begins, `claim.json` says with what settings: a killed
 stage that is started again with others is refused, not mixed. Seconds and rates go to
 `timing.json`, because everything else in the directory is the same bytes however often the run
-was killed.
+was killed. What a sibling has finished is taken over (`siblings`).
 
 In a run of several processes the first writes manifests and merged files; a stage that is done together
 has parts written by all, whose numbers and contents are those of one process.
@@ -22,7 +22,9 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.selftrain import processes
+from next_jax.selftrain import progress
 from next_jax.selftrain import settings as settings_lib
+from next_jax.selftrain import siblings
 
 MANIFEST, CLAIM, TIMING = "stage.json", "claim.json", "timing.json"
 R = TypeVar("R", bound=schema.Record)
@@ -99,7 +101,9 @@ class Stage:
     return self.workdir / self.name
 
   def run(self, work: Callable[[epath.Path], Outcome], *, together: bool = False) -> Manifest:
-    """Does the work, unless it was done; raises StageError when it was done or begun with other settings.
+    """Does the work, unless it was done, here or by a sibling.
+
+    Raises StageError when it was done or begun here with other settings.
 
     Args:
       work: gives the outcome; what process 0 gives counts.
@@ -138,12 +142,19 @@ class Stage:
     manifest = read_manifest(self.directory)
     if manifest is not None:
       self._check(dataclasses.asdict(manifest), claim, MANIFEST)
-      claim_path.unlink(missing_ok=True)
+      for name in (CLAIM, siblings.MARK):
+        (self.directory / name).unlink(missing_ok=True)
       return dataclasses.asdict(manifest), False
+    siblings.clear(self.directory)
     resumed = claim_path.exists()
     if resumed:
       self._check(files.read_json(claim_path), claim, CLAIM)
-    else:
+    source = siblings.find(self.name, lambda directory: _fingerprint(directory) == claim["fingerprint"])
+    if source is not None:
+      siblings.take(source, self.directory, manifest=MANIFEST, timing=TIMING, passing=(CLAIM,))
+      progress.say(f"[{self.name}] taken over from {os.fspath(source)}")
+      return dataclasses.asdict(read_manifest(self.directory)), False
+    if not resumed:
       files.write_json(claim_path, claim)
     _sweep(self.directory)
     return None, resumed
@@ -177,6 +188,11 @@ class Stage:
         f"{where}: was made {what}; choose another work directory (--gin.WORKDIR=\"'...'\"), or delete"
         f" {os.fspath(self.workdir)} to start afresh"
     )
+
+
+def _fingerprint(directory: epath.Path) -> str | None:
+  manifest = read_manifest(directory)
+  return None if manifest is None else manifest.fingerprint
 
 
 def sharded(

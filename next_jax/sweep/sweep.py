@@ -1,0 +1,205 @@
+"""A list of runs: every arm with every seed, one after the other, what they have in common made once.
+
+A sweep stands above the loop: each of its runs is an ordinary `next-jax run` in a process of its own, with
+the work directory WORKDIR/<arm>/seed_<n>. One that was started by hand there is taken up; one that is
+finished is passed over; and every run takes over the stages that its siblings have finished.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+import time
+from collections.abc import Iterator
+from typing import Any
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import files
+from next_jax import main
+from next_jax.configuration import parsing
+from next_jax.selftrain import processes
+from next_jax.selftrain import progress
+from next_jax.selftrain import settings
+from next_jax.selftrain import siblings
+from next_jax.sweep import finding
+from next_jax.sweep import process
+
+FILE_NAME = "sweep.json"
+_SET_BY_THE_SWEEP = ("WORKDIR", "SEED")
+
+
+class SweepError(errors.UserError):
+  """A sweep that cannot work, or one of its runs that failed; the message names arm and seed."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arm:
+  """One variant of the run.
+
+  Attributes:
+    name: of its directory.
+    gin_files: as for `next-jax run --gin_file`; they set %WORKDIR and %SEED, which the sweep overrides.
+    bindings: "NAME=VALUE", as for `--gin.NAME=VALUE`.
+  """
+
+  name: str
+  gin_files: tuple[str, ...]
+  bindings: tuple[str, ...] = ()
+
+  def __post_init__(self):
+    if not re.fullmatch(r"\w[\w.-]*", self.name):
+      raise SweepError(f"Arm.name: found {self.name!r}, expected letters, digits, '_', '-' and '.': it names a directory")
+    if isinstance(self.gin_files, str) or isinstance(self.bindings, str):
+      raise SweepError(f"arm {self.name!r}: expected tuples in gin_files and bindings, found text: (\"...\",) is a tuple")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Run:
+  """One arm with one seed.
+
+  Attributes:
+    bindings: of the sweep, of the arm, then those that name work directory and seed.
+    config: what config.gin says once it is finished.
+  """
+
+  arm: str
+  seed: int
+  workdir: epath.Path
+  gin_files: tuple[str, ...]
+  bindings: tuple[str, ...]
+  config: str
+
+  def __str__(self) -> str:
+    return f"{self.arm}, seed {self.seed}"
+
+  def is_finished(self) -> bool:
+    """Whether it ended well with the settings that it has now."""
+    config, facts = self.workdir / "config.gin", self.workdir / "run.json"
+    return facts.exists() and files.read_json(facts).get("finished", False) and config.read_text() == self.config
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Sweep:
+  """Every arm with every seed.
+
+  Attributes:
+    workdir: runs are in WORKDIR/<arm>/seed_<n>, what they say in WORKDIR/logs.
+    arms: the first seed of all arms comes first, then the second; within it they keep this order.
+    bindings: for all arms, before their own.
+    findings: what the report shall answer by comparing arms.
+  """
+
+  workdir: epath.PathLike
+  arms: tuple[Arm, ...]
+  seeds: tuple[int, ...] = (0, 1, 2)
+  bindings: tuple[str, ...] = ()
+  findings: tuple[finding.Finding, ...] = ()
+
+  def __post_init__(self):
+    names = [arm.name for arm in self.arms]
+    for what, values in (("arms", names), ("seeds", list(self.seeds))):
+      if not values or len(set(values)) != len(values):
+        raise SweepError(f"Sweep.{what}: found {', '.join(map(str, values)) or 'none'}; expected each once, at least one")
+    if "logs" in names or "report" in names:
+      raise SweepError("Sweep.arms: 'logs' and 'report' are directories of the sweep itself; give the arm another name")
+    if isinstance(self.bindings, str):
+      raise SweepError('Sweep.bindings: expected a tuple, found text: ("NUM_DEV=500",) is a tuple')
+    for binding in (*self.bindings, *(binding for arm in self.arms for binding in arm.bindings)):
+      if binding.partition("=")[0].strip() in _SET_BY_THE_SWEEP:
+        raise SweepError(f"{binding}: each run of a sweep gets its own {' and '.join(_SET_BY_THE_SWEEP)}; leave it out")
+    for one in self.findings:
+      one.check(names)
+
+  def prepare(self) -> None:
+    """Checks every run as `next-jax run` does before it starts, and writes nothing; raises UserError."""
+    if processes.current().count > 1:
+      raise SweepError("a sweep is started by one process; give each of its runs to several, one after the other")
+    for run in self.runs():
+      if run.seed == self.seeds[0]:
+        with parsing.aside(), _naming(run):
+          _program(run).prepare()
+
+  def runs(self) -> list[Run]:
+    """All runs, in their order; raises UserError for a configuration that is wrong."""
+    return [self._run(arm, seed) for seed in self.seeds for arm in self.arms]
+
+  def run(self) -> None:
+    """Makes the runs that are not finished; raises SweepError when one fails."""
+    runs = self.runs()
+    files.write_json(epath.Path(self.workdir) / FILE_NAME, self._facts())
+    finished = [run for run in runs if run.is_finished()]
+    waiting = [run for run in runs if run not in finished]
+    progress.say(f"[sweep] {len(runs)} runs: {len(self.arms)} arms x {len(self.seeds)} seeds; {len(finished)} finished")
+    began = time.monotonic()
+    for number, run in enumerate(waiting, 1):
+      progress.say(f"[sweep] run {len(finished) + number} of {len(runs)}: {run}")
+      others = [other.workdir for other in _nearest(runs, run) if other.workdir.is_dir()]
+      log = epath.Path(self.workdir) / "logs" / f"{run.arm}_seed_{run.seed}.log"
+      process.run(_arguments(run, [*others, *siblings.workdirs()]), log=log, name=str(run))
+      if not run.is_finished():
+        raise SweepError(
+            f"{run}: ended without an error, and {os.fspath(run.workdir)} is not finished with the settings of the"
+            f" sweep; did somebody change the config files meanwhile? See {os.fspath(log)}"
+        )
+      minutes = (time.monotonic() - began) / 60 / number
+      left = len(waiting) - number
+      progress.say(
+          f"[sweep] {len(finished) + number} of {len(runs)} runs finished; {minutes:.1f} minutes a run"
+          + (f"; about {minutes * left:.0f} minutes left" if left else "")
+      )
+
+  def run_facts(self) -> dict[str, Any]:
+    return {"program": type(self).__name__, "seeds": list(self.seeds), "arms": [arm.name for arm in self.arms]}
+
+  def _facts(self) -> dict[str, Any]:
+    """sweep.json: what the report needs to know."""
+    return {
+        "arms": [arm.name for arm in self.arms], "seeds": list(self.seeds), "bindings": list(self.bindings),
+        "settings": {arm.name: {"gin_files": list(arm.gin_files), "bindings": list(arm.bindings)} for arm in self.arms},
+        "findings": settings.describe(self.findings),
+    }
+
+  def _run(self, arm: Arm, seed: int) -> Run:
+    workdir = epath.Path(self.workdir) / arm.name / f"seed_{seed}"
+    own = (f"WORKDIR={os.fspath(workdir)!r}", f"SEED={seed}")
+    run = Run(
+        arm=arm.name, seed=seed, workdir=workdir, gin_files=arm.gin_files,
+        bindings=(*self.bindings, *arm.bindings, *own), config="",
+    )
+    with parsing.aside(), _naming(run):
+      program = _program(run)
+      if os.fspath(program.workdir) != os.fspath(workdir) or getattr(program, "seed", None) != seed:
+        raise SweepError(
+            f"{', '.join(arm.gin_files)}: WORKDIR and SEED do not reach the program: its work directory is"
+            f" {os.fspath(program.workdir)}, its seed {getattr(program, 'seed', None)}; bind them to %WORKDIR and %SEED"
+        )
+      return dataclasses.replace(run, config=parsing.text(main.run))
+
+
+def _program(run: Run) -> main.Program:
+  """What the run will run."""
+  parsing.parse(run.gin_files, run.bindings, main.run)
+  return parsing.construct(main.run)
+
+
+@contextlib.contextmanager
+def _naming(run: Run) -> Iterator[None]:
+  """Puts the arm before what a user is told."""
+  try:
+    yield
+  except errors.UserError as error:
+    raise SweepError(f"arm {run.arm!r}: {error}") from error
+
+
+def _arguments(run: Run, others: list[epath.Path]) -> list[str]:
+  return [
+      "run", *(f"--gin_file={path}" for path in run.gin_files), *(f"--gin.{binding}" for binding in run.bindings),
+      *(f"--take_from={os.fspath(path)}" for path in others),
+  ]
+
+
+def _nearest(runs: list[Run], run: Run) -> list[Run]:
+  """The other runs, those with the same seed first: they share more."""
+  return sorted((other for other in runs if other is not run), key=lambda other: other.seed != run.seed)
