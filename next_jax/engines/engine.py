@@ -38,6 +38,25 @@ class Sampling:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Validation:
+  """How every checkpoint of a training is measured, by the metric functions that a SeqIO task has.
+
+  Attributes:
+    task: such as "minirepair_trace", whose metric runs the completions on the tests.
+    split: of that task.
+    num_examples: the first of the split; None takes all.
+    metric: the highest chooses the checkpoint that the training gives, the earlier one of equals.
+    sampling: of the one completion of each example.
+  """
+
+  task: str
+  split: str = "dev"
+  num_examples: int | None = None
+  metric: str = "pass_at_1"
+  sampling: Sampling = Sampling(temperature=0.0)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Tuning:
   """How a network is fine-tuned, or trained from scratch.
 
@@ -52,7 +71,12 @@ class Tuning:
     accumulation: micro-batches that one step is split into.
     save_every: steps between checkpoints from which a killed run continues; the last step is
       always saved.
+    keep_checkpoints: how many stay when the training has ended: the last ones, or with `validation`
+      the best ones, and the last.
+    validation: measures every checkpoint that is saved; None: the last one is taken as it is.
   """
+
+  changes_no_result = ("keep_checkpoints",)  # see selftrain/settings.py
 
   optimizer: Callable[..., Any]
   learning_rate: float
@@ -63,6 +87,8 @@ class Tuning:
   batch_size: int = 8
   accumulation: int = 1
   save_every: int = 200
+  keep_checkpoints: int = 1
+  validation: Validation | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,8 +112,8 @@ class Engine(Protocol):
     from the last checkpoint in it and ends with the same parameters.
 
     Returns:
-      The last checkpoint, `directory/checkpoint_N`, and metrics of the training (`steps`,
-      `tokens`, `examples`, `examples_too_long`, `loss` of the last steps).
+      The last checkpoint, `directory/checkpoint_N`, or the best by `tuning.validation`; and metrics of the training
+      up to it (`steps`, `tokens`, `examples`, `examples_too_long`, `loss` of the last steps, `validation_*`).
     """
     ...
 

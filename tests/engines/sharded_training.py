@@ -18,6 +18,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import conftest  # pylint: disable=wrong-import-position
 
 from next_jax.engines.native import checkpoints
+from next_jax.engines.native import course
 from next_jax.engines.native import examples
 from next_jax.engines.native import native
 from next_jax.engines.native import sharding
@@ -68,11 +69,13 @@ def main(directory: str) -> None:
   report, restored = {}, {}
   for name, layout in layouts():
     checkpoint, metrics = trainer.Trainer(
-        network=NETWORK, layout=layout, keep_optimizer_state=True, write_summaries=False
+        network=NETWORK, layout=layout, write_summaries=False
     ).train(
-        examples=tokens,
-        initial_params=lambda layout=layout: trainer.random_parameters(transformer.Transformer(NETWORK), layout, 0),
-        directory=f"{directory}/{name}", tuning=tuning, seed=0,
+        course.Course(
+            examples=tokens, tuning=tuning, seed=0, directory=f"{directory}/{name}", loss_on_targets_only=True,
+            keep_optimizer_state=True,
+        ),
+        lambda layout=layout: trainer.random_parameters(transformer.Transformer(NETWORK), layout, 0),
     )  # fmt: skip
     report[name] = {"loss": metrics["loss"], "checkpoint": str(checkpoint)}
   for name, layout in layouts():

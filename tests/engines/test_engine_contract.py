@@ -14,6 +14,7 @@ import numpy as np
 import optax
 import orbax.checkpoint as ocp
 import pytest
+import tensorflow as tf
 
 from next_jax.engines import engine
 from next_jax.engines.native import checkpoints
@@ -186,6 +187,66 @@ def test_sampling_and_scoring_compile_nothing_the_second_time(either, task, memo
   assert compilations(lambda: use(1)) == []
 
 
+def test_as_many_checkpoints_are_kept_as_asked_for(either, task, short, tmp_path):
+  tuning = dataclasses.replace(short, save_every=3, keep_checkpoints=3)
+  last, metrics = either.finetune(task=task, checkpoint=None, directory=tmp_path, tuning=tuning, seed=0)
+  assert checkpoints.steps(tmp_path) == [6, 9, 12]
+  assert (last, metrics["steps"]) == (checkpoints.path_of(tmp_path, 12), 12)
+
+
+@pytest.fixture
+def validated(short, task):
+  """Four checkpoints, each measured."""
+  validation = engine.Validation(task=task, metric="length", sampling=GREEDY)
+  return dataclasses.replace(short, save_every=3, keep_checkpoints=4, validation=validation)
+
+
+def test_the_best_checkpoint_by_a_seqio_metric_is_given_also_by_a_killed_training(
+    either, make, task, validated, pairs, tmp_path, monkeypatch
+):
+  watched = make("native" if isinstance(either, native.NativeEngine) else "t5x", write_summaries=True)
+  settings = {"task": task, "checkpoint": None, "tuning": validated, "seed": 0, "directory": tmp_path}
+  train_until_saved(watched, monkeypatch, 6, **settings)
+  best, metrics = watched.finetune(**settings)
+  lengths = {}
+  for step in checkpoints.steps(tmp_path):
+    found = samples(watched, task, checkpoints.path_of(tmp_path, step), num_samples=1, sampling=GREEDY)
+    lengths[step] = sum(len(sample.completion) for sample in found.values()) / len(pairs)
+  assert list(lengths) == [3, 6, 9, 12]
+  assert len(set(lengths.values())) > 1
+  expected = max(lengths, key=lengths.get)
+  assert (best, metrics["steps"]) == (checkpoints.path_of(tmp_path, expected), expected)
+  assert metrics["validation_length"] == pytest.approx(lengths[expected])
+  assert watched.finetune(**settings) == (best, metrics)
+  scalars = tensorboard(tmp_path)
+  assert scalars["eval/length"] == pytest.approx(lengths)
+  assert {12} <= scalars["loss"].keys()
+
+
+def test_of_measured_checkpoints_the_best_and_the_last_are_kept(either, task, validated, tmp_path):
+  all_of_them, _ = either.finetune(task=task, checkpoint=None, directory=tmp_path / "all", tuning=validated, seed=0)
+  tuning = dataclasses.replace(validated, keep_checkpoints=1)
+  best, _ = either.finetune(task=task, checkpoint=None, directory=tmp_path / "one", tuning=tuning, seed=0)
+  assert best.name == all_of_them.name
+  assert {path.name for path in (tmp_path / "one").glob("checkpoint_*")} == {best.name, "checkpoint_12"}
+
+
+def test_a_metric_that_the_task_does_not_have_is_named(either, task, validated, tmp_path):
+  tuning = dataclasses.replace(validated, validation=engine.Validation(task=task, sampling=GREEDY))
+  with pytest.raises(examples_lib.TaskError, match="found 'pass_at_1', expected one of those of .*: length"):
+    either.finetune(task=task, checkpoint=None, directory=tmp_path, tuning=tuning, seed=0)
+
+
+def tensorboard(directory):
+  """Tag -> step -> value of all events below a directory."""
+  found = collections.defaultdict(dict)
+  for path in sorted(directory.rglob("events.out.tfevents.*")):
+    for event in tf.compat.v1.train.summary_iterator(str(path)):
+      for value in event.summary.value:
+        found[value.tag][event.step] = float(tf.make_ndarray(value.tensor)) if value.HasField("tensor") else value.simple_value
+  return found
+
+
 # One beside the other.
 
 
@@ -319,15 +380,6 @@ def test_a_second_training_on_t5x_compiles_nothing_whatever_its_length_and_seed(
 
   train(short, 0)
   assert compilations(lambda: train(longer, 1)) == []
-
-
-def test_t5x_keeps_as_many_checkpoints_as_asked_for(make, task, short, tmp_path):
-  tuning = dataclasses.replace(short, save_every=3)
-  last, _ = make("t5x", keep_checkpoints=3).finetune(
-      task=task, checkpoint=None, directory=tmp_path, tuning=tuning, seed=0
-  )
-  assert checkpoints.steps(tmp_path) == [6, 9, 12]
-  assert last == checkpoints.path_of(tmp_path, 12)
 
 
 def test_parameters_and_moments_are_partitioned_by_the_axis_rules(make, short):

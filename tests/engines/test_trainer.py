@@ -16,6 +16,7 @@ import pytest
 
 from next_jax.engines import engine
 from next_jax.engines.native import checkpoints
+from next_jax.engines.native import course
 from next_jax.engines.native import optimizers
 from next_jax.engines.native import sharding
 from next_jax.engines.native import trainer
@@ -137,15 +138,15 @@ def test_seeds_make_different_networks(tiny_engine, task, short, network, tmp_pa
 
 def test_a_loss_that_is_not_finite_ends_the_training(tiny_engine, task, short, tmp_path):
   wild = dataclasses.replace(short, optimizer=optax.sgd, learning_rate=1e30, warmup_fraction=0.0)
-  with pytest.raises(trainer.TrainingError, match="the loss is"):
+  with pytest.raises(course.TrainingError, match="the loss is"):
     tiny_engine.finetune(task=task, checkpoint=None, directory=tmp_path, tuning=wild, seed=0)
 
 
 def test_settings_that_cannot_be_used_are_named(tiny_engine, task, short, tmp_path):
   arguments = {"task": task, "checkpoint": None, "directory": tmp_path, "seed": 0}
-  with pytest.raises(trainer.TrainingError, match="accumulation: found 3, expected a divisor of batch_size=2"):
+  with pytest.raises(course.TrainingError, match="accumulation: found 3, expected a divisor of batch_size=2"):
     tiny_engine.finetune(tuning=dataclasses.replace(short, accumulation=3), **arguments)
-  with pytest.raises(trainer.TrainingError, match="num_epochs: found 0"):
+  with pytest.raises(course.TrainingError, match="num_epochs: found 0"):
     tiny_engine.finetune(tuning=dataclasses.replace(short, num_epochs=0), **arguments)
 
 

@@ -2,6 +2,7 @@
 
     checkpoint_N/state          Orbax PyTree (OCDBT, zarr2): {target, state: {step, param_states}}
     checkpoint_N/metrics.json   of the training so far; written last
+    checkpoint_N/validation.json  of `engine.Validation`, where the training has one (see course.py)
 
 `param_states` is the optimiser's state as `flax.serialization.to_state_dict` gives it, empty nodes
 left out. A finished training leaves it out altogether: inference needs `target` and `step`, and T5X
@@ -66,7 +67,7 @@ def save(
       if leftover.exists():
         leftover.rmtree()
     partial.mkdir()
-  _barrier(f"save {path} begins")
+  barrier(f"save {path} begins")
   state = {"step": np.asarray(step, np.int32)}
   if opt_state is not None:
     state["param_states"] = _prune(serialization.to_state_dict(opt_state))
@@ -75,7 +76,7 @@ def save(
   if jax.process_index() == 0:
     files.write_json(partial / "metrics.json", dict(metrics))
     partial.rename(path)
-  _barrier(f"save {path} ends")
+  barrier(f"save {path} ends")
   return path
 
 
@@ -133,11 +134,12 @@ def metrics(path: epath.PathLike) -> dict[str, float]:
 def remove_all_but(directory: epath.PathLike, kept: Collection[int]) -> None:
   """Removes the checkpoints of other steps from a directory, and what a killed `save` left."""
   kept_paths = [path_of(directory, step) for step in kept]
+  barrier(f"all know what is in {os.fspath(directory)}")
   if jax.process_index() == 0:
     for path in _absolute(directory).iterdir():
       if re.fullmatch(_NAME.pattern + r"(\.partial)?", path.name) and path not in kept_paths:
         path.rmtree()
-  _barrier(f"only {sorted(kept)} are left in {os.fspath(directory)}")
+  barrier(f"only {sorted(kept)} are left in {os.fspath(directory)}")
 
 
 def _absolute(path: epath.PathLike) -> epath.Path:
@@ -186,6 +188,7 @@ def _compare(path: epath.Path, found: Any, expected: Any, *, whole_optimizer: bo
     )
 
 
-def _barrier(name: str) -> None:
+def barrier(name: str) -> None:
+  """Waits for all processes."""
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices(name)

@@ -8,16 +8,19 @@ from typing import Any
 
 from etils import epath
 import jax
+import seqio
 
 from next_jax import schema
 from next_jax.engines import engine
 from next_jax.engines.native import checkpoints
 from next_jax.engines.native import chunks
+from next_jax.engines.native import course as course_lib
 from next_jax.engines.native import examples as examples_lib
 from next_jax.engines.native import sampler
 from next_jax.engines.native import scorer
 from next_jax.engines.native import sharding
 from next_jax.engines.native import trainer
+from next_jax.engines.native import validator
 from next_jax.models import transformer
 
 
@@ -86,21 +89,22 @@ class NativeEngine:
         return trainer.random_parameters(transformer.Transformer(self.network), self.layout, seed)
       return self._restore(checkpoint, self.layout)
 
+    course = course_lib.Course(
+        examples=examples_lib.read_tokens(found, "train", tuning.sequence_length),
+        tuning=tuning,
+        seed=seed,
+        directory=directory,
+        loss_on_targets_only=self.loss_on_targets_only,
+        keep_optimizer_state=self.keep_optimizer_state,
+        validator=self._validator(tuning.validation, directory, seed),
+    )
     return trainer.Trainer(
         network=self.network,
         layout=self.layout,
         bidirectional_prompts=self.bidirectional_prompts,
-        loss_on_targets_only=self.loss_on_targets_only,
         tokens_at_once=self.tokens_at_once,
-        keep_optimizer_state=self.keep_optimizer_state,
         write_summaries=self.write_summaries,
-    ).train(
-        examples=examples_lib.read_tokens(found, "train", tuning.sequence_length),
-        initial_params=initial_params,
-        directory=directory,
-        tuning=tuning,
-        seed=seed,
-    )
+    ).train(course, initial_params)
 
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
@@ -108,21 +112,8 @@ class NativeEngine:
   ) -> Iterator[list[schema.Sample]]:  # fmt: skip
     """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
-    chunk_tasks = max(1, min(self.sample_batch_size // num_samples, self.max_chunk_tasks))
-
-    def start() -> chunks.Complete:
-      params = self._restore(checkpoint, self.own_layout)
-      return lambda prompts, task_ids: self._sampler.complete(
-          params,
-          prompts=prompts,
-          task_ids=task_ids,
-          chunk_tasks=chunk_tasks,
-          num_samples=num_samples,
-          sampling=sampling,
-          seed=seed,
-          eos_id=found.output_features["targets"].vocabulary.eos_id,
-      )
-
+    chunk_tasks = self._chunk_tasks(num_samples)
+    start = functools.partial(self._completing, checkpoint, found, num_samples=num_samples, sampling=sampling, seed=seed)
     return chunks.sample(
         found, split, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
         step=step, start=start,
@@ -138,6 +129,40 @@ class NativeEngine:
       yield engine.Score(
           task_id=task_ids[number], log_probability=log_probability, token_count=int(target_lengths[number])
       )
+
+  def _chunk_tasks(self, num_samples: int) -> int:
+    return max(1, min(self.sample_batch_size // num_samples, self.max_chunk_tasks))
+
+  def _completing(
+      self, checkpoint: epath.PathLike, task: seqio.Task, *, num_samples: int, sampling: engine.Sampling, seed: int
+  ) -> chunks.Complete:
+    """The function that completes prompts with the parameters of a checkpoint."""
+    params = self._restore(checkpoint, self.own_layout)
+    return lambda prompts, task_ids: self._sampler.complete(
+        params,
+        prompts=prompts,
+        task_ids=task_ids,
+        chunk_tasks=self._chunk_tasks(num_samples),
+        num_samples=num_samples,
+        sampling=sampling,
+        seed=seed,
+        eos_id=task.output_features["targets"].vocabulary.eos_id,
+    )
+
+  def _validator(
+      self, validation: engine.Validation | None, directory: epath.PathLike, seed: int
+  ) -> validator.Validator | None:
+    if validation is None:
+      return None
+    return validator.Validator(
+        validation,
+        chunk_tasks=self._chunk_tasks(1),
+        start=functools.partial(
+            self._completing, task=examples_lib.find_task(validation.task, self.network.vocab_size), num_samples=1,
+            sampling=validation.sampling, seed=seed,
+        ),
+        summaries=epath.Path(directory) / "validation" if self.write_summaries else None,
+    )
 
   @functools.cached_property
   def _sampler(self) -> sampler.Sampler:

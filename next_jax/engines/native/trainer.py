@@ -5,7 +5,6 @@ import dataclasses
 import sys
 from typing import Any
 
-from absl import logging
 from clu import metric_writers
 from etils import epath
 from flax import linen as nn
@@ -15,11 +14,9 @@ import numpy as np
 import optax
 import tqdm
 
-from next_jax import errors
 from next_jax.engines import engine
 from next_jax.engines.native import checkpoints
-from next_jax.engines.native import examples as examples_lib
-from next_jax.engines.native import optimizers
+from next_jax.engines.native import course as course_lib
 from next_jax.engines.native import packing
 from next_jax.engines.native import sharding
 from next_jax.models import transformer
@@ -29,70 +26,47 @@ _STEPS_BETWEEN_SUMMARIES = 20
 _TOKENS_AT_ONCE_ON_CPU = 1024
 
 
-class TrainingError(errors.UserError):
-  """Settings with which no training can be done, or a training that went astray."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trainer:
   """Trains a network from given parameters on given examples.
 
   Attributes:
     bidirectional_prompts: tokens of a prompt see one another (a prefix LM); else all is causal.
-    loss_on_targets_only: else prompts are learned too, as in ordinary language modelling.
     tokens_at_once: a step's batch is split into micro-batches of so many tokens a device at most,
       beyond what `Tuning.accumulation` asks for; None: 1,024 on CPU, where larger ones fall out of
       the caches (40 % slower), no limit elsewhere.
-    keep_optimizer_state: whether the last checkpoint keeps it; it doubles or triples the size.
     write_summaries: TensorBoard scalars in the training's directory.
   """
 
   network: transformer.TransformerConfig
   layout: sharding.Layout
   bidirectional_prompts: bool = False
-  loss_on_targets_only: bool = True
   tokens_at_once: int | None = None
-  keep_optimizer_state: bool = False
   write_summaries: bool = True
 
   def train(
-      self,
-      *,
-      examples: examples_lib.TokenExamples,
-      initial_params: Callable[[], Any],
-      directory: epath.PathLike,
-      tuning: engine.Tuning,
-      seed: int,
+      self, course: course_lib.Course, initial_params: Callable[[], Any]
   ) -> tuple[epath.Path, dict[str, float]]:
-    """Trains to the end, from the last checkpoint in `directory` when there is one.
+    """Trains to the end, from the last checkpoint of `course` when there is one.
 
     Raises:
       TrainingError: settings that cannot be used, or a loss that is no longer finite.
-      CheckpointError: a checkpoint in `directory` that is not of this training.
+      CheckpointError: a checkpoint in the directory that is not of this training.
     """
-    plan, num_steps = plan_training(examples, tuning, seed)
-    done = checkpoints.steps_of_training(directory, num_steps)
-    if done and done[-1] == num_steps:
-      checkpoints.remove_all_but(directory, [num_steps])
-      path = checkpoints.path_of(directory, num_steps)
-      return path, checkpoints.metrics(path)
+    reached = course.begin()
+    if course.is_ended(reached):
+      return course.result()
+    tuning, num_steps = course.tuning, course.num_steps
 
-    optimizer = tuning.optimizer(
-        learning_rate=optimizers.schedule(
-            peak=tuning.learning_rate,
-            num_steps=num_steps,
-            warmup_fraction=tuning.warmup_fraction,
-            decay_fraction=tuning.decay_fraction,
-        )
-    )
-    start, params, opt_state, progress = self._start(done, directory, initial_params, optimizer)
+    optimizer = tuning.optimizer(learning_rate=course.learning_rate())
+    start, params, opt_state, progress = self._start(reached, initial_params, optimizer)
     tuning = dataclasses.replace(tuning, accumulation=self._accumulation(tuning))
     step_function = self._step_function(optimizer, params, opt_state)
     # Made where it will lie: `device_put` takes no key to the devices of other processes.
-    dropout_key = jax.jit(jax.random.key, static_argnums=0, out_shardings=self.layout.replicated())(seed)
+    dropout_key = jax.jit(jax.random.key, static_argnums=0, out_shardings=self.layout.replicated())(course.seed)
     writer = None
     if self.write_summaries and jax.process_index() == 0:
-      writer = metric_writers.SummaryWriter(str(directory))
+      writer = metric_writers.SummaryWriter(str(course.directory))
 
     tokens = int(progress["tokens"])
     # What goes in lies as what comes out: else the second step would compile again.
@@ -102,35 +76,25 @@ class Trainer:
         total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
         disable=jax.process_index() != 0,
     )  # fmt: skip
-    with self.layout.active(), bar:
+    with bar:
       for step in range(start, num_steps):
-        batch, batch_tokens = self._batch(examples, plan, step, tuning)
-        params, opt_state, average, scalars = step_function(
-            params, opt_state, average, np.int32(step), dropout_key, batch
-        )
+        batch, batch_tokens = self._batch(course, step, tuning.accumulation)
+        with self.layout.active():
+          params, opt_state, average, scalars = step_function(
+              params, opt_state, average, np.int32(step), dropout_key, batch
+          )
         tokens += batch_tokens
         if previous is not None:
           self._report(bar, writer, *previous)
         previous = (step + 1, scalars)
         bar.update(1)
-        last = step + 1 == num_steps
-        if last or (step + 1) % tuning.save_every == 0:
+        if step + 1 == course.next_save(step):
           self._report(bar, writer, *previous)
           previous = None
-          metrics = {
-              "steps": step + 1,
-              "tokens": tokens,
-              "rows": len(plan),
-              "examples": len(examples),
-              "examples_too_long": examples.too_long,
-              "loss": float(average),
-          }
-          keep = self.keep_optimizer_state or not last
-          path = checkpoints.save(directory, step + 1, params, opt_state if keep else None, metrics)
-          checkpoints.remove_all_but(directory, [step + 1])
+          course.save(step + 1, params, opt_state, tokens=tokens, loss=float(average))
     if writer is not None:
       writer.close()
-    return path, checkpoints.metrics(path)
+    return course.result()
 
   def _accumulation(self, tuning: engine.Tuning) -> int:
     """Micro-batches of a step: the fewest, of those that divide its rows, that hold few enough tokens."""
@@ -148,16 +112,15 @@ class Trainer:
         return accumulation
     return max(tuning.accumulation, tuning.batch_size // replicas if tuning.batch_size % replicas == 0 else 1)
 
-  def _start(self, done, directory, initial_params, optimizer):
+  def _start(self, reached, initial_params, optimizer):
     """(step, params, optimiser state, progress) at which training starts or goes on."""
     model = transformer.Transformer(self.network)
     shardings = parameter_shardings(model, self.layout)
-    if not done:
+    if reached is None:
       params = initial_params()
       state_shardings = self._state_shardings(optimizer, params, shardings)
       opt_state = jax.jit(optimizer.init, out_shardings=state_shardings)(params)
       return 0, params, opt_state, {"tokens": 0, "loss": 0.0}
-    path = checkpoints.path_of(directory, done[-1])
     params = abstract_parameters(model, self.layout)
     state_shardings = self._state_shardings(optimizer, params, shardings)
     opt_state = jax.tree.map(
@@ -165,9 +128,8 @@ class Trainer:
         jax.eval_shape(optimizer.init, params),
         state_shardings,
     )
-    step, params, opt_state = checkpoints.restore(path, params, opt_state)
-    logging.info("going on from %s", path)
-    return step, params, opt_state, checkpoints.metrics(path)
+    step, params, opt_state = checkpoints.restore(reached, params, opt_state)
+    return step, params, opt_state, checkpoints.metrics(reached)
 
   def _state_shardings(self, optimizer, params, shardings):
     return self.layout.like_parameters(jax.eval_shape(optimizer.init, params), params, shardings)
@@ -220,51 +182,19 @@ class Trainer:
     )  # fmt: skip
     return jax.jit(step_function, donate_argnums=(0, 1), out_shardings=out_shardings)
 
-  def _batch(self, examples, plan, step, tuning) -> tuple[packing.Batch, int]:
-    first = step * tuning.batch_size
-    rows = [plan.row(number) for number in range(first, min(first + tuning.batch_size, len(plan)))]
-    batch = packing.make_batch(
-        examples,
-        rows,
-        num_rows=tuning.batch_size,
-        row_length=tuning.sequence_length,
-        loss_on_targets_only=self.loss_on_targets_only,
-    )
+  def _batch(self, course, step, accumulation) -> tuple[packing.Batch, int]:
+    batch = course.batch(step)
     tokens = int(np.count_nonzero(batch["decoder_segment_ids"]))
-    split = {name: value.reshape(tuning.accumulation, -1, tuning.sequence_length) for name, value in batch.items()}
+    split = {name: value.reshape(accumulation, -1, value.shape[1]) for name, value in batch.items()}
     return {name: self.layout.put_batch(value, axis=1) for name, value in split.items()}, tokens
 
   def _report(self, bar, writer, step, scalars) -> None:
     loss = float(scalars["loss"])
     if not np.isfinite(loss):
-      raise TrainingError(f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer")
+      raise course_lib.TrainingError(f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer")
     bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
     if writer is not None and (step % _STEPS_BETWEEN_SUMMARIES == 0 or step == bar.total):
       writer.write_scalars(step, {"loss": loss, "gradient_norm": float(scalars["gradient_norm"])})
-
-
-def plan_training(
-    examples: examples_lib.TokenExamples, tuning: engine.Tuning, seed: int
-) -> tuple[packing.Plan, int]:
-  """Rows and number of steps of a training; raises TrainingError for settings that make none."""
-  if tuning.accumulation < 1 or tuning.batch_size % tuning.accumulation:
-    raise TrainingError(
-        f"accumulation: found {tuning.accumulation}, expected a divisor of batch_size={tuning.batch_size}"
-    )
-  if tuning.num_epochs <= 0:
-    raise TrainingError(f"num_epochs: found {tuning.num_epochs}, expected more than 0")
-  plan = packing.plan_rows(
-      examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=seed
-  )
-  num_steps = -(-len(plan) // tuning.batch_size)
-  if not num_steps:
-    raise TrainingError(f"num_epochs: {tuning.num_epochs} of {len(examples)} examples is not one example; raise it")
-  fill = examples.lengths[plan.ids].sum() / (num_steps * tuning.batch_size * tuning.sequence_length)
-  logging.info(
-      "%d examples, %d too long for %d tokens; %d rows (%.0f%% full) in %d steps",
-      len(examples), examples.too_long, tuning.sequence_length, len(plan), 100 * fill, num_steps,
-  )  # fmt: skip
-  return plan, num_steps
 
 
 def boxed_shapes(model: transformer.Transformer) -> Any:

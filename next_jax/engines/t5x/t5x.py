@@ -11,20 +11,21 @@ from etils import epath
 from flax import core
 import jax
 import numpy as np
-from t5x import train_state as train_state_lib
+import seqio
 from t5x import utils as t5x_utils
-import tensorflow as tf
 
 from next_jax import schema
 from next_jax.engines import engine
 from next_jax.engines.native import checkpoints
 from next_jax.engines.native import chunks
+from next_jax.engines.native import course as course_lib
 from next_jax.engines.native import examples as examples_lib
 from next_jax.engines.native import packing
 from next_jax.engines.native import sampler
 from next_jax.engines.native import sharding
 from next_jax.engines.native import trainer as native_trainer
 from next_jax.engines.native import truncation
+from next_jax.engines.native import validator
 from next_jax.engines.t5x import decoder
 from next_jax.engines.t5x import partitioner as partitioner_lib
 from next_jax.engines.t5x import trainer
@@ -46,7 +47,6 @@ class T5XEngine:
     bidirectional_prompts: tokens of a prompt see one another, in training and in sampling.
     loss_on_targets_only: else prompts are learned too, as in ordinary language modelling.
     keep_optimizer_state: of a finished training, to go on with the moments; triples the size.
-    keep_checkpoints: how many of the last checkpoints of a training are kept.
     sample_batch_size: rows decoded together, tasks times samples; a chunk has so many.
     max_chunk_tasks: tasks whose prompts are prefilled together, at most.
     write_summaries: TensorBoard scalars beside the checkpoints.
@@ -55,9 +55,8 @@ class T5XEngine:
   """
 
   changes_no_result = (  # see selftrain/settings.py
-      "model_parallelism", "axis_rules", "keep_optimizer_state", "keep_checkpoints", "write_summaries",
-      "compilation_cache",
-  )  # fmt: skip
+      "model_parallelism", "axis_rules", "keep_optimizer_state", "write_summaries", "compilation_cache",
+  )
 
   network: transformer.TransformerConfig
   model_parallelism: int = 1
@@ -65,27 +64,26 @@ class T5XEngine:
   bidirectional_prompts: bool = False
   loss_on_targets_only: bool = True
   keep_optimizer_state: bool = False
-  keep_checkpoints: int = 1
   sample_batch_size: int = 256
   max_chunk_tasks: int = 64
   write_summaries: bool = True
   compilation_cache: str | None = "~/.cache/next_jax/compiled"
 
   def __post_init__(self):
-    if self.keep_checkpoints < 1:
-      raise native_trainer.TrainingError(f"keep_checkpoints: found {self.keep_checkpoints}, expected 1 or more")
     if self.compilation_cache is not None:
       jax.config.update("jax_compilation_cache_dir", os.path.expanduser(self.compilation_cache))
       jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.2)
 
   @functools.cached_property
   def layout(self) -> sharding.Layout:
-    if jax.process_count() > 1:
-      raise sharding.MeshError(
-          f"T5XEngine: found {jax.process_count()} processes, expected one; with several, use"
-          " gin_configs/engines/native.gin"
-      )
     return sharding.Layout.over_all_devices(model_parallelism=self.model_parallelism, rules=self.axis_rules)
+
+  @functools.cached_property
+  def own_layout(self) -> sharding.Layout:
+    """Where this process samples and scores."""
+    if jax.process_count() == 1:
+      return self.layout
+    return sharding.Layout.over_own_devices(model_parallelism=self.model_parallelism, rules=self.axis_rules)
 
   def finetune(
       self, *, task: str, checkpoint: epath.PathLike | None, directory: epath.PathLike, tuning: engine.Tuning, seed: int
@@ -96,15 +94,18 @@ class T5XEngine:
     def initial_params():
       if checkpoint is None:
         return native_trainer.random_parameters(transformer.Transformer(self.network), self.layout, seed)
-      return self._restore_params(checkpoint)
+      return self._restore(checkpoint, self.layout)
 
-    return self._trainer(tuning).train(
+    course = course_lib.Course(
         examples=examples_lib.read_tokens(found, "train", tuning.sequence_length),
-        initial_params=initial_params,
-        directory=directory,
         tuning=tuning,
         seed=seed,
+        directory=directory,
+        loss_on_targets_only=self.loss_on_targets_only,
+        keep_optimizer_state=self.keep_optimizer_state,
+        validator=self._validator(tuning.validation, directory, seed),
     )
+    return self._trainer(tuning).train(course, initial_params)
 
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
@@ -112,16 +113,8 @@ class T5XEngine:
   ) -> Iterator[list[schema.Sample]]:  # fmt: skip
     """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
-    chunk_tasks = max(1, min(self.sample_batch_size // num_samples, self.max_chunk_tasks))
-    eos_id = found.output_features["targets"].vocabulary.eos_id
-
-    def start() -> chunks.Complete:
-      infer = self._infer_samples(chunk_tasks, num_samples, sampling, eos_id)
-      state = self._restore(checkpoint)
-      return lambda prompts, task_ids: _complete(
-          infer, state, prompts, task_ids, steps=sampling.max_completion_length, seed=seed, eos_id=eos_id
-      )
-
+    chunk_tasks = self._chunk_tasks(num_samples)
+    start = functools.partial(self._completing, checkpoint, found, num_samples=num_samples, sampling=sampling, seed=seed)
     return chunks.sample(
         found, split, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
         step=step, start=start,
@@ -133,22 +126,65 @@ class T5XEngine:
     examples, task_ids = examples_lib.read_with_ids(found, split)
     if not task_ids:
       return
-    state = self._restore(checkpoint)
+    params = core.freeze(self._restore(checkpoint, self.own_layout))
     row_length = -(-int(examples.lengths.max()) // _SCORE_LENGTH_STEP) * _SCORE_LENGTH_STEP
     num_rows = self._whole_batch(max(1, _SCORE_TOKENS // row_length))
-    infer = self._infer_scores(num_rows)
+    score = self._partitioned("score", self._decoder.score_batch)
     for first in range(0, len(task_ids), num_rows):
       numbers = range(first, min(first + num_rows, len(task_ids)))
       rows = [[number] for number in numbers]
-      batch = packing.make_batch(examples, rows, num_rows=len(rows), row_length=row_length)
-      scores = [score for _, score in infer(_dataset(batch), state)]
-      for number, score in zip(numbers, scores, strict=True):
+      scores = score(params, packing.make_batch(examples, rows, num_rows=num_rows, row_length=row_length))
+      for number, log_probability in zip(numbers, np.asarray(scores)):
         target_length = int(examples.lengths[number] - examples.input_lengths[number])
-        yield engine.Score(task_id=task_ids[number], log_probability=score, token_count=target_length)
+        yield engine.Score(
+            task_id=task_ids[number], log_probability=float(log_probability), token_count=target_length
+        )
+
+  def _chunk_tasks(self, num_samples: int) -> int:
+    return max(1, min(self.sample_batch_size // num_samples, self.max_chunk_tasks))
+
+  def _completing(
+      self, checkpoint: epath.PathLike, task: seqio.Task, *, num_samples: int, sampling: engine.Sampling, seed: int
+  ) -> chunks.Complete:
+    """The function that completes prompts with the parameters of a checkpoint."""
+    eos_id = task.output_features["targets"].vocabulary.eos_id
+    step = functools.partial(
+        self._decoder.sample,
+        num_samples=num_samples,
+        truncation=truncation.Truncation(
+            temperature=sampling.temperature, top_k=sampling.top_k, top_p=sampling.top_p
+        ),
+        max_steps=sampling.max_completion_length,
+        eos_id=eos_id,
+    )
+    return functools.partial(
+        _complete,
+        self._partitioned((num_samples, sampling, eos_id), step),
+        core.freeze(self._restore(checkpoint, self.own_layout)),
+        num_rows=self._whole_batch(self._chunk_tasks(num_samples)),
+        steps=sampling.max_completion_length,
+        seed=seed,
+        eos_id=eos_id,
+    )
+
+  def _validator(
+      self, validation: engine.Validation | None, directory: epath.PathLike, seed: int
+  ) -> validator.Validator | None:
+    if validation is None:
+      return None
+    return validator.Validator(
+        validation,
+        chunk_tasks=self._chunk_tasks(1),
+        start=functools.partial(
+            self._completing, task=examples_lib.find_task(validation.task, self.network.vocab_size), num_samples=1,
+            sampling=validation.sampling, seed=seed,
+        ),
+        summaries=epath.Path(directory) / "validation" if self.write_summaries else None,
+    )
 
   @functools.cached_property
   def _partitioner(self) -> partitioner_lib.MeshPartitioner:
-    return partitioner_lib.MeshPartitioner(self.layout)
+    return partitioner_lib.MeshPartitioner(self.own_layout)
 
   @functools.cached_property
   def _decoder(self) -> decoder.Decoder:
@@ -177,76 +213,60 @@ class T5XEngine:
           optimizer=tuning.optimizer,
           accumulation=tuning.accumulation,
           bidirectional_prompts=self.bidirectional_prompts,
-          loss_on_targets_only=self.loss_on_targets_only,
-          keep_optimizer_state=self.keep_optimizer_state,
-          keep_checkpoints=self.keep_checkpoints,
           write_summaries=self.write_summaries,
       )
     return self._kept[key]
 
-  def _infer_samples(self, chunk_tasks: int, num_samples: int, sampling: engine.Sampling, eos_id: int) -> Any:
-    step = functools.partial(
-        self._decoder.sample,
-        num_samples=num_samples,
-        truncation=truncation.Truncation(
-            temperature=sampling.temperature, top_k=sampling.top_k, top_p=sampling.top_p
-        ),
-        max_steps=sampling.max_completion_length,
-        eos_id=eos_id,
-    )
-    return self._infer((chunk_tasks, num_samples, sampling, eos_id), step, self._whole_batch(chunk_tasks))
+  def _partitioned(self, key: Any, step: Any) -> Any:
+    """`step(params, batch)`, compiled by T5X's partitioner for the devices of this process.
 
-  def _infer_scores(self, num_rows: int) -> Any:
-    return self._infer(num_rows, self._decoder.score_batch, num_rows)
-
-  def _infer(self, key: Any, step: Any, batch_size: int) -> Any:
-    """T5X's function from a dataset and a state to results, in order."""
+    T5X's own `get_infer_fn` would have all processes meet at every batch.
+    """
     if key not in self._kept:
-      self._kept[key] = t5x_utils.get_infer_fn(
-          step, batch_size, self._initializer.train_state_axes, self._partitioner, keep_aux_as_numpy=True
+      self._kept[key] = self._partitioner.partition(
+          step,
+          in_axis_resources=(self._initializer.train_state_axes.params, self._partitioner.data_partition_spec),
+          out_axis_resources=None,
       )
     return self._kept[key]
 
   def _whole_batch(self, rows: int) -> int:
     """So many rows, or the few more that divide over the devices."""
-    replicas = self.layout.mesh.shape["data"]
+    replicas = self.own_layout.mesh.shape["data"]
     return -(-rows // replicas) * replicas
 
-  def _restore_params(self, checkpoint: epath.PathLike) -> Any:
-    """Parameters of a checkpoint, laid out over the devices."""
+  def _restore(self, checkpoint: epath.PathLike, layout: sharding.Layout) -> Any:
+    """Parameters of a checkpoint, laid out over devices."""
     model = transformer.Transformer(self.network)
-    return checkpoints.restore(checkpoint, native_trainer.abstract_parameters(model, self.layout))[1]
-
-  def _restore(self, checkpoint: epath.PathLike) -> train_state_lib.InferenceState:
-    return train_state_lib.InferenceState(step=None, params=core.freeze(self._restore_params(checkpoint)))
+    return checkpoints.restore(checkpoint, native_trainer.abstract_parameters(model, layout))[1]
 
 
 def _complete(
-    infer: Any, state: Any, prompts: Sequence[np.ndarray], task_ids: Sequence[str], *, steps: int, seed: int, eos_id: int
-) -> chunks.Completions:
+    sample: Any, params: Any, prompts: Sequence[np.ndarray], task_ids: Sequence[str], *, num_rows: int, steps: int,
+    seed: int, eos_id: int,
+) -> chunks.Completions:  # fmt: skip
   # Shifted right by one, as in training: position 0 reads the 0 that begins every sequence.
   width = sampler.ladder(max(len(prompt) for prompt in prompts) + 1, _PROMPT_STEP) + steps
-  tokens = np.zeros((len(prompts), width), np.int32)
-  in_prompt = np.zeros((len(prompts), width), np.int32)
-  for row, prompt in enumerate(prompts):
+  tokens = np.zeros((num_rows, width), np.int32)
+  in_prompt = np.zeros((num_rows, width), np.int32)
+  hashes = np.zeros(num_rows, np.uint32)
+  for row in range(num_rows):
+    number = row % len(prompts)  # Rows that are left over complete the first prompts again.
+    prompt = prompts[number]
     tokens[row, 1 : len(prompt) + 1] = prompt
     in_prompt[row, : len(prompt) + 1] = 1
-  found, scores = infer(
-      _dataset({
+    hashes[row] = zlib.crc32(task_ids[number].encode("utf-8"))
+  completions, scores = sample(
+      params,
+      {
           "decoder_input_tokens": tokens,
           "decoder_causal_attention": in_prompt,
-          "seed": np.full(len(prompts), seed, np.uint32),
-          "task_hash": np.array([zlib.crc32(task_id.encode("utf-8")) for task_id in task_ids], np.uint32),
-      }),
-      state,
+          "seed": np.full(num_rows, seed, np.uint32),
+          "task_hash": hashes,
+      },
   )
-  completions = np.array([rows for _, rows in found], np.int32).reshape(-1, width)[:, :steps]
+  completions = np.asarray(completions)[: len(prompts)].reshape(-1, width)[:, :steps]
   ended = completions == eos_id
   lengths = np.where(ended.any(axis=1), ended.argmax(axis=1) + 1, steps)
-  log_probabilities = np.array(scores["scores"], np.float32).reshape(-1)
+  log_probabilities = np.asarray(scores["scores"])[: len(prompts)].reshape(-1)
   return chunks.Completions(tokens=completions, lengths=lengths, log_probabilities=log_probabilities)
-
-
-def _dataset(features: dict[str, np.ndarray]) -> tf.data.Dataset:
-  """Numbered rows, as T5X's inference wants them."""
-  return tf.data.Dataset.from_tensor_slices(features).enumerate()

@@ -20,13 +20,9 @@ from t5x import trainer as t5x_trainer
 from t5x import utils as t5x_utils
 import tqdm
 
-from next_jax.engines import engine
 from next_jax.engines.native import checkpoints
-from next_jax.engines.native import examples as examples_lib
-from next_jax.engines.native import optimizers
-from next_jax.engines.native import packing
+from next_jax.engines.native import course as course_lib
 from next_jax.engines.native import sharding
-from next_jax.engines.native import trainer as native_trainer
 from next_jax.engines.t5x import decoder
 from next_jax.engines.t5x import optimizer as optimizer_lib
 from next_jax.engines.t5x import partitioner as partitioner_lib
@@ -47,16 +43,10 @@ class Trainer:
       optimizer: Callable[..., Any],
       accumulation: int,
       bidirectional_prompts: bool,
-      loss_on_targets_only: bool,
-      keep_optimizer_state: bool,
-      keep_checkpoints: int,
       write_summaries: bool,
   ):
     """Makes a trainer; `accumulation` and `optimizer` are those of `engine.Tuning`, the rest the engine's."""
     self._layout = layout
-    self._loss_on_targets_only = loss_on_targets_only
-    self._keep_optimizer_state = keep_optimizer_state
-    self._keep_checkpoints = keep_checkpoints
     self._write_summaries = write_summaries
     self._optimizer_def = optimizer_lib.OptaxOptimizer(optimizer)
     partitioner = partitioner_lib.MeshPartitioner(layout)
@@ -85,33 +75,26 @@ class Trainer:
     )
 
   def train(
-      self,
-      *,
-      examples: examples_lib.TokenExamples,
-      initial_params: Callable[[], Any],
-      directory: epath.PathLike,
-      tuning: engine.Tuning,
-      seed: int,
+      self, course: course_lib.Course, initial_params: Callable[[], Any]
   ) -> tuple[epath.Path, dict[str, float]]:
     """See `native.trainer.Trainer.train`, which this does on T5X."""
+    tuning, num_steps = course.tuning, course.num_steps
     replicas = self._layout.mesh.shape["data"]
     if (tuning.batch_size // tuning.accumulation) % replicas:
-      raise native_trainer.TrainingError(
+      raise course_lib.TrainingError(
           f"batch_size / accumulation: found {tuning.batch_size} / {tuning.accumulation}, expected a multiple of the"
           f" {replicas} devices along 'data' (T5X splits every batch evenly); change one of them, or set"
           " model_parallelism"
       )
-    plan, num_steps = native_trainer.plan_training(examples, tuning, seed)
-    done = checkpoints.steps_of_training(directory, num_steps)
-    if done and done[-1] == num_steps:
-      path = checkpoints.path_of(directory, num_steps)
-      return path, checkpoints.metrics(path)
-    start, progress = self._start(done, directory, initial_params)
+    reached = course.begin()
+    if course.is_ended(reached):
+      return course.result()
+    start, progress = self._start(reached, initial_params)
     counted = {"tokens": int(progress["tokens"])}
-    batches = self._batches(examples, plan, range(start, num_steps), num_steps, tuning, seed, counted)
+    batches = self._batches(course, start, counted)
     average = float(progress["loss"])
 
-    self._summaries_go_to(directory if self._write_summaries else None)
+    self._summaries_go_to(course.directory if self._write_summaries else None)
     bar = tqdm.tqdm(
         total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
         disable=jax.process_index() != 0,
@@ -119,13 +102,13 @@ class Trainer:
     with bar:
       step = start
       while step < num_steps:
-        next_save = min((step // tuning.save_every + 1) * tuning.save_every, num_steps)
+        next_save = course.next_save(step)
         steps = min(_STEPS_AT_ONCE, next_save - step)
         summary = self._trainer.train(batches, steps, start_step=step).result()
         step += steps
         loss = float(np.asarray(summary["loss"].value))
         if not math.isfinite(loss):
-          raise native_trainer.TrainingError(
+          raise course_lib.TrainingError(
               f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer"
           )
         kept = math.prod(1 - max(2 / (done_step + 2), 1 / _LOSS_AVERAGE_STEPS) for done_step in range(step - steps, step))
@@ -133,28 +116,20 @@ class Trainer:
         bar.update(steps)
         bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
         if step == next_save:
-          metrics = {
-              "steps": step,
-              "tokens": counted["tokens"],
-              "rows": len(plan),
-              "examples": len(examples),
-              "examples_too_long": examples.too_long,
-              "loss": average,
-          }
-          path = self._save(directory, step, step == num_steps, metrics)
+          state = self._trainer.train_state
+          course.save(step, core.unfreeze(state.params), state.param_states, tokens=counted["tokens"], loss=average)
     self._summaries_go_to(None)
-    return path, checkpoints.metrics(path)
+    return course.result()
 
-  def _start(self, done, directory, initial_params) -> tuple[int, dict[str, float]]:
+  def _start(self, reached, initial_params) -> tuple[int, dict[str, float]]:
     """Sets the state from which training starts or goes on; gives its step and progress."""
-    if not done:
+    if reached is None:
       self._trainer.train_state = self._create(core.freeze(initial_params()))
       return 0, {"tokens": 0, "loss": 0.0}
-    path = checkpoints.path_of(directory, done[-1])
     mesh = self._layout.mesh
     params = optimizer_lib.abstract(self._state_shapes.params, self._state_axes.params, mesh)
     states = optimizer_lib.abstract(self._state_shapes.param_states, self._state_axes.param_states, mesh)
-    step, params, states = checkpoints.restore(path, core.unfreeze(params), states)
+    step, params, states = checkpoints.restore(reached, core.unfreeze(params), states)
     state = self._create(core.freeze(params))
     state_dict = state.state_dict()
     restored = optimizer_lib.OptaxOptimizer.state_dict(
@@ -163,29 +138,17 @@ class Trainer:
     state_dict["state"]["param_states"] = restored["state"]["param_states"]
     state_dict["state"]["step"] = jax.device_put(np.int32(step), self._layout.replicated())
     self._trainer.train_state = state.restore_state(state_dict)
-    return step, checkpoints.metrics(path)
+    return step, checkpoints.metrics(reached)
 
   def _create_function(self, params) -> train_state_lib.FlaxOptimTrainState:
     return train_state_lib.FlaxOptimTrainState.create(
         self._optimizer_def, core.freeze({"params": params, "params_axes": self._state_shapes.params_axes})
     )
 
-  def _batches(self, examples, plan, steps, num_steps, tuning, seed, counted) -> Iterator[dict[str, Any]]:
-    schedule = optimizers.schedule(
-        peak=tuning.learning_rate,
-        num_steps=num_steps,
-        warmup_fraction=tuning.warmup_fraction,
-        decay_fraction=tuning.decay_fraction,
-    )
-    for step in steps:
-      first = step * tuning.batch_size
-      batch = packing.make_batch(
-          examples,
-          [plan.row(number) for number in range(first, min(first + tuning.batch_size, len(plan)))],
-          num_rows=tuning.batch_size,
-          row_length=tuning.sequence_length,
-          loss_on_targets_only=self._loss_on_targets_only,
-      )
+  def _batches(self, course, start, counted) -> Iterator[dict[str, Any]]:
+    schedule = course.learning_rate()
+    for step in range(start, course.num_steps):
+      batch = course.batch(step)
       counted["tokens"] += int(np.count_nonzero(batch["decoder_segment_ids"]))
       # Weights of a whole batch sum to 1: T5X adds up the losses of micro-batches as they are.
       weights = batch["decoder_loss_weights"].astype(np.float32)
@@ -193,15 +156,8 @@ class Trainer:
       yield {
           "features": {name: self._layout.put_batch(value) for name, value in batch.items()},
           "learning_rate": np.float32(schedule(step)),
-          "key": np.asarray(jax.random.PRNGKey(seed)),
+          "key": np.asarray(jax.random.PRNGKey(course.seed)),
       }
-
-  def _save(self, directory, step, last, metrics) -> epath.Path:
-    state = self._trainer.train_state
-    states = state.param_states if self._keep_optimizer_state or not last else None
-    path = checkpoints.save(directory, step, core.unfreeze(state.params), states, metrics)
-    checkpoints.remove_all_but(directory, checkpoints.steps(directory)[-self._keep_checkpoints :])
-    return path
 
   def _summaries_go_to(self, directory: epath.PathLike | None) -> None:
     self._trainer.train_metrics_manager.close()
