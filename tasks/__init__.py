@@ -15,8 +15,8 @@ beside it or goes. Without the version, `mbpp_r_trace` is the newest, which is w
 Each is zero-shot; with `_3shot` behind its name it has three solved exemplars. The rationales of `proxy` come from the
 file that $NEXT_JAX_RATIONALES names, or next_jax.prompts.rationales.set_path: the samples of another model.
 
-Splits are `train`, `dev` and `unseen` of minirepair, `train` and `dev` of mbpp_r, and `test` of hefix_plus. They are
-read where the corpora were built: $NEXT_JAX_DATA_DIR. In SeqIO's own tools, for example:
+Splits are `train`, `dev` and `unseen` of minirepair and readoff, `train` and `dev` of mbpp_r, and `test` of
+hefix_plus. They are read where the corpora were built: $NEXT_JAX_DATA_DIR. In SeqIO's own tools, for example:
 
     NEXT_JAX_DATA_DIR=WORKDIR/corpus python -m seqio.scripts.inspect_tasks_main --module_import=tasks \\
       --tasks=mbpp_r_v100_trace --sequence_length="{'inputs': 1024, 'targets': 256}" --decode_features
@@ -25,3 +25,4 @@ read where the corpora were built: $NEXT_JAX_DATA_DIR. In SeqIO's own tools, for
 from tasks import hefix_plus
 from tasks import mbpp_r
 from tasks import minirepair
+from tasks import readoff

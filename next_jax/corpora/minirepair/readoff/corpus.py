@@ -1,0 +1,155 @@
+"""The ReadOff corpus: MiniRepair tasks that the trace answers, and nothing else does."""
+
+import ast
+import collections
+import dataclasses
+import random
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from etils import epath
+
+from next_jax import files
+from next_jax.corpora import corpus as corpus_lib
+from next_jax.corpora.minirepair import draw
+from next_jax.corpora.minirepair import generator as generator_lib
+from next_jax.corpora.minirepair import splits as splits_lib
+from next_jax.corpora.minirepair.readoff import containers
+from next_jax.corpora.minirepair.readoff import loops
+from next_jax.corpora.minirepair.readoff import question as question_lib
+from next_jax.corpora.minirepair.readoff import reading
+from next_jax.corpora.minirepair.readoff import results
+
+FAMILIES = {family.__name__: family for family in (*results.FAMILIES, *loops.FAMILIES, *containers.FAMILIES)}
+SPLITS = ("train", "dev", "unseen")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Item:
+  """A task with the question that it came from."""
+
+  case: generator_lib.Case
+  question: question_lib.Question
+  right: str
+  wrong: str
+
+  @property
+  def chance(self) -> float:
+    """Of who knows which place is wrong, and guesses among the other candidates."""
+    return 1 / (len(self.question.candidates) - 1)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ReadOff:
+  """Repair tasks in which the trace names the fix, and code and tests do not.
+
+  Each program computes five or six values that look alike, by arithmetic too long for the head, and uses the wrong one
+  of them. The trace of the first public test shows all values at the end, and exactly one is what the test expects:
+  that one is to be copied into the open place. Without the trace the description, the tests and the code say only that
+  it is another one: right and wrong candidate are drawn with equal chances (`Question.pose`), so one in four or five
+  guesses is right, and no experience with a family makes them better.
+
+  No model is pretrained on it, so it is also a second corpus to measure models on that were trained on MiniRepair.
+  Everything is a pure function of these settings.
+
+  Attributes:
+    num_train, num_dev, num_unseen: tasks that `build` writes.
+    unseen_families: are in split "unseen" only, all others in "train" and "dev" only.
+    max_attempts: draws for one task before the settings count as impossible.
+    pairs: a canonical (bug, fix) pair belongs to one split, by its hash.
+  """
+
+  name: ClassVar[str] = "readoff"
+
+  seed: int = 0
+  num_train: int = 1000
+  num_dev: int = 500
+  num_unseen: int = 300
+  unseen_families: tuple[str, ...] = ("web", "over_numbers", "by_number")
+  max_attempts: int = 2000
+  generator: generator_lib.Generator = generator_lib.Generator(max_trace_steps=60, max_pieces=400)
+  pairs: splits_lib.Splits = splits_lib.Splits(salt="readoff-1")
+
+  def __post_init__(self):
+    if unknown := set(self.unseen_families) - set(FAMILIES):
+      raise corpus_lib.CorpusError(
+          f"ReadOff.unseen_families: no family {', '.join(sorted(unknown))}; known: {', '.join(FAMILIES)}"
+      )
+
+  def build(self, directory: epath.PathLike, executor: Any = None) -> dict[str, int]:
+    """Writes train.jsonl, dev.jsonl, unseen.jsonl and statistics.json; returns the tasks of each split.
+
+    The programs are this package's own, so they run here and `executor` is not needed.
+    """
+    del executor
+    directory = epath.Path(directory)
+    statistics: dict[str, Any] = {"seed": self.seed, "splits": {}}
+    counts = {}
+    for split in SPLITS:
+      rejections: collections.Counter[str] = collections.Counter()
+      items = list(self.items(split, rejections))
+      files.write_jsonl(directory / f"{split}.jsonl", (item.case.task for item in items))
+      statistics["splits"][split] = _statistics(items, rejections)
+      counts[split] = len(items)
+    files.write_json(directory / "statistics.json", statistics)
+    return counts
+
+  def items(self, split: str, rejections: collections.Counter[str] | None = None) -> Iterator[Item]:
+    """The tasks of "train", "dev" or "unseen" with no (bug, fix) pair twice, streamed.
+
+    Raises:
+      CorpusError: an unknown split, or more tasks wanted than can be found.
+    """
+    if split not in SPLITS:
+      raise corpus_lib.CorpusError(f"unknown split {split!r} of readoff; known: {', '.join(SPLITS)}")
+    num = {"train": self.num_train, "dev": self.num_dev, "unseen": self.num_unseen}[split]
+    rejections = collections.Counter() if rejections is None else rejections
+    seen: set[str] = set()
+    for number in range(num):
+      item = self._item(random.Random(f"readoff/{self.seed}/{split}/{number}"), split, number, seen, rejections)
+      seen.add(item.case.pair_key)
+      yield item
+
+  def _item(
+      self, rng: random.Random, split: str, number: int, seen: set[str], rejections: collections.Counter[str]
+  ) -> Item:
+    families = [name for name in FAMILIES if (name in self.unseen_families) == (split == "unseen")]
+    for _ in range(self.max_attempts if families else 0):
+      found = self._attempt(rng, rng.choice(families), split, number, seen)
+      if isinstance(found, Item):
+        return found
+      rejections[found.reason] += 1
+    raise corpus_lib.CorpusError(
+        f"readoff: no task number {number} for {split!r} found in {self.max_attempts} attempts; ask for fewer tasks or"
+        " change unseen_families"
+    )
+
+  def _attempt(
+      self, rng: random.Random, family: str, split: str, number: int, seen: set[str]
+  ) -> Item | generator_lib.Rejected:
+    question = FAMILIES[family](draw.Draw(rng))
+    right, wrong = question.pose(rng)
+    problem, bug = question.posed(right, wrong)
+    case = self.generator.case(
+        rng, problem, [bug], lambda key: self.pairs.owner(key) == split and key not in seen,
+        split=split, task_id=f"readoff/{split}/{number:05d}-{family}-{question.kind}", family=family,
+    )
+    if isinstance(case, generator_lib.Rejected):
+      return case
+    expected = ast.literal_eval(case.task.public_tests[0].rpartition(" == ")[2])
+    holding, others = reading.holders(question.candidates, case.task.trace, question.wanted(expected))
+    if others or holding != [right]:
+      return generator_lib.Rejected("not one value of the trace is the expected one, but more or none")
+    return Item(case=case, question=question, right=right, wrong=wrong)
+
+
+def _statistics(items: list[Item], rejections: collections.Counter[str]) -> dict[str, Any]:
+  cases = [item.case for item in items]
+  return {
+      "tasks": len(cases),
+      "chance": round(sum(item.chance for item in items) / max(1, len(items)), 4),
+      "vague_share": round(sum(case.vague for case in cases) / max(1, len(cases)), 4),
+      "bug_kinds": dict(sorted(collections.Counter(case.task.bug_kind for case in cases).items())),
+      "families": dict(sorted(collections.Counter(case.family for case in cases).items())),
+      "rejected": dict(sorted(rejections.items())),
+  }

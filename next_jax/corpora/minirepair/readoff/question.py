@@ -1,0 +1,81 @@
+"""A program with one open place, and what may stand there: which of them is meant, only an execution tells."""
+
+import dataclasses
+import random
+from collections.abc import Callable
+from typing import Any
+
+from next_jax.corpora import canonical
+from next_jax.corpora import mutations
+from next_jax.corpora.minirepair import draw
+
+# Of intermediate results. All occur in the pretraining corpus, though mostly in other roles; all are one token.
+NAMES = (
+    "a", "b", "c", "d", "v", "w", "x", "y", "acc", "best", "count", "found", "hits", "high", "kept", "last", "low",
+    "old", "out", "peak", "prev", "rest", "result", "score", "size", "spare", "top", "total",
+)  # fmt: skip
+
+# Largest constants and results are below 20, which are the numbers that the pretraining corpus is full of.
+MODULI = (11, 13, 17, 19)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Question:
+  """A family's program whose one open place any of the candidates could fill.
+
+  Attributes:
+    code: the program with a candidate in the open place.
+    candidates: expressions, each a name or a name with a constant index; five or more.
+    kind: of the bug that a wrong candidate is: "wrong_return", "wrong_variable", "wrong_key" or "wrong_index".
+    precise, vague, entry_point, inputs: as in `draw.Problem`. The descriptions say nothing about the place.
+    wanted: the part of the call's result that comes from the open place; the result itself for most families.
+  """
+
+  code: Callable[[str], str]
+  candidates: tuple[str, ...]
+  kind: str
+  entry_point: str
+  precise: str
+  vague: str
+  inputs: draw.Inputs
+  wanted: Callable[[Any], Any] = lambda result: result
+
+  def pose(self, rng: random.Random) -> tuple[str, str]:
+    """(right candidate, wrong candidate), all pairs with equal chances and from nothing but `rng`.
+
+    So to whoever knows the wrong one, the others are equally likely, whatever they look like.
+    """
+    right, wrong = rng.sample(self.candidates, 2)
+    return right, wrong
+
+  def posed(self, right: str, wrong: str) -> tuple[draw.Problem, mutations.Mutant]:
+    """The program with the right candidate, and the bug that is the wrong one."""
+    code, bug = self.code(right), self.code(wrong)
+    lines, bug_lines = code.split("\n"), bug.split("\n")
+    (line,) = (index for index, (old, new) in enumerate(zip(lines, bug_lines, strict=True)) if old != new)
+    problem = draw.Problem(
+        code=code, entry_point=self.entry_point, precise=self.precise, vague=self.vague, inputs=self.inputs
+    )
+    mutant = mutations.Mutant(
+        kind=self.kind,
+        code=bug,
+        line=line + 1,
+        before_line=lines[line].strip(),
+        after_line=bug_lines[line].strip(),
+        canonical=canonical.canonical(bug),
+    )
+    return problem, mutant
+
+
+def temporaries(d: draw.Draw, num: int, *taken: str) -> list[str]:
+  """Distinct names for intermediate results, none of them in `taken`."""
+  return d.rng.sample([name for name in NAMES if name not in taken], num)
+
+
+def arguments(rng: random.Random, num: int) -> tuple[int, ...]:
+  """Numbers of two digits, and a prime below 20 to whose modulus they are none of them 0: so no product of them is 0.
+
+  The products that the programs make of them are of three and four digits, and their remainders anything.
+  """
+  modulus = rng.choice(MODULI)
+  return (*rng.sample([n for n in range(21, 60) if n % modulus], num), modulus)
