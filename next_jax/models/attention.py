@@ -9,9 +9,15 @@ import jax
 import jax.numpy as jnp
 
 from next_jax import errors
+from next_jax.models import axes
 from next_jax.models import projection
 
 _MAX_BLOCKS = 8
+# Positions last in keys and next to last in values: what a step of decoding reads fastest.
+CACHED_AXES = {
+    "cached_key": ("batch", "kv_heads", "kv", "length"),
+    "cached_value": ("batch", "kv_heads", "length", "kv"),
+}
 _MASKED = -1e30  # Not -inf: a row of padding attends to nothing, and must not become NaN.
 
 
@@ -90,9 +96,9 @@ class Attention(nn.Module):
     query = self._heads(self.num_heads, "heads", "query")(x_BxLxE)
     key = self._heads(self.num_kv_heads, "kv_heads", "key")(x_BxLxE)
     value = self._heads(self.num_kv_heads, "kv_heads", "value")(x_BxLxE)
-    query = nn.with_logical_constraint(query, ("batch", "length", "heads", "kv"))
-    key = nn.with_logical_constraint(key, ("batch", "length", "kv_heads", "kv"))
-    value = nn.with_logical_constraint(value, ("batch", "length", "kv_heads", "kv"))
+    query = axes.constrain(query, ("batch", "length", "heads", "kv"))
+    key = axes.constrain(key, ("batch", "length", "kv_heads", "kv"))
+    value = axes.constrain(value, ("batch", "length", "kv_heads", "kv"))
 
     has_cache = self.has_variable("cache", "cached_key")
     if decode and has_cache:
@@ -103,7 +109,7 @@ class Attention(nn.Module):
       if decode or prefill:
         self._fill_cache(key, value, max_decode_length, prefill_lengths if prefill else None)
       attended = self._attend(query, key, value, mask_BxLxL, causal)
-    attended = nn.with_logical_constraint(attended, ("batch", "length", "heads", "kv"))
+    attended = axes.constrain(attended, ("batch", "length", "heads", "kv"))
     out = projection.projection(
         x_BxLxE.shape[-1], axes=("heads", "kv", "embed"), dtype=self.dtype, name="out", num_summed=2
     )
@@ -143,7 +149,6 @@ class Attention(nn.Module):
     batch, length, kv_heads, head_dim = key_BxLxKxD.shape
     size = max_decode_length or length
     existed = self.has_variable("cache", "cached_key")
-    # Positions last in keys and next to last in values: what a step of decoding reads fastest.
     shapes = (batch, kv_heads, head_dim, size), (batch, kv_heads, size, head_dim)
     cached_key = self.variable("cache", "cached_key", jnp.zeros, shapes[0], key_BxLxKxD.dtype)
     cached_value = self.variable("cache", "cached_value", jnp.zeros, shapes[1], value_BxLxKxD.dtype)
@@ -153,11 +158,13 @@ class Attention(nn.Module):
     if existed and cached_key.value.shape[-1] < length:
       raise CacheError(f"prefill: found {length} tokens for a cache of {cached_key.value.shape[-1]}")
     # What lies behind a row's prefill length is masked, and overwritten as decoding goes on.
-    cached_key.value = jax.lax.dynamic_update_slice_in_dim(
-        cached_key.value, key_BxLxKxD.transpose(0, 2, 3, 1), 0, axis=3
+    cached_key.value = axes.constrain(
+        jax.lax.dynamic_update_slice_in_dim(cached_key.value, key_BxLxKxD.transpose(0, 2, 3, 1), 0, axis=3),
+        CACHED_AXES["cached_key"],
     )
-    cached_value.value = jax.lax.dynamic_update_slice_in_dim(
-        cached_value.value, value_BxLxKxD.swapaxes(1, 2), 0, axis=2
+    cached_value.value = axes.constrain(
+        jax.lax.dynamic_update_slice_in_dim(cached_value.value, value_BxLxKxD.swapaxes(1, 2), 0, axis=2),
+        CACHED_AXES["cached_value"],
     )
     cache_index.value = prefill_lengths_B.astype(jnp.int32)
 

@@ -17,6 +17,7 @@ import jax.numpy as jnp
 
 from next_jax import errors
 from next_jax.models import attention
+from next_jax.models import axes
 from next_jax.models import projection
 
 
@@ -89,7 +90,7 @@ class MLP(nn.Module):
     up = projection.projection(config.mlp_dim, axes=("embed", "mlp"), dtype=config.dtype, name="up")
     down = projection.projection(config.embed_dim, axes=("mlp", "embed"), dtype=config.dtype, name="down")
     hidden = nn.silu(gate(x_BxLxE)) * up(x_BxLxE)
-    return down(nn.with_logical_constraint(hidden, ("batch", "length", "mlp")))
+    return down(axes.constrain(hidden, ("batch", "length", "mlp")))
 
 
 class Layer(nn.Module):
@@ -102,9 +103,9 @@ class Layer(nn.Module):
     dropout = nn.Dropout(self.config.dropout_rate, deterministic=not enable_dropout)
     h = RMSNorm(self.config, name="attention_norm")(x_BxLxE)
     h = self._attention()(h, positions, mask, **attention_mode)
-    x_BxLxE = nn.with_logical_constraint(x_BxLxE + dropout(h), ("batch", "length", "embed"))
+    x_BxLxE = axes.constrain(x_BxLxE + dropout(h), ("batch", "length", "embed"))
     h = MLP(self.config, name="mlp")(RMSNorm(self.config, name="mlp_norm")(x_BxLxE))
-    return nn.with_logical_constraint(x_BxLxE + dropout(h), ("batch", "length", "embed"))
+    return axes.constrain(x_BxLxE + dropout(h), ("batch", "length", "embed"))
 
   def _attention(self) -> attention.Attention:
     return attention.Attention(
@@ -172,7 +173,7 @@ class Transformer(nn.Module):
         embedding_init=nn.with_logical_partitioning(nn.initializers.normal(1.0), ("vocab", "embed")),
         name="token_embedder",
     )
-    x = nn.with_logical_constraint(embedder(decoder_input_tokens), ("batch", "length", "embed"))
+    x = axes.constrain(embedder(decoder_input_tokens), ("batch", "length", "embed"))
     x = nn.Dropout(config.dropout_rate, deterministic=not enable_dropout)(x)
 
     positions, mask = decoder_positions, None
@@ -202,7 +203,7 @@ class Transformer(nn.Module):
     else:
       head = projection.projection(config.vocab_size, axes=("embed", "vocab"), dtype=config.dtype, name="logits")
       logits = head(x)
-    return nn.with_logical_constraint(logits.astype(jnp.float32), ("batch", "length", "vocab"))
+    return axes.constrain(logits.astype(jnp.float32), ("batch", "length", "vocab"))
 
   def _decoding_positions(self, rows: int) -> jax.Array:
     """`[rows, 1]`: where the next token stands, counted from the start of the row's prompt."""

@@ -21,6 +21,8 @@ from next_jax.engines import engine
 from next_jax.engines.native import chunks
 from next_jax.engines.native import sharding
 from next_jax.engines.native import truncation
+from next_jax.models import attention
+from next_jax.models import axes
 from next_jax.models import transformer
 
 
@@ -156,18 +158,17 @@ class Sampler:
       return jax.random.fold_in(jax.random.fold_in(jax.random.key(seed), task_hash), sample)
 
     keys = jax.vmap(lambda task_hash: jax.vmap(lambda sample: row_key(task_hash, sample))(jnp.arange(num_samples)))
-    cache = jax.tree.map(
-        lambda layer: {
-            "cached_key": jnp.zeros((rows, *layer["cached_key"].shape[1:3], size), layer["cached_key"].dtype),
-            "cached_value": jnp.zeros(
-                (rows, layer["cached_value"].shape[1], size, layer["cached_value"].shape[3]),
-                layer["cached_value"].dtype,
-            ),
-            "cache_index": jnp.zeros((), jnp.int32),
-        },
-        prefix,
-        is_leaf=lambda node: "cached_key" in node,
-    )
+
+    def empty(path, leaf):
+      name = path[-1].key
+      if name == "cache_index":
+        return jnp.zeros((), jnp.int32)
+      names = attention.CACHED_AXES[name]
+      sizes = {"batch": rows, "length": size}
+      shape = [sizes.get(name, old) for name, old in zip(names, leaf.shape)]
+      return axes.constrain(jnp.zeros(shape, leaf.dtype), names)
+
+    cache = jax.tree_util.tree_map_with_path(empty, prefix)
     return {
         "cache": cache,
         "position": jnp.zeros((), jnp.int32),
@@ -193,7 +194,7 @@ class Sampler:
           decode=True,
           mutable=["cache"],
       )
-      logits = logits[:, 0]
+      logits = axes.constrain(logits[:, 0], ("batch", None))  # To draw needs the whole vocabulary.
       keys = jax.random.wrap_key_data(state["key"])
       keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, state["position"])
       token = truncate.draw(logits, keys)
@@ -224,11 +225,9 @@ class Sampler:
       name = path[-1].key
       if name == "cache_index":
         return leaf
-      leaf = leaf[rows]
-      axis = 3 if name == "cached_key" else 2
-      widths = [(0, 0)] * leaf.ndim
-      widths[axis] = (0, size - leaf.shape[axis])
-      return jnp.pad(leaf, widths)
+      names = attention.CACHED_AXES[name]
+      widths = [(0, size - old if axis == "length" else 0) for axis, old in zip(names, leaf.shape)]
+      return axes.constrain(jnp.pad(leaf[rows], widths), names)
 
     new = {name: value[rows] for name, value in state.items() if name not in ("cache", "position")}
     new["done"] |= jnp.repeat(jnp.arange(len(index)) >= num_tasks, num_samples)

@@ -11,6 +11,7 @@ import jax
 import numpy as np
 
 from next_jax import errors
+from next_jax.models import axes
 
 # Tensor parallelism inside layers; parameters are whole along "data" unless a rule such as
 # ("embed", "data") says otherwise, which makes it fully sharded data parallelism.
@@ -57,7 +58,8 @@ class Layout:
   @contextlib.contextmanager
   def active(self) -> Iterator[None]:
     """Constraints on activations take effect in what is traced inside."""
-    with self.mesh, nn.logical_axis_rules(self.rules):
+    # Not `with self.mesh`: Flax and JAX take no notice of that any more, and constraints would be left out in silence.
+    with jax.set_mesh(self.mesh), nn.logical_axis_rules(self.rules):
       yield
 
   def replicated(self) -> jax.sharding.NamedSharding:
@@ -104,17 +106,11 @@ class Layout:
       self, shape: tuple[int, ...], spec: Sequence[str | None], names: Sequence[str | None] | None = None
   ) -> jax.sharding.PartitionSpec:
     """`spec` without the mesh axes over which an axis of `shape` does not divide; `names` are for the warning."""
-    kept = []
-    for size, axis, name in zip(shape, spec, names or range(len(shape))):
-      if axis is not None and size % self._axis_size(axis):
-        logging.warning("axis %r of size %d does not divide over mesh axis %r; kept whole", name, size, axis)
-        axis = None
-      kept.append(axis)
-    return jax.sharding.PartitionSpec(*kept)
-
-  def _axis_size(self, axis: str | tuple[str, ...]) -> int:
-    axes = (axis,) if isinstance(axis, str) else axis
-    return int(np.prod([self.mesh.shape[name] for name in axes]))
+    kept = axes.fitting(shape, (*spec, *[None] * (len(shape) - len(spec))), self.mesh.shape)
+    for size, name, asked, given in zip(shape, names or range(len(shape)), spec, kept):
+      if asked != given:
+        logging.warning("axis %r of size %d does not divide over mesh axis %r; kept whole", name, size, asked)
+    return kept
 
 
 def _names(path: Sequence[Any]) -> tuple[str, ...]:
