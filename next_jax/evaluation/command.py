@@ -1,8 +1,10 @@
 """`next-jax compare EVALUATION [EVALUATION]`: pass@k by group, and whether the second is better than the first."""
 
 import argparse
+from collections.abc import Sequence
 
 from next_jax.evaluation import comparison
+from next_jax.evaluation import groups
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -10,17 +12,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       "evaluations", nargs="+", metavar="EVALUATION",
       help="one or two directories of evaluations, such as runs/quickstart/base/evaluate/dev",
   )
-  parser.add_argument("--k", type=int, default=1, help="of pass@k (default: %(default)s)")
+  parser.add_argument("--k", type=int, nargs="+", default=[1], help="of pass@k, one or several (default: 1)")
   parser.add_argument("--seed", type=int, default=0, help="of the resampling (default: %(default)s)")
 
 
 def main(arguments: argparse.Namespace) -> int:
   if len(arguments.evaluations) > 2:
     raise comparison.ComparisonError(f"expected one or two evaluations, found {len(arguments.evaluations)}")
-  if arguments.k < 1:
-    raise comparison.ComparisonError(f"--k: found {arguments.k}, expected 1 or more")
+  if min(arguments.k) < 1:
+    raise comparison.ComparisonError(f"--k: found {min(arguments.k)}, expected 1 or more")
   read = [comparison.read(path) for path in arguments.evaluations]
-  k, seed = arguments.k, arguments.seed
+  for place, k in enumerate(arguments.k):
+    if place:
+      print()
+    _compare(read, k, arguments.seed)
+  return 0
+
+
+def _compare(read: Sequence[comparison.Results], k: int, seed: int) -> None:
   width = max(len(results.name) for results in read)
   for results in read:
     estimate = comparison.overall(results, k, seed)
@@ -31,11 +40,10 @@ def main(arguments: argparse.Namespace) -> int:
         f"{'second - first':{width}}  pass@{k} {found.estimate}; paired over {found.estimate.num_tasks} tasks, p ="
         f" {found.p_value:.4f} (two-sided sign-flip permutation test)"
     )
-  for group in comparison.GROUPS:
-    print(f"\nby {group}")
+  for group in groups.GROUPS:
+    print(f"\npass@{k} by {group}")
     tables = [comparison.by_group(results, k, group, seed) for results in read]
     names = sorted({name for one in tables for name in one})
     for name in names:
       cells = [f"{one[name]!s:22} ({one[name].num_tasks:3} tasks)" if name in one else " " * 34 for one in tables]
       print(f"  {name:16}" + "  ".join(cells).rstrip())
-  return 0

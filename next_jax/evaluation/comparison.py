@@ -3,7 +3,7 @@
 import dataclasses
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from etils import epath
 
@@ -11,17 +11,10 @@ from next_jax import errors
 from next_jax import files
 from next_jax import pass_at_k
 from next_jax import schema
+from next_jax.evaluation import groups
 from next_jax.evaluation import intervals
 
 NUM_RESAMPLES = 10_000
-
-SYMPTOMS = {"returned": "wrong value", "raised": "exception", "truncated": "endless"}  # by a trace's outcome
-
-GROUPS: dict[str, Callable[[schema.RepairTask], str]] = {
-    "kind": lambda task: task.bug_kind,
-    "origin": lambda task: task.bug_origin,
-    "symptom": lambda task: "not traced" if task.trace is None else SYMPTOMS[task.trace.outcome],
-}
 
 
 class ComparisonError(errors.UserError):
@@ -113,7 +106,7 @@ def by_group(results: Results, k: int, group: str, seed: int = 0) -> dict[str, E
   """pass@k of the tasks of each "kind" or "origin" of bug, or "symptom" on the first public test."""
   values: dict[str, list[float]] = {}
   for task_id, value in results.pass_at(k).items():
-    values.setdefault(GROUPS[group](results.tasks[task_id]), []).append(value)
+    values.setdefault(groups.GROUPS[group](results.tasks[task_id]), []).append(value)
   return {name: _estimate(values[name], seed) for name in sorted(values)}
 
 

@@ -39,8 +39,6 @@ CHECKS: dict[str, Callable[[statement_lib.Statement, evidence.Evidence], status_
     "termination": check_events.terminations,
 }  # fmt: skip
 
-NUM_RESAMPLES = 2000
-
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -81,7 +79,6 @@ class Checker:
     if status == CONTRADICTED and statement.is_supposed and not self._is_given(statement):
       status, why = UNVERIFIABLE, f"supposed; of this run, {why}"
     return Finding(statement=statement, status=status, why=why)
-
 
   def _is_given(self, statement: statement_lib.Statement) -> bool:
     """Whether the run is one that a statement supposes."""
@@ -154,16 +151,9 @@ def consistency(
       "num_tasks": len(rationales),
       "num_samples": sum(len(found) for found in rationales),
       "without_rationale": without,
-      "contradicted_rationales": _estimate(has(CONTRADICTED), seed),
-      "supported_statements": _estimate(share(SUPPORTED), seed),
-      "contradicted_statements": _estimate(share(CONTRADICTED), seed),
-      "statements": _estimate([sum(map(len, task)) / len(task) for task in rationales], seed),
+      "contradicted_rationales": intervals.estimate(has(CONTRADICTED), seed=seed),
+      "supported_statements": intervals.estimate(share(SUPPORTED), seed=seed),
+      "contradicted_statements": intervals.estimate(share(CONTRADICTED), seed=seed),
+      "statements": intervals.estimate([sum(map(len, task)) / len(task) for task in rationales], seed=seed),
       "by_kind": {kind: by_kind[kind] for kind in statement_lib.KINDS if kind in by_kind},
   }
-
-
-def _estimate(values: Sequence[float], seed: int) -> dict[str, float] | None:
-  if not values:
-    return None
-  low, high = intervals.bootstrap_interval(values, num_resamples=NUM_RESAMPLES, seed=seed)
-  return {"value": round(sum(values) / len(values), 6), "low": round(low, 6), "high": round(high, 6)}

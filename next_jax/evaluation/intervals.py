@@ -1,5 +1,6 @@
 """Intervals of confidence for means over tasks."""
 
+import math
 from collections.abc import Sequence
 
 from next_jax import errors
@@ -7,6 +8,16 @@ from next_jax import errors
 
 class IntervalError(errors.UserError):
   """Values or settings that give no interval."""
+
+
+def estimate(per_task_values: Sequence[float], *, num_resamples: int = 2000, seed: int = 0) -> dict[str, float] | None:
+  """"value", "low" and "high" of a mean and its 95 % interval, as `metrics.json` has them; None of no values."""
+  if not per_task_values:
+    return None
+  low, high = bootstrap_interval(per_task_values, num_resamples=num_resamples, seed=seed)
+  value = math.fsum(per_task_values) / len(per_task_values)
+  # The last bits of a mean differ between machines; nobody can mean them.
+  return {"value": round(value, 6), "low": round(low, 6), "high": round(high, 6)}
 
 
 def bootstrap_interval(

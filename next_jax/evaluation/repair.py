@@ -1,15 +1,15 @@
 """The fix rate of a model: pass@k over tasks with an interval, and what became of the samples."""
 
-import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from next_jax import pass_at_k
 from next_jax import schema
+from next_jax.evaluation import changes
+from next_jax.evaluation import groups
 from next_jax.evaluation import intervals
 
-NUM_RESAMPLES = 2000
 REFUSED = "refused"
 
 
@@ -32,13 +32,17 @@ def fix_rate(
     seed: of the resampling.
 
   Returns:
-    "num_tasks", "num_samples" (of each task), "pass_at" (k -> value, low, high), "statuses"
-    (status -> samples; a completion that could not be parsed is "refused"), "by_bug_kind"
-    (kind -> tasks, samples, passed).
+    "num_tasks", "num_samples" (of each task), "pass_at" (k -> value, low, high), "unchanged" (share of samples whose
+    fix is the buggy program, comments aside, as a mean over tasks with low and high), "statuses" (status -> samples; a
+    completion that could not be parsed is "refused"), "by_bug_kind" (kind -> tasks, samples, passed), "groups" ("kind",
+    "origin" or "symptom" -> group -> "tasks", "pass_at"; see groups.py).
   """
-  judged: dict[str, list[bool]] = {task.task_id: [] for task in tasks}
+  of_id = {task.task_id: task for task in tasks}
+  judged: dict[str, list[bool]] = {task_id: [] for task_id in of_id}
+  unchanged: dict[str, list[bool]] = {task_id: [] for task_id in of_id}
   statuses: Counter[str] = Counter()
   for sample, verdict in zip(samples, verdicts, strict=True):
+    unchanged[sample.task_id].append(changes.is_unchanged(of_id[sample.task_id].buggy_code, sample.fix))
     statuses[REFUSED if sample.refusal is not None else verdict.status] += 1
     if verdict.status != "infrastructure":
       judged[sample.task_id].append(verdict.passed)
@@ -50,23 +54,37 @@ def fix_rate(
   return {
       "num_tasks": len(tasks),
       "num_samples": num_samples,
-      "pass_at": {str(k): estimate for k in ks if (estimate := _estimate(list(judged.values()), k, seed))},
+      "pass_at": _pass_at(list(judged.values()), ks, seed),
+      "unchanged": intervals.estimate([sum(flags) / len(flags) for flags in unchanged.values() if flags], seed=seed),
       "statuses": {status: statuses[status] for status in (*schema.STATUSES, REFUSED) if statuses[status]},
       "by_bug_kind": {
           kind: {name: counts[name] for name in ("tasks", "samples", "passed")}
           for kind, counts in sorted(by_kind.items())
       },
+      "groups": _groups(tasks, judged, ks, seed),
   }
 
 
-def _estimate(judged: Sequence[Sequence[bool]], k: int, seed: int) -> dict[str, float] | None:
-  values = [pass_at_k.pass_at_k(len(results), sum(results), k) for results in judged if len(results) >= k]
-  if not values:
-    return None
-  low, high = intervals.bootstrap_interval(values, num_resamples=NUM_RESAMPLES, seed=seed)
-  return {"value": _rounded(math.fsum(values) / len(values)), "low": _rounded(low), "high": _rounded(high)}
+def _groups(
+    tasks: Sequence[schema.RepairTask], judged: Mapping[str, Sequence[bool]], ks: Sequence[int], seed: int
+) -> dict[str, dict[str, Any]]:
+  found: dict[str, dict[str, Any]] = {}
+  for name, group_of in groups.GROUPS.items():
+    members: dict[str, list[Sequence[bool]]] = {}
+    for task in tasks:
+      members.setdefault(group_of(task), []).append(judged[task.task_id])
+    found[name] = {
+        group: {"tasks": len(results), "pass_at": _pass_at(results, ks, seed)}
+        for group, results in sorted(members.items())
+    }
+  return found
 
 
-def _rounded(value: float) -> float:
-  # The last bits of a mean differ between machines; nobody can mean them.
-  return round(value, 6)
+def _pass_at(judged: Sequence[Sequence[bool]], ks: Sequence[int], seed: int) -> dict[str, dict[str, float]]:
+  """k -> estimate, for the k that a task has so many judged samples for."""
+  found = {}
+  for k in ks:
+    values = [pass_at_k.pass_at_k(len(results), sum(results), k) for results in judged if len(results) >= k]
+    if values:
+      found[str(k)] = intervals.estimate(values, seed=seed)
+  return found

@@ -43,12 +43,12 @@ class Control(Protocol):
 class OtherFilters:
   """The same loop with other filters, beside the loop's own: by default without the execution filter.
 
-  It is a chain of its own: iteration 1 filters the very samples that the loop's iteration 1 has filtered, which the base
-  wrote for both, and every later one samples from the control's own last model. Filtering the later samples of the loop
-  itself would be cheaper, but those come from models that the execution filter has made: the control would profit from
-  what it is to do without. Same prompts, seeds, tuning and evaluations, and with `same_size` as many examples at each
-  iteration (not as many for each task: which tasks are learned from is the filter's doing). That size is what
-  `ablations/no_filter.gin`, a run of its own, does not hold fixed.
+  It is a chain of its own: iteration 1 filters the very samples that the loop's iteration 1 has filtered, which the
+  base wrote for both, and every later one samples from the control's own last model. Filtering the later samples of
+  the loop itself would be cheaper, but those come from models that the execution filter has made: the control would
+  profit from what it is to do without. Same prompts, tuning and evaluations, and with `same_size`
+  as many examples at each iteration (not as many for each task: which tasks are learned from is the filter's doing).
+  That size is what `ablations/no_filter.gin`, a run of its own, does not hold fixed.
 
   Attributes:
     name: its models are `control_<name>_01`, `control_<name>_02`, ...

@@ -11,6 +11,7 @@ from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.evaluation import consistency
+from next_jax.evaluation import localisation
 from next_jax.evaluation import repair
 from next_jax.execution import executor as executor_lib
 from next_jax.prompts import prompt as prompts
@@ -169,6 +170,7 @@ def evaluate(
         "input": answering.input or prompt.shows, "seed": seed, "sampling_seed": sampling_seed,
         **answering.counts, **repair.fix_rate(chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed),
         "consistency": consistency.consistency(chosen, samples, seed=sampling_seed),
+        "localisation": localisation.localisation(chosen, samples, seed=sampling_seed),
     }
     group.from_first(lambda: files.write_json(directory / "metrics.json", metrics))
     return stage_lib.Outcome(

@@ -8,6 +8,7 @@ from next_jax import files
 from next_jax import main
 from next_jax import schema
 from next_jax.evaluation import comparison
+from next_jax.evaluation import groups
 
 
 def make_task(number, kind="constant", outcome="returned"):
@@ -66,7 +67,7 @@ def test_an_evaluation_does_not_differ_from_itself(tmp_path):
 
 def test_groups_hold_all_tasks_once(tmp_path):
   one = comparison.read(write(tmp_path / "base/evaluate/dev", TASKS, 0.4))
-  for group in comparison.GROUPS:
+  for group in groups.GROUPS:
     found = comparison.by_group(one, 1, group)
     assert sum(estimate.num_tasks for estimate in found.values()) == 60
     mean = sum(estimate.value * estimate.num_tasks for estimate in found.values()) / 60
@@ -88,7 +89,20 @@ def test_the_command_prints_both_the_difference_and_the_groups(tmp_path, capsys)
   assert main.main(["compare", *paths]) == 0
   out = capsys.readouterr().out
   assert "base/evaluate/dev" in out and "second - first" in out and "60 tasks x 8 samples" in out
-  assert "by symptom" in out and "wrong value" in out
+  assert "pass@1 by symptom" in out and "wrong value" in out
+
+
+def test_the_command_breaks_down_several_pass_at_k(tmp_path, capsys):
+  path = write(tmp_path / "run/base/evaluate/dev", TASKS, 0.3)
+  assert main.main(["compare", str(path), "--k", "1", "5"]) == 0
+  out = capsys.readouterr().out
+  one = comparison.read(path)
+  for k in (1, 5):
+    assert f"pass@{k} {comparison.overall(one, k)}; 60 tasks x 8 samples" in out
+    for group in groups.GROUPS:
+      section = out[out.index(f"pass@{k} by {group}") :]
+      for name, estimate in comparison.by_group(one, k, group).items():
+        assert f"  {name:16}{estimate!s:22}" in section
 
 
 @pytest.mark.parametrize("arguments, message", [

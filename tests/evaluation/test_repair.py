@@ -1,5 +1,7 @@
 """The fix rate: pass@k over tasks, its interval, and what became of the samples."""
 
+import dataclasses
+
 import pytest
 
 from next_jax import schema
@@ -55,6 +57,25 @@ def test_kinds_of_bugs_are_counted_apart():
   assert metrics["by_bug_kind"] == {
       "constant": {"tasks": 2, "samples": 4, "passed": 3}, "operator": {"tasks": 1, "samples": 2, "passed": 0}
   }
+
+
+def test_each_group_of_tasks_has_a_pass_at_each_k_of_its_own():
+  metrics = repair.fix_rate(*results("PPFF", "FFFF", "PFFF"), ks=(1, 2), seed=0)
+  kinds = metrics["groups"]["kind"]
+  assert list(kinds) == ["constant", "operator"] and kinds["constant"]["tasks"] == 2
+  assert kinds["constant"]["pass_at"]["1"]["value"] == pytest.approx((0.5 + 0.25) / 2)
+  assert kinds["constant"]["pass_at"]["2"]["value"] == pytest.approx((5 / 6 + 0.5) / 2, abs=1e-6)
+  assert kinds["operator"]["pass_at"] == {k: {"value": 0.0, "low": 0.0, "high": 0.0} for k in ("1", "2")}
+  assert metrics["groups"]["origin"]["mutant"] == {"tasks": 3, "pass_at": metrics["pass_at"]}
+  assert list(metrics["groups"]["symptom"]) == ["not traced"]
+
+
+def test_samples_that_return_the_buggy_program_are_unchanged():
+  tasks, samples, verdicts = results("FF", "FFR")
+  fixes = [tasks[0].buggy_code + "  # (1) a=1\n", tasks[0].reference_code, tasks[1].buggy_code, "pass", None]
+  samples = [dataclasses.replace(sample, fix=fix) for sample, fix in zip(samples, fixes, strict=True)]
+  found = repair.fix_rate(tasks, samples, verdicts, ks=(1,), seed=0)["unchanged"]
+  assert found["value"] == pytest.approx((1 / 2 + 1 / 3) / 2, abs=1e-6) and found["low"] < found["high"]
 
 
 def test_a_k_beyond_the_samples_is_left_out():

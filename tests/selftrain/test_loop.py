@@ -122,6 +122,11 @@ def test_metrics_say_what_was_measured_and_with_what(workdir):
   assert sum(metrics["statuses"].values()) == len(samples) == 10
   assert repair.REFUSED not in metrics["statuses"]
   assert metrics["consistency"]["num_samples"] == 10 and metrics["consistency"]["without_rationale"] == 0
+  assert metrics["localisation"]["num_samples"] == 10 and metrics["localisation"]["names_bug"]["value"] == 0.0
+  tasks = {t.task_id: t for t in files.read_jsonl(workdir / "corpus/minirepair/dev.jsonl", schema.RepairTask)}
+  echoes = [s.fix == tasks[s.task_id].buggy_code.strip("\n") for s in samples]
+  assert metrics["unchanged"]["value"] == pytest.approx(sum(echoes) / 10)  # an apprentice errs by echoing
+  assert sum(group["tasks"] for group in metrics["groups"]["kind"].values()) == 5
 
 
 def test_a_finished_run_is_not_touched_when_it_is_started_again(workdir, small_loop):
