@@ -1,9 +1,13 @@
 """What a sweep is made to find out: pairs of models that its report compares, seed by seed and task by task."""
 
 import dataclasses
+import re
 from collections.abc import Collection
 
 from next_jax import errors
+
+# The metrics that a report can take task by task: see report.measures.
+METRICS = re.compile(r"pass_at_\d+|contradicted_rationales|names_bug")
 
 
 class FindingError(errors.UserError):
@@ -11,54 +15,41 @@ class FindingError(errors.UserError):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Measured:
-  """One model of one arm on one set of tasks.
-
-  Attributes:
-    arm: its name.
-    model: directory of the model: "base", "iteration_01", "control_unfiltered"; "last" is the last iteration.
-    evaluation: its name; the two of a contrast ask the same tasks.
-  """
-
-  arm: str
-  model: str = "last"
-  evaluation: str = "dev"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Contrast:
-  """How much more the second has of a metric than the first, of the tasks that both were asked.
-
-  Attributes:
-    name: of its row.
-    metric: "pass_at_1", "pass_at_8", or a share of rationales in metrics.json: see `report.measures`.
-  """
-
-  name: str
-  first: Measured
-  second: Measured
-  metric: str = "pass_at_1"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
   """A hypothesis, written down before the runs, and the contrasts that answer it.
 
   Attributes:
-    title: of its table.
-    hypothesis: what is expected of the contrasts, and when it holds.
+    title: of its table; a sweep in the same work directory that has a finding of this title replaces it.
+    hypothesis: what is expected of which contrasts.
+    contrasts: (name, first, second) or (name, first, second, metric), first and second as ARM/MODEL/EVALUATION, such as
+      ("dev", "next/base/dev", "next/last/dev"). How much more of the metric has the second, of the tasks that both
+      were asked? A model is the name of its directory, or "last" for the last iteration, or "control_unfiltered_last"
+      for the last of those. Metrics are pass_at_1 (where none is given), pass_at_8, ..., contradicted_rationales and
+      names_bug, the localisation.
   """
 
   title: str
   hypothesis: str
-  contrasts: tuple[Contrast, ...]
+  contrasts: tuple[tuple[str, ...], ...]
+
+  def __post_init__(self):
+    for contrast in self.contrasts:
+      where = f"finding {self.title!r}, contrast {contrast!r}"
+      if isinstance(contrast, str) or len(contrast) not in (3, 4):
+        raise FindingError(f"{where}: expected (name, first, second) or (name, first, second, metric)")
+      if len(contrast) == 4 and not METRICS.fullmatch(contrast[3]):
+        raise FindingError(
+            f"{where}: found metric {contrast[3]!r}, expected pass_at_<k>, contradicted_rationales or names_bug"
+        )
+      for measured in contrast[1:3]:
+        if len(measured.split("/")) != 3:
+          raise FindingError(f"{where}: found {measured!r}, expected ARM/MODEL/EVALUATION, such as next/last/dev")
 
   def check(self, arms: Collection[str]) -> None:
     """Raises FindingError for an arm that is not among `arms`."""
     for contrast in self.contrasts:
-      for measured in (contrast.first, contrast.second):
-        if measured.arm not in arms:
+      for measured in contrast[1:3]:
+        if (arm := measured.split("/")[0]) not in arms:
           raise FindingError(
-              f"finding {self.title!r}, contrast {contrast.name!r}: no arm {measured.arm!r}; the arms are"
-              f" {', '.join(arms)}"
+              f"finding {self.title!r}, contrast {contrast[0]!r}: no arm {arm!r}; the arms are {', '.join(arms)}"
           )

@@ -21,7 +21,6 @@ from next_jax import main
 from next_jax.configuration import parsing
 from next_jax.selftrain import processes
 from next_jax.selftrain import progress
-from next_jax.selftrain import settings
 from next_jax.selftrain import siblings
 from next_jax.sweep import finding
 from next_jax.sweep import process
@@ -85,7 +84,8 @@ class Sweep:
   """Every arm with every seed.
 
   Attributes:
-    workdir: runs are in WORKDIR/<arm>/seed_<n>, what they say in WORKDIR/logs.
+    workdir: runs are in WORKDIR/<arm>/seed_<n>, what they say in WORKDIR/logs. Several sweeps may have the same: they
+      share arms and stages, and one report.
     arms: the first seed of all arms comes first, then the second; within it they keep this order.
     bindings: for all arms, before their own.
     findings: what the report shall answer by comparing arms.
@@ -135,7 +135,7 @@ class Sweep:
     began = time.monotonic()
     for number, run in enumerate(waiting, 1):
       progress.say(f"[sweep] run {len(finished) + number} of {len(runs)}: {run}")
-      others = [other.workdir for other in _nearest(runs, run) if other.workdir.is_dir()]
+      others = _others(epath.Path(self.workdir), run)
       log = epath.Path(self.workdir) / "logs" / f"{run.arm}_seed_{run.seed}.log"
       process.run(_arguments(run, [*others, *siblings.workdirs()]), log=log, name=str(run))
       if not run.is_finished():
@@ -154,12 +154,17 @@ class Sweep:
     return {"program": type(self).__name__, "seeds": list(self.seeds), "arms": [arm.name for arm in self.arms]}
 
   def _facts(self) -> dict[str, Any]:
-    """sweep.json: what the report needs to know."""
-    return {
-        "arms": [arm.name for arm in self.arms], "seeds": list(self.seeds), "bindings": list(self.bindings),
-        "settings": {arm.name: {"gin_files": list(arm.gin_files), "bindings": list(arm.bindings)} for arm in self.arms},
-        "findings": settings.describe(self.findings),
-    }
+    """sweep.json: what the report needs to know, of all sweeps that were made in this work directory."""
+    path = epath.Path(self.workdir) / FILE_NAME
+    facts = files.read_json(path) if path.exists() else {"arms": {}, "findings": {}}
+    for arm in self.arms:
+      facts["arms"][arm.name] = {
+          "gin_files": list(arm.gin_files), "bindings": [*self.bindings, *arm.bindings],
+          "seeds": sorted({*self.seeds, *facts["arms"].get(arm.name, {}).get("seeds", ())}),
+      }
+    for one in self.findings:
+      facts["findings"][one.title] = {"hypothesis": one.hypothesis, "contrasts": [list(c) for c in one.contrasts]}
+    return facts
 
   def _run(self, arm: Arm, seed: int) -> Run:
     workdir = epath.Path(self.workdir) / arm.name / f"seed_{seed}"
@@ -200,6 +205,7 @@ def _arguments(run: Run, others: list[epath.Path]) -> list[str]:
   ]
 
 
-def _nearest(runs: list[Run], run: Run) -> list[Run]:
-  """The other runs, those with the same seed first: they share more."""
-  return sorted((other for other in runs if other is not run), key=lambda other: other.seed != run.seed)
+def _others(workdir: epath.Path, run: Run) -> list[epath.Path]:
+  """Work directories of all other runs, also of other sweeps here; those with the same seed first: they share more."""
+  found = sorted((path for path in workdir.glob("*/seed_*") if path != run.workdir), key=os.fspath)
+  return sorted(found, key=lambda path: path.name != run.workdir.name)
