@@ -42,8 +42,8 @@ _MISSING = re.compile(
 )
 _FAULT = re.compile(
     r"\b(?:should|must|ought|needs?|chang(?:e|es|ed|ing)|replac\w+|remov\w+|delet\w+|swap\w*"
-    r"|mov(?:e|ed|ing)|miss(?:es|ing)|insert\w*|add(?:ed|ing)?|fix(?:ed|ing|es)?|bugg?y?|wrong(?:ly)?|incorrect(?:ly)?|mistake\w*|fault\w*|culprit"
-    r"|problem|flaw\w*|instead|correct(?:ed|ing)|off by one|too (?:early|late))\b",
+    r"|mov(?:e|ed|ing)|miss(?:es|ing)|insert\w*|add(?:ed|ing)?|fix(?:ed|ing|es)?|bugg?y?|wrong(?:ly)?|incorrect(?:ly)?"
+    r"|mistake\w*|fault\w*|culprit|problem|flaw\w*|instead|correct(?:ed|ing)|off by one|too (?:early|late))\b",
     re.IGNORECASE,
 )
 _NAME = re.compile(r"\w*")

@@ -29,6 +29,9 @@ class Executor:
     layers: of confinement, each applied where the kernel permits it; see confinement.py. What is missing
       is said once, as a warning of the logger "next_jax.execution".
     require_all_layers: rather run nothing than run programs without one of them.
+
+  Attributes:
+    confined: what `confinement` said, for whoever asks when the processes have ended; None before.
   """
 
   changes_no_result = ("num_workers", "layers", "require_all_layers")  # see selftrain/settings.py
@@ -53,6 +56,7 @@ class Executor:
     self._layers = tuple(layers)
     self._require_all_layers = require_all_layers
     self._has_warned = False
+    self.confined: confinement_lib.Confinement | None = None
     self._directory: str | None = None
     self._pools: dict[str, pool_lib.Pool] = {}
 
@@ -81,7 +85,8 @@ class Executor:
 
   def confinement(self) -> confinement_lib.Confinement:
     """What programs run in; waits until all workers have started."""
-    return confinement_lib.of_workers(self._pool("verify").missing())
+    self.confined = confinement_lib.of_workers(self._pool("verify").missing())
+    return self.confined
 
   def verify(self, programs: Iterable[program_lib.Program]) -> Iterator[schema.Verdict]:
     """Verdicts in the order of the programs, as they become known.

@@ -60,7 +60,8 @@ class Building:
     progress.say(f"corpora: {os.fspath(root)} (set {data_dir.ENVIRONMENT_VARIABLE} to it)")
 
   def run_facts(self) -> dict[str, Any]:
-    return {"program": type(self).__name__}
+    confined = self.executor.confined
+    return {"program": type(self).__name__, "confinement": confined.to_json() if confined else None}
 
 
 def _say_what_came_out(directory: epath.Path, splits: Sequence[str]) -> None:

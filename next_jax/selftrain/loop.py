@@ -105,4 +105,8 @@ class SelfTraining:
     for corpus in self.corpora:
       manifest = stage_lib.read_manifest(epath.Path(self.workdir) / "corpus" / corpus.name)
       digests[corpus.name] = dict(manifest.metrics["digests"]) if manifest else None
-    return {"program": type(self).__name__, "seed": self.seed, "dataset_digests": digests}
+    confined = self.executor.confined
+    return {
+        "program": type(self).__name__, "seed": self.seed, "dataset_digests": digests,
+        "confinement": confined.to_json() if confined else None,
+    }

@@ -37,6 +37,7 @@ def test_a_work_directory_has_the_corpora_their_digests_and_what_they_share(tmp_
   text = "".join(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n" for path in splits)
   facts = json.loads((tmp_path / "run/run.json").read_text())
   assert facts["dataset_sha256"] == {"minirepair": hashlib.sha256(text.encode()).hexdigest()}
+  assert facts["confinement"] == program.executor.confined.to_json()
   shared = json.loads((tmp_path / "run/corpus/contamination.json").read_text())
   assert {tuple(one["splits"]) for one in shared} == {
       ("minirepair/train", "minirepair/dev"), ("minirepair/train", "minirepair/unseen"),

@@ -12,6 +12,7 @@ from next_jax.corpora import canonical
 from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.evaluation import repair
+from next_jax.execution import confinement
 from next_jax.prompts import example
 from next_jax.selftrain import controls
 from next_jax.selftrain import evaluate
@@ -134,6 +135,14 @@ def test_a_finished_run_is_not_touched_when_it_is_started_again(workdir, small_l
   small_loop(workdir).run()
   after = {path: value for path, value in snapshot(workdir).items() if path.name != "best.json"}
   assert after == {path: value for path, value in before.items() if path.name != "best.json"}
+
+
+def test_run_facts_say_what_confined_the_programs_once_they_have_run(workdir, small_loop):
+  run = small_loop(workdir)
+  assert run.run_facts()["confinement"] is None
+  run.run()
+  facts = run.run_facts()["confinement"]
+  assert sorted([*facts["layers"], *(layer for layer, _ in facts["missing"])]) == sorted(confinement.LAYERS)
 
 
 def test_more_iterations_go_on_from_a_finished_run(workdir, small_loop):
