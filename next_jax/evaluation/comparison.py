@@ -48,29 +48,15 @@ class Results:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Estimate:
-  """A mean over tasks with its 95 % interval."""
-
-  value: float
-  low: float
-  high: float
-  num_tasks: int
-
-  def __str__(self) -> str:
-    return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
   """How much more the second model solves than the first, of the tasks that both were asked.
 
   Attributes:
     estimate: mean of the differences of pass@k, the tasks resampled in pairs.
-    p_value: two-sided, of the permutation test that gives each difference a random sign; by so many permutations it is
-      never below 1 / (NUM_RESAMPLES + 1).
+    p_value: of `intervals.sign_flip_p_value`.
   """
 
-  estimate: Estimate
+  estimate: intervals.Estimate
   p_value: float
 
 
@@ -94,7 +80,7 @@ def read(directory: epath.PathLike) -> Results:
   return Results(name="/".join(directory.resolve().parts[-3:]), tasks=tasks, passed=passed)
 
 
-def overall(results: Results, k: int, seed: int = 0) -> Estimate:
+def overall(results: Results, k: int, seed: int = 0) -> intervals.Estimate:
   """pass@k over all tasks; raises ComparisonError where no task has k samples."""
   values = list(results.pass_at(k).values())
   if not values:
@@ -102,7 +88,7 @@ def overall(results: Results, k: int, seed: int = 0) -> Estimate:
   return _estimate(values, seed)
 
 
-def by_group(results: Results, k: int, group: str, seed: int = 0) -> dict[str, Estimate]:
+def by_group(results: Results, k: int, group: str, seed: int = 0) -> dict[str, intervals.Estimate]:
   """pass@k of the tasks of each "kind" or "origin" of bug, or "symptom" on the first public test."""
   values: dict[str, list[float]] = {}
   for task_id, value in results.pass_at(k).items():
@@ -112,22 +98,15 @@ def by_group(results: Results, k: int, group: str, seed: int = 0) -> dict[str, E
 
 def difference(first: Results, second: Results, k: int, seed: int = 0) -> Difference:
   """Raises ComparisonError when no task is in both."""
-  import numpy as np
-
   before, after = first.pass_at(k), second.pass_at(k)
   shared = [task_id for task_id in before if task_id in after]
   if not shared:
     raise ComparisonError(f"{first.name} and {second.name} have no task with {k} judged samples in common")
-  differences = np.array([after[task_id] - before[task_id] for task_id in shared])
-  generator = np.random.default_rng(seed)
-  observed = abs(differences.sum())
-  as_far = 0
-  for _ in range(NUM_RESAMPLES):
-    signs = generator.integers(0, 2, size=differences.size) * 2 - 1
-    as_far += abs((signs * differences).sum()) >= observed - 1e-9
-  return Difference(estimate=_estimate(list(differences), seed), p_value=(as_far + 1) / (NUM_RESAMPLES + 1))
+  differences = [after[task_id] - before[task_id] for task_id in shared]
+  p_value = intervals.sign_flip_p_value(differences, num_permutations=NUM_RESAMPLES, seed=seed)
+  return Difference(estimate=_estimate(differences, seed), p_value=p_value)
 
 
-def _estimate(values: Sequence[float], seed: int) -> Estimate:
+def _estimate(values: Sequence[float], seed: int) -> intervals.Estimate:
   low, high = intervals.bootstrap_interval(values, num_resamples=NUM_RESAMPLES, seed=seed)
-  return Estimate(value=math.fsum(values) / len(values), low=low, high=high, num_tasks=len(values))
+  return intervals.Estimate(value=math.fsum(values) / len(values), low=low, high=high, num_tasks=len(values))

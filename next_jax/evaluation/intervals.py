@@ -1,5 +1,6 @@
 """Intervals of confidence for means over tasks."""
 
+import dataclasses
 import math
 from collections.abc import Sequence
 
@@ -8,6 +9,19 @@ from next_jax import errors
 
 class IntervalError(errors.UserError):
   """Values or settings that give no interval."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Estimate:
+  """A mean over tasks with the ends of its 95 % interval; `num_tasks` is None where nobody said how many they are."""
+
+  value: float
+  low: float
+  high: float
+  num_tasks: int | None = None
+
+  def __str__(self) -> str:
+    return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
 
 
 def estimate(per_task_values: Sequence[float], *, num_resamples: int = 2000, seed: int = 0) -> dict[str, float] | None:
@@ -46,3 +60,20 @@ def bootstrap_interval(
     means[start:stop] = values[draws].mean(axis=1)
   lower, upper = np.quantile(means, [(1 - confidence) / 2, (1 + confidence) / 2])
   return float(lower), float(upper)
+
+
+def sign_flip_p_value(differences: Sequence[float], num_permutations: int = 10_000, seed: int = 0) -> float:
+  """Two-sided, of the permutation test that gives each task's difference a random sign.
+
+  Never below 1 / (num_permutations + 1). Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", section 3.2.
+  """
+  import numpy as np
+
+  values = np.asarray(differences, dtype=np.float64)
+  generator = np.random.default_rng(seed)
+  observed = abs(values.sum())
+  as_far = 0
+  for _ in range(num_permutations):
+    signs = generator.integers(0, 2, size=values.size) * 2 - 1
+    as_far += bool(abs((signs * values).sum()) >= observed - 1e-9)
+  return (as_far + 1) / (num_permutations + 1)

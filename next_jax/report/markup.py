@@ -4,7 +4,7 @@ import html
 from collections.abc import Iterable
 from typing import Any
 
-from next_jax.report import workdir as workdir_lib
+from next_jax.evaluation import intervals
 
 
 def escape(text: Any) -> str:
@@ -38,7 +38,7 @@ def number(value: int | float | None, *, digits: int = 0, mark: str = "") -> str
   return f'<td class="number">{"" if value is None else f"{value:,.{digits}f}{mark}"}</td>'
 
 
-def estimate(value: workdir_lib.Estimate | None, scale: float) -> str:
+def estimate(value: intervals.Estimate | None, scale: float) -> str:
   """A cell with an estimate in numbers, and as a dot in its interval on an axis from 0 to `scale`."""
   if value is None:
     return "<td></td>"
@@ -49,7 +49,7 @@ def estimate(value: workdir_lib.Estimate | None, scale: float) -> str:
   )
 
 
-def percent(value: workdir_lib.Estimate) -> str:
+def percent(value: intervals.Estimate) -> str:
   """As "12.5 % (9.1-16.2 %)"."""
   return f"<b>{100 * value.value:.1f}&nbsp;%</b> ({100 * value.low:.1f}–{100 * value.high:.1f}&nbsp;%)"
 

@@ -45,7 +45,7 @@ def minutes(run: workdir_lib.Run) -> str:
     cells = [markup.cell(workdir_lib.label(model))]
     for kind in kinds:
       these = [stage for stage in mine if stage.kind == kind]
-      mark = "*" if any(stage.resumed for stage in these) else ""
+      mark = ("*" if any(stage.resumed for stage in these) else "") + ("†" if any(s.taken for s in these) else "")
       cells.append(markup.number(sum(stage.seconds for stage in these) / 60 if these else None, digits=1, mark=mark))
     rows.append(markup.row([*cells, markup.number(sum(stage.seconds for stage in mine) / 60, digits=1)]))
   total = sum(stage.seconds for stage in timed) / 60
@@ -56,6 +56,8 @@ def minutes(run: workdir_lib.Run) -> str:
       notes.append(f"{rates[len(rates) // 2]:,.0f} {what} per second (median of the stages).")
   if any(stage.resumed for stage in timed):
     notes.append("* continued after a stop: the time of the last part only.")
+  if any(stage.taken for stage in timed):
+    notes.append("† taken over from another run, which needed this time.")
   columns = [("model", False), *((kind, True) for kind in kinds), ("all", True)]
   return "<h2>Minutes</h2>\n" + markup.table(columns, rows) + f'<p class="soft">{" ".join(notes)}</p>'
 

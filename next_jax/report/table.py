@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterable, Sequence
 
+from next_jax.evaluation import intervals
 from next_jax.report import workdir as workdir_lib
 
 
@@ -17,7 +18,7 @@ class Row:
   num_tasks: int
   num_samples: int
   seed: int
-  pass_at: dict[int, workdir_lib.Estimate]
+  pass_at: dict[int, intervals.Estimate]
 
 
 def ordered(evaluations: Iterable[workdir_lib.Evaluation]) -> list[workdir_lib.Evaluation]:

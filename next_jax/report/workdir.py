@@ -11,6 +11,7 @@ from etils import epath
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
+from next_jax.evaluation import intervals
 
 
 class WorkdirError(errors.UserError):
@@ -18,24 +19,19 @@ class WorkdirError(errors.UserError):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Estimate:
-  """A share of tasks in [0, 1] and the ends of its 95 % interval."""
-
-  value: float
-  low: float
-  high: float
-
-  def __str__(self) -> str:
-    return f"{self.value:.3f} [{self.low:.3f}, {self.high:.3f}]"
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
-  """A finished stage; `seconds` of wall time are None where nobody measured them."""
+  """A finished stage.
+
+  Attributes:
+    seconds: of wall time; None where nobody measured them.
+    resumed: the seconds are those of the last part only.
+    taken: over from another run, whose seconds these are.
+  """
 
   name: str
   seconds: float | None
   resumed: bool
+  taken: bool
   rates: dict[str, float]
   metrics: dict[str, Any]
 
@@ -90,10 +86,10 @@ class Evaluation:
   num_tasks: int
   num_samples: int
   seed: int
-  pass_at: dict[int, Estimate]
+  pass_at: dict[int, intervals.Estimate]
   statuses: dict[str, int]
   by_bug_kind: dict[str, tuple[int, int]]
-  contradicted: Estimate | None = None
+  contradicted: intervals.Estimate | None = None
 
   @property
   def series(self) -> str:
@@ -216,6 +212,7 @@ def _stage(stage: epath.Path, directory: epath.Path) -> Stage:
       name=os.fspath(stage.relative_to(directory)),
       seconds=timing.get("seconds"),
       resumed=bool(timing.get("resumed")),
+      taken="taken_from" in timing,
       rates={name: value for name, value in timing.items() if name.endswith("_per_second")},
       metrics=manifest.get("metrics", {}),
   )
@@ -234,9 +231,9 @@ def _evaluation(directory: epath.Path) -> Evaluation:
         model=directory.parent.parent.name,
         name=directory.name,
         **{name: metrics[name] for name in _METRICS},
-        pass_at={int(k): Estimate(**estimate) for k, estimate in metrics["pass_at"].items()},
+        pass_at={int(k): intervals.Estimate(**estimate) for k, estimate in metrics["pass_at"].items()},
         by_bug_kind={kind: (one["passed"], one["samples"]) for kind, one in metrics.get("by_bug_kind", {}).items()},
-        contradicted=None if contradicted is None else Estimate(**contradicted),
+        contradicted=None if contradicted is None else intervals.Estimate(**contradicted),
     )
   except (KeyError, TypeError, ValueError, AttributeError) as error:
     raise WorkdirError(

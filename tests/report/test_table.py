@@ -1,5 +1,6 @@
 """Tests of the table for the terminal."""
 
+from next_jax.evaluation import intervals
 from next_jax.report import table
 from next_jax.report import workdir as workdir_lib
 
@@ -31,7 +32,7 @@ def test_an_estimate_that_a_row_lacks_is_blank():
         model="base", corpus="c", split="dev", input="trace", num_tasks=3, num_samples=2, seed=0, pass_at=pass_at
     )
 
-  estimate = workdir_lib.Estimate(value=0.5, low=0.25, high=0.75)
+  estimate = intervals.Estimate(value=0.5, low=0.25, high=0.75)
   lines = table.text([row({1: estimate}), row({1: estimate, 2: estimate})]).split("\n")
   assert lines[2].count("[") == 1
   assert lines[3].count("[") == 2
