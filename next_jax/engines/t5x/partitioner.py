@@ -24,6 +24,11 @@ class MeshPartitioner(partitioning.PjitPartitioner):
   def mesh(self) -> jax.sharding.Mesh:
     return self._layout.mesh
 
+  def partition(self, *arguments: Any, **options: Any) -> partitioning.PartitionedCallable:
+    """T5X's, but the network's constraints on activations take effect: T5X activates the mesh in a way that JAX
+    takes no notice of any more."""
+    return _Active(super().partition(*arguments, **options), self._layout)
+
   def get_mesh_axes(self, train_state: Any) -> Any:
     """T5X's, but an axis that does not divide over its mesh axis stays whole, as in the native engine."""
     axes = super().get_mesh_axes(train_state)
@@ -33,3 +38,19 @@ class MeshPartitioner(partitioning.PjitPartitioner):
       if isinstance(spec, jax.sharding.PartitionSpec):
         specs[path] = self._layout.fitting(leaves[path].shape, spec)
     return axes.restore_state(traverse_util.unflatten_dict(specs))
+
+
+class _Active(partitioning.PartitionedCallable):
+  """A compiled function that is traced and called with mesh and axis rules active."""
+
+  def __init__(self, function: partitioning.PartitionedCallable, layout: sharding.Layout):
+    self._function = function
+    self._layout = layout
+
+  def __call__(self, *args: Any) -> Any:
+    with self._layout.active():
+      return self._function(*args)
+
+  def lower(self, *args: Any) -> Any:
+    with self._layout.active():
+      return self._function.lower(*args)
