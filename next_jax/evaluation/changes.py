@@ -54,6 +54,12 @@ def _distances(old: Sequence[str], new: Sequence[str]) -> list[list[int]]:
   return rows
 
 
+def new_code(old: str, new: str) -> list[str]:
+  """The lines of `new` whose code, blanks aside, no line of `old` has; stripped, in their order."""
+  known = {"".join(text.split()) for text in code(old).values()}
+  return [text.strip() for text in code(new).values() if "".join(text.split()) not in known]
+
+
 def is_unchanged(old: str, new: str | None) -> bool:
   """Whether a fix is the program it should fix; None is no program."""
   return new is not None and list(code(old).values()) == list(code(new).values())

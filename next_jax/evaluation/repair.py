@@ -7,7 +7,7 @@ from typing import Any
 from next_jax import pass_at_k
 from next_jax import schema
 from next_jax.evaluation import changes
-from next_jax.evaluation import groups
+from next_jax.evaluation import groups as groups_lib
 from next_jax.evaluation import intervals
 
 REFUSED = "refused"
@@ -20,6 +20,7 @@ def fix_rate(
     *,
     ks: Sequence[int],
     seed: int,
+    groups: Mapping[str, groups_lib.Grouping] = groups_lib.GROUPS,
 ) -> dict[str, Any]:
   """What `metrics.json` says of one model on one set of tasks.
 
@@ -30,12 +31,13 @@ def fix_rate(
     samples, verdicts: of the tasks, in the same order.
     ks: those larger than the number of judged samples of every task are left out.
     seed: of the resampling.
+    groups: what to break down by.
 
   Returns:
     "num_tasks", "num_samples" (of each task), "pass_at" (k -> value, low, high), "unchanged" (share of samples whose
     fix is the buggy program, comments aside, as a mean over tasks with low and high), "statuses" (status -> samples; a
-    completion that could not be parsed is "refused"), "by_bug_kind" (kind -> tasks, samples, passed), "groups" ("kind",
-    "origin" or "symptom" -> group -> "tasks", "pass_at"; see groups.py).
+    completion that could not be parsed is "refused"), "by_bug_kind" (kind -> tasks, samples, passed), "groups" (name of
+    `groups` -> group -> "tasks", "pass_at").
   """
   of_id = {task.task_id: task for task in tasks}
   judged: dict[str, list[bool]] = {task_id: [] for task_id in of_id}
@@ -61,15 +63,16 @@ def fix_rate(
           kind: {name: counts[name] for name in ("tasks", "samples", "passed")}
           for kind, counts in sorted(by_kind.items())
       },
-      "groups": _groups(tasks, judged, ks, seed),
+      "groups": _groups(tasks, judged, ks, seed, groups),
   }
 
 
 def _groups(
-    tasks: Sequence[schema.RepairTask], judged: Mapping[str, Sequence[bool]], ks: Sequence[int], seed: int
+    tasks: Sequence[schema.RepairTask], judged: Mapping[str, Sequence[bool]], ks: Sequence[int], seed: int,
+    groups: Mapping[str, groups_lib.Grouping],
 ) -> dict[str, dict[str, Any]]:
   found: dict[str, dict[str, Any]] = {}
-  for name, group_of in groups.GROUPS.items():
+  for name, group_of in groups.items():
     members: dict[str, list[Sequence[bool]]] = {}
     for task in tasks:
       members.setdefault(group_of(task), []).append(judged[task.task_id])

@@ -11,6 +11,7 @@ from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.evaluation import consistency
+from next_jax.evaluation import groups as groups_lib
 from next_jax.evaluation import localisation
 from next_jax.evaluation import repair
 from next_jax.execution import executor as executor_lib
@@ -89,6 +90,7 @@ class Answering:
     engine: that runs the checkpoint; None is the run's.
     input: what is given, in words; None is what the prompt shows.
     counts: for the stage's manifest and the metrics.
+    groups: what pass@k is broken down by besides `evaluation.groups.GROUPS`.
   """
 
   checkpoint: epath.PathLike
@@ -96,6 +98,7 @@ class Answering:
   engine: engine_lib.Engine | None = None
   input: str | None = None
   counts: Mapping[str, int] = dataclasses.field(default_factory=dict)
+  groups: Mapping[str, groups_lib.Grouping] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -168,7 +171,11 @@ def evaluate(
         "name": evaluation.name, "model": model.name, "task": evaluation.task,
         "corpus": corpus, "split": evaluation.split,
         "input": answering.input or prompt.shows, "seed": seed, "sampling_seed": sampling_seed,
-        **answering.counts, **repair.fix_rate(chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed),
+        **answering.counts,
+        **repair.fix_rate(
+            chosen, samples, verdicts, ks=evaluation.all_ks, seed=sampling_seed,
+            groups={**groups_lib.GROUPS, **answering.groups},
+        ),
         "consistency": consistency.consistency(chosen, samples, seed=sampling_seed),
         "localisation": localisation.localisation(chosen, samples, seed=sampling_seed),
     }

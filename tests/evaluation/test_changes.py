@@ -99,3 +99,14 @@ def test_only_equal_programs_have_no_change_and_numbers_are_lines_that_exist(old
   found = changes.changed("\n".join(old), "\n".join(new))
   assert bool(found) == (old != new) and found <= set(range(1, len(old) + 1))
   assert changes.is_unchanged("\n".join(old), "\n".join(new)) == (not found)
+
+
+@pytest.mark.parametrize("old_line, new_lines, expected", [
+    ("        total -= x", ["        total += x"], ["total += x"]),
+    ("        total -= x", [], []),
+    ("    return total", ["        return  total  # early"], []),  # moved, not written
+    ("    total = 0", ["    total = 0", "    total = 0"], []),  # a line that is there already
+    ("    total = 0", ["    total = 1", "    best = 0"], ["total = 1", "best = 0"]),
+])
+def test_new_code_is_lines_that_the_program_has_nowhere(old_line, new_lines, expected):
+  assert changes.new_code(OLD, OLD.replace(old_line, "\n".join(new_lines), 1)) == expected

@@ -2,12 +2,15 @@
 
 import dataclasses
 
+from hypothesis import given
+from hypothesis import strategies as st
 import pytest
 
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora.minirepair import corpus
 from next_jax.engines import scripted
+from next_jax.evaluation import changes
 from next_jax.evaluation import proxy
 from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import evaluate
@@ -46,7 +49,16 @@ def sample(rationale, index=0, fix=None, task_id="t/0"):
     ("Write `if n<=2` instead", "Write `...` instead"),
     ("Replace it:\n```python\nif n <= 2:\n```\nThat is all.", "Replace it:\nThat is all."),
     ("It returns n where n is 2.", "It returns n where n is 2."),
-    ("it should be if n <= 20:", "it should be if n <= 20:"),
+    ("It tests if n <= 20: too many.", "It tests ... 20: too many."),
+    ("The condition `n <= 2` lets the limit in.", "The condition `...` lets the limit in."),
+    ("It should use `<=` there.", "It should use `...` there."),
+    ("Use `<=` there.", "Use `...` there."),
+    ("change the comparison to <=, and 2 is in.", "change the comparison to ..., and 2 is in."),
+    ("It says `n` and `return 0`, `if n` and `return n`.", "It says `n` and `return 0`, `if n` and `return n`."),
+    ("f(2) is 2 and should be 0: the limit is left out.", "f(2) is 2 and should be 0: the limit is left out."),
+    ("The limit itself should be let in as well.", "The limit itself should be let in as well."),
+    ('Line 2 "if n < 2:" should be "n -= 2". It is 2.', 'Line 2 "if n < 2:" should be "n -= 2". It is 2.'),
+    ("if n\t<=\n2: in two lines", "... in two lines"),
     ("", ""),
 ])
 def test_code_of_the_fix_is_taken_out_of_a_rationale(rationale, left):
@@ -61,18 +73,30 @@ def test_what_the_model_itself_wrote_as_its_fix_is_taken_out_too():
 def test_the_first_rationale_of_a_task_counts_and_a_task_without_one_is_kept():
   first = proxy.first_rationales([TASK], [sample(None), sample("one", 1), sample("two", 2)])
   assert [one.rationale for one in first] == ["one"]
-  assert [one.rationale for one in proxy.first_rationales([TASK], [sample(None)])] == [""]
+  assert [one.rationale for one in proxy.first_rationales([TASK], [sample(None), sample("", 1)])] == [None]
   with pytest.raises(evaluate.EvaluationError, match="'t/0': there is no sample"):
     proxy.first_rationales([TASK], [sample("x", task_id="t/1")])
 
 
 @pytest.mark.parametrize("num", [2, 3, 10])
 def test_shuffling_leaves_no_task_its_own_rationale_and_loses_none(num):
-  given = [sample(f"r{i}", task_id=f"t/{i}") for i in range(num)]
+  given = [f"r{i}" for i in range(num)]
   moved = proxy.shuffled(given, seed=1)
-  assert [one.task_id for one in moved] == [one.task_id for one in given]
-  assert sorted(one.rationale for one in moved) == sorted(one.rationale for one in given)
-  assert all(a.rationale != b.rationale for a, b in zip(given, moved))
+  assert sorted(moved) == given and all(a != b for a, b in zip(given, moved))
+
+
+@given(st.text(alphabet=st.sampled_from("fn <=2:`\" .return\n"), max_size=60), st.integers(0, 4))
+def test_cutting_leaves_no_line_of_the_fix_and_cuts_nothing_twice(text, place):
+  fix = TASK.reference_code.split("\n")[place].strip()
+  cut = proxy.without_fix(f"{text} {fix} {text}", TASK, None)
+  assert "if n <= 2" not in " ".join(cut.split())
+  assert proxy.without_fix(cut, TASK, None) == cut
+
+
+def test_of_a_program_without_its_change_nothing_is_cut():
+  text = "Line 2 `if n < 2:` and line 3 `return 0` should change places, and return n is wrong."
+  same = dataclasses.replace(TASK, reference_code="def f(n):\n    return n\n    if n < 2:\n        return 0\n")
+  assert proxy.without_fix(text, same, None) == text
 
 
 @pytest.fixture(scope="module")
@@ -82,9 +106,9 @@ def proxied(tmp_path_factory):
   reader = Reader()
   checkpoint = reader.initialize(workdir.parent / "proxy")
   evaluations = [evaluate.Evaluation(name="dev", task="minirepair_trace", num_samples=2)]
-  for given, when in (("own", "base_and_last"), ("shuffled", "last"), ("none", "base")):
+  for kind, when in (("own", "base_and_last"), ("shuffled", "last"), ("none", "base")):
     evaluations.append(proxy.ProxyEvaluation(
-        name=f"dev_{given}", task="minirepair_proxy", num_samples=2, of="dev", given=given, when=when,
+        name=f"dev_{kind}", task="minirepair_proxy", num_samples=2, of="dev", given=kind, when=when,
         checkpoint=checkpoint, engine=reader,
     ))
   make_small_loop(
@@ -113,6 +137,11 @@ def test_metrics_say_what_the_proxy_was_given_and_how_many_rationales_were_cut(p
   assert (own["input"], none["input"]) == ("proxy, its rationale", "proxy, no rationale")
   assert own["without_rationale"] == 0 and own["rationales_cut"] == 0
   assert own["pass_at"]["1"]["value"] == 1.0  # the oracle's
+  assert {name: group["tasks"] for name, group in own["groups"]["rationale"].items()} == {"whole": own["num_tasks"]}
+  assert {name: group["tasks"] for name, group in none["groups"]["rationale"].items()} == {"none": own["num_tasks"]}
+  tasks = files.read_jsonl(workdir / "base/evaluate/dev_own/tasks.jsonl", schema.RepairTask)
+  new = sum(bool(changes.new_code(task.buggy_code, task.reference_code)) for task in tasks)
+  assert own["groups"]["mended by"].get("new code", {"tasks": 0})["tasks"] == new
 
 
 def test_settings_that_cannot_work_are_refused(tmp_path):
