@@ -49,6 +49,18 @@ class PassesTests:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class NewestIteration:
+  """Keeps samples of the newest iteration only; without it those of all iterations, and of the base, are mixed.
+
+  First in a list of filters it goes by the iterations there are, behind others by those they leave something of.
+  """
+
+  def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
+    newest = max((candidate.iteration for candidate in candidates), default=0)
+    return [candidate for candidate in candidates if candidate.iteration == newest]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Judged:
   """Keeps samples whose tests were evaluated outside the fix's own process, where no fix can forge a result."""
 

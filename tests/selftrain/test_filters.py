@@ -116,3 +116,10 @@ def test_how_many_unique_fixes_there_are_does_not_depend_on_the_order(candidates
   shuffled = list(candidates)
   shuffler.shuffle(shuffled)
   assert len(filters.UniqueFix()(shuffled)) == len(filters.UniqueFix()(candidates))
+
+
+def test_the_newest_iteration_is_that_of_all_candidates_or_of_what_earlier_filters_left():
+  old, new = candidate(iteration=1), candidate(iteration=2, status="failed")
+  assert filters.NewestIteration()([new, old]) == [new]
+  assert filters.NewestIteration()(filters.PassesTests()([new, old])) == [old]
+  assert filters.NewestIteration()([]) == []
