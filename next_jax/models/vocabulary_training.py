@@ -4,6 +4,7 @@ from collections.abc import Iterable, Iterator
 import dataclasses
 import io
 import re
+import struct
 from typing import Any
 
 from etils import epath
@@ -80,6 +81,15 @@ class VocabularyTraining:
       yield prompt.render(demonstration.task) + prompt.target(demonstration.rationale, demonstration.fix)
 
 
+# A normalisation of one rule, which makes U+10FFFF of U+10FFFF. With none at all, whatever reads the vocabulary in C++
+# writes a line about it each time, and TensorFlow Text has nothing that would silence it. The format is
+# SentencePiece's: the size of a double-array trie, the trie (a unit each for the root and the four bytes of U+10FFFF,
+# one for the place of the result, and unused ones), the results.
+_UNITS = (0x3D400, 0x230F4, 0x2F88F, 0x2E0BF, 0x5BF, 1 << 31, *(index ^ 1 for index in range(6, 256)))
+_TRIE = struct.pack("<256I", *_UNITS)
+_NO_CHANGES = struct.pack("<I", len(_TRIE)) + _TRIE + "\U0010ffff\0".encode()
+
+
 def train(texts: Iterable[str], *, connectors: Iterable[str], num_merges: int) -> bytes:
   """A serialised SentencePiece model; the same texts give the same bytes."""
   symbols = _symbols(connectors)
@@ -108,6 +118,7 @@ def train(texts: Iterable[str], *, connectors: Iterable[str], num_merges: int) -
   )
   proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
   proto.normalizer_spec.escape_whitespaces = False
+  proto.normalizer_spec.precompiled_charsmap = _NO_CHANGES
   for piece in proto.pieces:
     if piece.piece == "\u2581":
       piece.piece = " "

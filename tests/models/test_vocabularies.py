@@ -5,6 +5,9 @@ import pathlib
 from hypothesis import given
 from hypothesis import strategies as st
 import pytest
+import sentencepiece
+from sentencepiece import sentencepiece_model_pb2
+import tensorflow_text
 
 from next_jax.models import vocabularies
 
@@ -18,6 +21,23 @@ def vocabulary():
 def test_any_text_comes_back(text):
   vocabulary = vocabularies.minirepair_vocabulary()
   assert vocabulary.decode(vocabulary.encode(text)) == text
+
+
+@pytest.fixture(scope="module")
+def unnormalised(vocabulary):
+  proto = sentencepiece_model_pb2.ModelProto.FromString(vocabulary.sp_model)
+  proto.normalizer_spec.ClearField("precompiled_charsmap")
+  return sentencepiece.SentencePieceProcessor(model_proto=proto.SerializeToString())
+
+
+@given(st.text() | st.text("a\U0010fffe\U0010ffff\U0010bfff\U000fffff\x00"))
+def test_its_normalisation_changes_no_token(vocabulary, unnormalised, text):
+  assert vocabulary.encode(text) == unnormalised.encode(text)
+
+
+def test_tensorflow_writes_nothing_when_it_reads_it(vocabulary, capfd):
+  tensorflow_text.SentencepieceTokenizer(vocabulary.sp_model).tokenize(["x"])
+  assert "charsmap" not in capfd.readouterr().err
 
 
 @pytest.mark.parametrize(
