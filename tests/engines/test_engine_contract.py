@@ -5,9 +5,11 @@ import dataclasses
 import functools
 import json
 import pathlib
+import socket
 import subprocess
 import sys
 
+from flax import linen as nn
 from flax import serialization
 import jax
 import numpy as np
@@ -87,7 +89,9 @@ def texts(found):
 def stored(checkpoint):
   """Flat `{path: array}` of all that a checkpoint holds, as plain Orbax reads it."""
   with ocp.PyTreeCheckpointer() as checkpointer:
-    tree = checkpointer.restore(checkpoint / "state")
+    tree = checkpointer.metadata(checkpoint / "state").item_metadata.tree
+    as_numpy = jax.tree.map(lambda leaf: ocp.RestoreArgs(restore_type=np.ndarray), tree)
+    tree = checkpointer.restore(checkpoint / "state", restore_args=as_numpy)
   return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
@@ -382,6 +386,24 @@ def test_a_second_training_on_t5x_compiles_nothing_whatever_its_length_and_seed(
   assert compilations(lambda: train(longer, 1)) == []
 
 
+def test_the_second_iteration_compiles_nothing(make, task, memorised, validated, tmp_path):
+  """What the loop does with one engine: sample, tune and measure on dev, sample from what came of it, score."""
+
+  theirs = make("t5x")
+
+  def iterate(start, tuning, seed):
+    samples(theirs, task, start, seed=seed)
+    tuned, _ = theirs.finetune(
+        task=task, checkpoint=memorised[0], directory=tmp_path / str(seed), tuning=tuning, seed=seed
+    )
+    samples(theirs, task, tuned, seed=seed + 10)
+    list(theirs.score(task=task, split="dev", checkpoint=tuned))
+    return tuned
+
+  tuned = iterate(memorised[0], validated, 0)
+  assert compilations(lambda: iterate(tuned, dataclasses.replace(validated, num_epochs=12), 1)) == []
+
+
 def test_parameters_and_moments_are_partitioned_by_the_axis_rules(make, short):
   trained = make("t5x", axis_rules=(*sharding.DEFAULT_RULES[:5], ("embed", "data"), *sharding.DEFAULT_RULES[6:]))
   axes = trained._trainer(short)._state_axes.state_dict()
@@ -390,6 +412,19 @@ def test_parameters_and_moments_are_partitioned_by_the_axis_rules(make, short):
   assert axes["target"]["layers_0"]["attention"]["out"]["kernel"] == spec("model", None, "data")
   moments = axes["state"]["param_states"]["0"]["mu"]
   assert moments["layers_0"]["attention"]["out"]["kernel"] == spec("model", None, "data")
+
+
+def test_what_t5x_compiles_is_traced_with_mesh_and_rules_active(make):
+  seen = []
+
+  def look(params, batch):
+    seen.append((jax.sharding.get_abstract_mesh().axis_names, dict(nn.get_logical_axis_rules())["batch"]))
+    return params, batch
+
+  partitioner = t5x_module("partitioner").MeshPartitioner(make("t5x").layout)
+  spec = jax.sharding.PartitionSpec()
+  partitioner.partition(look, in_axis_resources=(spec, spec), out_axis_resources=(spec, spec))(np.ones(2), np.ones(2))
+  assert seen == [(("data", "model"), "data")]
 
 
 def compilations(use):
@@ -420,3 +455,46 @@ def test_t5x_shards_over_four_devices_and_restores_on_another_mesh(tmp_path):
   assert (found["shape"], found["shards"]) == ([32, 64], [[32, 32], [32, 32]])
   assert len(found["2x2"]) == 12
   assert found["2x2"] == found["1x4"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["native", "t5x"])
+def test_two_processes_do_what_one_does(name, tmp_path):
+  """Training sums in another order: parameters are the same up to rounding, and so are the samples of them."""
+  if name == "t5x":
+    t5x_module("t5x")
+  (alone,) = in_processes(1, name, tmp_path / "alone")
+  pair = in_processes(2, name, tmp_path / "pair")
+  assert [found["devices"] for found in pair] == [2, 2]
+  assert_same_checkpoint(tmp_path / "pair" / "checkpoint_12", tmp_path / "alone" / "checkpoint_12", 1e-5)
+  for found in pair:
+    assert found["checkpoint"] == alone["checkpoint"]
+    assert found["metrics"] == pytest.approx(alone["metrics"], abs=1e-4)
+    assert found["scores"] == pytest.approx(alone["scores"], abs=1e-4)
+  shares = [found["samples"] for found in pair]
+  assert len(shares[0]) == len(shares[1]) == 12
+  together = {**shares[0], **shares[1]}
+  assert sum(together[key] == text for key, text in alone["samples"].items()) >= 23
+
+
+def in_processes(count, name, directory):
+  """What each of `count` processes of two_processes.py has printed."""
+  script = pathlib.Path(__file__).with_name("two_processes.py")
+  with socket.socket() as probe:
+    probe.bind(("localhost", 0))
+    address = f"localhost:{probe.getsockname()[1]}"
+  running = [
+      subprocess.Popen(
+          [sys.executable, script, name, directory, address, str(count), str(index)],
+          stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+      )
+      for index in range(count)
+  ]  # fmt: skip
+  try:
+    ended = [process.communicate(timeout=600) for process in running]
+  finally:
+    for process in running:
+      process.kill()
+  for process, (_, stderr) in zip(running, ended, strict=True):
+    assert process.returncode == 0, stderr[-3000:]
+  return [json.loads(stdout.splitlines()[-1]) for stdout, _ in ended]
