@@ -8,6 +8,8 @@ Callbacks are called in every thread. As with `settrace`, only the thread that r
 looked for from the moment at which one of them runs code of the program.
 """
 
+from __future__ import annotations  # those of closures would be evaluated for each recording, or even each call
+
 import _thread
 import sys
 import types
@@ -134,7 +136,7 @@ class Monitoring:
       if type(new) is frames.Call:
         frame.f_trace = None
       else:
-        new = paused.pop(frame, follower.unseen)
+        new = paused.pop(frame, frames.UNSEEN)
       stack.append((top, call))
       top, call = frame, new
       try:

@@ -220,7 +220,7 @@ def _stack_depth() -> int:
 
 def _steps(entries: list[frames.Entry]) -> tuple[schema.Step, ...]:
   """Steps at a third of the price of their constructor, which sets the fields of a frozen class one by one."""
-  unchanged: dict[int, schema.Step] = {}
+  new, unchanged = object.__new__, {}
   steps = []
   for entry in entries:
     if type(entry) is int:
@@ -228,7 +228,7 @@ def _steps(entries: list[frames.Entry]) -> tuple[schema.Step, ...]:
         unchanged[entry] = schema.Step(line=entry, event="line")
       steps.append(unchanged[entry])
       continue
-    step = object.__new__(schema.Step)
+    step = new(schema.Step)
     fields = step.__dict__
     fields["line"], fields["event"], fields["changes"], fields["value"] = entry
     steps.append(step)

@@ -4,6 +4,8 @@ While it watches, `sys.settrace` and `sys.gettrace` are stand-ins, so that a pro
 watching nor notices it: its trace functions are called by ours.
 """
 
+from __future__ import annotations  # those of closures would be evaluated for each recording, or even each call
+
 import ctypes
 import dis
 import functools
@@ -27,7 +29,6 @@ class Settrace:
   Attributes:
     is_lost: whether the program ended the watching, which only C code can.
   """
-
   def __init__(
       self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: tuple[types.CodeType, ...]
   ):
@@ -36,8 +37,8 @@ class Settrace:
     codes: what is watched: of the program, and what is not followed but must end.
     """
     self._follower, self._meter, self._ours, self._codes = follower, meter, ours, frozenset(map(id, codes))
-    self._trace_function = self._trace  # one object, to be found again
     self._theirs: list[Callable | None] = [None]  # the program's own trace function
+    self._trace_function = self._make_trace()
     self.is_lost = False
 
   def start(self) -> None:
@@ -53,59 +54,63 @@ class Settrace:
     self._settrace(self._old)
     sys.settrace, sys.gettrace = self._settrace, self._gettrace
 
-  def _trace(self, frame: types.FrameType, event: str, arg: Any) -> Callable | None:
-    """The global trace function: a frame begins or a generator goes on."""
-    try:
-      trace = self._begin(frame)
-    except budgets.Spent:
-      return self._end()
-    except frames.TooDeep:
-      _Thrower(RecursionError(frames.TOO_DEEP), self._ours, self._settrace, self._trace_function).install()
-      return None
-    return trace if self._theirs[0] is None else self._both(frame, trace)
+  def _make_trace(self) -> Callable:
+    """The global trace function: a frame begins or a generator goes on. A closure, as are those of the frames."""
+    codes, ran, theirs, glance = self._codes, self._follower.ran, self._theirs, self._meter.glance
+    begin, go_on, visit = self._follower.begin, self._follower.go_on, self._follower.visit
+    fail, leave = self._follower.fail, self._follower.leave
 
-  def _begin(self, frame: types.FrameType) -> Callable | None:
-    code = frame.f_code
-    if id(code) not in self._codes:
-      self._meter.glance()
-      return None
-    self._follower.ran[0] += 1
-    trace = frame.f_trace
-    if trace is not None and code.co_flags & _SUSPENDS:
-      trace(frame, "call", None)
-      return trace
-    return self._local(self._follower.begin(frame), code)
-
-  def _local(self, call: frames.Call, code: types.CodeType) -> Callable:
-    """The trace function of one frame."""
-    visit, fail, leave = self._follower.visit, self._follower.fail, self._follower.leave
-    suspends = bool(code.co_flags & _SUSPENDS)
-    is_failing = False
-
-    def trace(here: types.FrameType, event: str, arg: Any) -> Callable | None:
-      nonlocal is_failing
+    def trace(frame: types.FrameType, event: str, arg: Any) -> Callable | None:
+      code = frame.f_code
+      local = None
       try:
-        if event == "line":
-          is_failing = False
-          visit(call, here, here.f_lineno)
-        elif event == "return":
-          way = frames.RETURN
-          if suspends or arg is None:
-            opcode = code.co_code[here.f_lasti]
-            if is_failing and arg is None and opcode not in _RETURNS:
-              way = frames.UNWIND
-            elif suspends and opcode in _YIELDS:
-              way = frames.YIELD
-          is_failing = False
-          leave(call, here, way, arg)
-        elif event == "exception":
-          is_failing = True
-          fail(call, here, arg[1], arg[2])
-        elif event == "call":
-          self._follower.go_on(call)
-        return trace
+        if id(code) not in codes:
+          glance()
+        else:
+          ran[0] += 1
+          local = frame.f_trace
+          if local is not None and code.co_flags & _SUSPENDS:
+            local(frame, "call", None)
+          else:
+            local = follow(begin(frame), code)
       except budgets.Spent:
         return self._end()
+      except frames.TooDeep:
+        _Thrower(RecursionError(frames.TOO_DEEP), self._ours, self._settrace, self._trace_function).install()
+        return None
+      return local if theirs[0] is None else self._both(frame, local)
+
+    def follow(call: frames.Call, code: types.CodeType) -> Callable:
+      """The trace function of one frame."""
+      suspends = code.co_flags & _SUSPENDS
+      is_failing = False
+
+      def local(here: types.FrameType, event: str, arg: Any) -> Callable | None:
+        nonlocal is_failing
+        try:
+          if event == "line":
+            is_failing = False
+            visit(call, here, here.f_lineno)
+          elif event == "return":
+            way = frames.RETURN
+            if suspends or arg is None:
+              opcode = code.co_code[here.f_lasti]
+              if is_failing and arg is None and opcode not in _RETURNS:
+                way = frames.UNWIND
+              elif suspends and opcode in _YIELDS:
+                way = frames.YIELD
+            is_failing = False
+            leave(call, here, way, arg)
+          elif event == "exception":
+            is_failing = True
+            fail(call, here, arg[1], arg[2])
+          elif event == "call":
+            go_on(call)
+          return local
+        except budgets.Spent:
+          return self._end()
+
+      return local
 
     return trace
 

@@ -18,6 +18,9 @@ ELLIPSIS = "..."
 
 _MAX_DEPTH = 12
 _MAX_INT_BITS = 2_000  # wider integers are not written out: that takes quadratic time
+# Bytes that `marshal` takes for a list of atoms in which no int is too wide: its own text will do, if it is no longer
+# than it may be.
+SHORT = _MAX_INT_BITS // 8
 
 
 def write(value: Any, max_chars: int, mark: Any = None) -> str:
@@ -34,13 +37,18 @@ def write(value: Any, max_chars: int, mark: Any = None) -> str:
       text = repr(value)
       if len(text) <= max_chars:
         return text
+  elif kind in reading.OWN_TEXT:
+    return cut(repr(value), max_chars)
   elif kind in reading.CONTAINERS:
     if mark is None and len(value) <= max_chars:
       mark = values.fingerprint(value)
     # What marshal takes has no foreign code, so Python's own text is safe; < and > may mark a set, which has no order.
     if type(mark) is bytes and len(mark) <= 5 * max_chars and b"<" not in mark and b">" not in mark:
-      text = repr(value)
-      if len(text) <= max_chars:
+      try:
+        text = repr(value)
+      except ValueError:  # an int with more digits than Python writes out
+        text = None
+      if text is not None and len(text) <= max_chars:
         return text
   return cut(_Writer(max_chars).write(value, max_chars, 0), max_chars)
 

@@ -168,6 +168,9 @@ class TestWrite:
     assert texts.write([1 << 5_000], 60) == "[<int of 5001 bits>]"
     assert texts.write(10**100, 30) == "1" + "0" * 17 + "..." + "0" * 9
 
+  def test_integers_in_lists_that_python_does_not_write_out_either(self):
+    assert texts.write([2**15_000], 600) == "[<int of 15001 bits>]"
+
   def test_a_text_cut_again_has_one_ellipsis(self):
     text = texts.write(list(range(100)), 60)
     assert texts.cut(text, 30) == "[0, 1, 2, 3, 4, ..., 99]"
