@@ -49,6 +49,16 @@ def estimate(value: intervals.Estimate | None, scale: float) -> str:
   )
 
 
+def meter(passed: int, total: int) -> str:
+  """A cell with a share, in numbers and as a bar; an empty one where there is nothing to have a share of."""
+  if not total:
+    return "<td></td>"
+  return (
+      f'<td><span class="meter" aria-hidden="true"><i style="width:{100 * passed / total:.1f}%"></i></span>'
+      f"{passed / total:.3f}</td>"
+  )
+
+
 def percent(value: intervals.Estimate) -> str:
   """As "12.5 % (9.1-16.2 %)"."""
   return f"<b>{100 * value.value:.1f}&nbsp;%</b> ({100 * value.low:.1f}–{100 * value.high:.1f}&nbsp;%)"

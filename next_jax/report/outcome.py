@@ -118,22 +118,13 @@ def kinds(run: workdir_lib.Run) -> str:
   shown = [base, best] if base and base is not best else [best]
   rows = []
   for kind in sorted(best.by_bug_kind, key=lambda kind: (-best.by_bug_kind[kind][1], kind)):
-    meters = [_meter(*one.by_bug_kind.get(kind, (0, 0))) for one in shown]
+    meters = [markup.meter(*one.by_bug_kind.get(kind, (0, 0))) for one in shown]
     rows.append(markup.row([markup.cell(kind), *meters, markup.number(best.by_bug_kind[kind][1])]))
   columns = [("kind", False), *((f"{workdir_lib.label(one.model)}: share passed", False) for one in shown)]
   return (
       "<h2>By kind of bug</h2>\n" + markup.table([*columns, ("samples", True)], rows)
       + f'<p class="soft">On {markup.escape(best.corpus)}, {markup.escape(best.series)}. A kind with few samples says'
       " little.</p>"
-  )
-
-
-def _meter(passed: int, total: int) -> str:
-  if not total:
-    return "<td></td>"
-  return (
-      f'<td><span class="meter" aria-hidden="true"><i style="width:{100 * passed / total:.1f}%"></i></span>'
-      f"{passed / total:.3f}</td>"
   )
 
 

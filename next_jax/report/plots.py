@@ -17,10 +17,10 @@ from next_jax.report import workdir as workdir_lib
 
 # Okabe and Ito's colours, told apart by people with every kind of colour vision.
 SERIES = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
-_MARKERS = ("o", "s", "^", "D", "v", "P")
-_INK, _GRID = "#1d2330", "#d5d9e2"
+MARKERS = ("o", "s", "^", "D", "v", "P")
+_INK, GRID = "#1d2330", "#d5d9e2"
 
-_STYLE = {
+STYLE = {
     "svg.fonttype": "none",
     "svg.hashsalt": "next-jax",  # without it the ids of the SVG are random
     "font.family": "sans-serif",
@@ -47,19 +47,19 @@ def pass_at(evaluations: Sequence[workdir_lib.Evaluation], k: int) -> figure_lib
   several = len({evaluation.corpus for evaluation in evaluations}) > 1
   names = [f"{e.corpus} {e.series}" if several else e.series for e in evaluations]
   series = list(dict.fromkeys(names))
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(STYLE):
     figure = figure_lib.Figure(figsize=(5.5, 4.0), layout="constrained")
     axes = figure.add_subplot()
     for number, name in enumerate(series):
       # Side by side, so that intervals of several series at one model can be told apart.
       offset = 0.09 * (number - (len(series) - 1) / 2)
-      colour, marker = SERIES[number % len(SERIES)], _MARKERS[number % len(_MARKERS)]
+      colour, marker = SERIES[number % len(SERIES)], MARKERS[number % len(MARKERS)]
       mine = [evaluation for evaluation, its_name in zip(evaluations, names) if its_name == name]
       main = [(models.index(e.model) + offset, e.pass_at[k]) for e in mine if not e.is_control]
       control = [(models.index(e.model) + offset, e.pass_at[k]) for e in mine if e.is_control]
       shown = name if len(name) <= 40 else name[:39] + "…"
-      _draw(axes, main, colour=colour, marker=marker, line="-", face=colour, label=shown)
-      _draw(axes, control, colour=colour, marker=marker, line="", face="none", label="" if main else shown)
+      draw(axes, main, colour=colour, marker=marker, line="-", face=colour, label=shown)
+      draw(axes, control, colour=colour, marker=marker, line="", face="none", label="" if main else shown)
     num_controls = sum(workdir_lib.is_control(model) for model in models)
     if 0 < num_controls < len(models):
       axes.axvline(len(models) - num_controls - 0.5, color=_INK, alpha=0.35, linewidth=1, linestyle=(0, (2, 3)))
@@ -67,7 +67,7 @@ def pass_at(evaluations: Sequence[workdir_lib.Evaluation], k: int) -> figure_lib
     axes.set_xlim(-0.5, len(models) - 0.5)
     axes.set_ylim(0, min(1.03, max(0.1, 1.12 * max(e.pass_at[k].high for e in evaluations))))
     axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
-    axes.grid(axis="y", color=_GRID, linewidth=0.8)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_axisbelow(True)
     axes.spines[["top", "right", "left"]].set_visible(False)
     axes.tick_params(length=0)
@@ -76,7 +76,8 @@ def pass_at(evaluations: Sequence[workdir_lib.Evaluation], k: int) -> figure_lib
   return figure
 
 
-def _draw(axes, points, *, colour, marker, line, face, label) -> None:
+def draw(axes, points, *, colour, marker, line, face, label) -> None:
+  """Draws (place, estimate) points with their intervals, joined by `line`."""
   if not points:
     return
   values = [estimate.value for _, estimate in points]
@@ -92,7 +93,7 @@ def _draw(axes, points, *, colour, marker, line, face, label) -> None:
 def save_png(figure: figure_lib.Figure, path: epath.PathLike) -> None:
   """Writes the figure on white, at 2 pixels a point."""
   buffer = io.BytesIO()
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(STYLE):
     figure.savefig(buffer, format="png", dpi=160, facecolor="white", metadata={"Software": None})
   path = epath.Path(path)
   partial = path.parent / f".{path.name}.partial"
@@ -103,7 +104,7 @@ def save_png(figure: figure_lib.Figure, path: epath.PathLike) -> None:
 def svg(figure: figure_lib.Figure, title: str) -> str:
   """The figure as an SVG element to stand inside an HTML page; `title` is for screen readers."""
   buffer = io.StringIO()
-  with matplotlib.rc_context(_STYLE):
+  with matplotlib.rc_context(STYLE):
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
   text = buffer.getvalue()
   text = text[text.index("<svg") :]
@@ -113,7 +114,7 @@ def svg(figure: figure_lib.Figure, title: str) -> str:
   text = re.sub(r'(<svg[^>]*?) width="[^"]*"', rf'\1 role="img" aria-label="{title}"', text, count=1)
   text = re.sub(r'(<svg[^>]*?) height="[^"]*"', r"\1", text, count=1)
   text = re.sub(r"font: ([^;\"]*?)'DejaVu Sans'[^;\"]*", r"font: \1var(--sans)", text)
-  variables = {_INK: "var(--ink)", _GRID: "var(--line)"}
+  variables = {_INK: "var(--ink)", GRID: "var(--line)"}
   variables |= {colour: f"var(--series-{number})" for number, colour in enumerate(SERIES)}
   for colour, variable in variables.items():
     text = text.replace(colour, variable)

@@ -1,5 +1,7 @@
 """Builds work directories such as `next-jax run` leaves behind, small, of records that hang together."""
 
+import dataclasses
+import hashlib
 import random
 
 from next_jax import files
@@ -108,8 +110,9 @@ def write_evaluation(workdir, model, name, *, split, with_trace, tasks, samples,
 
 
 def write_stage(workdir, name, metrics, seconds, resumed=False):
+  fingerprint = hashlib.sha256(f"{workdir.name} {workdir.parent.name} {name}".encode()).hexdigest()[:16]
   files.write_json(workdir / name / "stage.json", {
-      "stage": name, "fingerprint": "0123456789abcdef", "settings": {}, "inputs": {}, "metrics": metrics, "counts": {},
+      "stage": name, "fingerprint": fingerprint, "settings": {}, "inputs": {}, "metrics": metrics, "counts": {},
   })
   timing = {"seconds": seconds, "resumed": resumed, "samples_per_second": 120.5}
   files.write_json(workdir / name / "timing.json", timing)
@@ -125,3 +128,31 @@ def write_round(workdir, model, tasks, rate, kept):
     files.write_text(workdir / model / "filter" / "kept.jsonl", '{"task_id": "t"}\n' * kept)
     write_stage(workdir, f"{model}/filter", {"kept": kept}, 1.0)
     write_stage(workdir, f"{model}/finetune", {"checkpoint": "checkpoint_90", "steps": 90, "loss": 0.3456789}, 95.0)
+
+
+def write_run(workdir, tasks, rates, *, seed, evaluations=("dev",), finished=True):
+  """A run with a model for each entry of `rates`: model -> share of samples that pass."""
+  files.write_json(workdir / "run.json", {"seed": seed, "finished": finished})
+  files.write_json(workdir / "best.json", {"model": list(rates)[-1]})
+  for place, (model, rate) in enumerate(rates.items()):
+    for name in evaluations:
+      with_trace = not name.endswith("notrace")
+      samples, verdicts = make_results(tasks, 8, rate, seed=f"{seed}/{place}/{name}")
+      write_evaluation(
+          workdir, model, name, split="dev", with_trace=with_trace, tasks=tasks, seed=seed,
+          samples=[dataclasses.replace(sample, seed=seed) for sample in samples], verdicts=verdicts,
+      )
+
+
+def write_sweep(directory, tasks, rates_of_arms, seeds, findings=(), evaluations=("dev",)):
+  """A finished sweep: arm -> model -> share; every seed shifts the shares a little."""
+  arms = {}
+  for name, rates in rates_of_arms.items():
+    for seed in seeds:
+      shifted = {model: min(1.0, rate + 0.02 * seed) for model, rate in rates.items()}
+      write_run(directory / name / f"seed_{seed}", tasks, shifted, seed=seed, evaluations=evaluations)
+    arms[name] = {"gin_files": [], "bindings": [], "seeds": list(seeds)}
+  files.write_json(directory / "sweep.json", {
+      "arms": arms,
+      "findings": {title: {"hypothesis": why, "contrasts": contrasts} for title, why, contrasts in findings},
+  })

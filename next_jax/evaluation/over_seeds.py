@@ -1,0 +1,109 @@
+"""Means over runs with several seeds, with intervals that count both the seeds and the tasks.
+
+All seeds of an arm are asked the same tasks, so that seeds and tasks are crossed. In each resample tasks are drawn
+with replacement, once for all seeds, and seeds are drawn with replacement: Owen, "The pigeonhole bootstrap" (Annals of
+Applied Statistics, 2007, arXiv 0712.1111), which errs on the side of wider intervals. Drawing other tasks for each seed
+would take the difficulty of the tasks for noise that several seeds average out. With one seed it is the bootstrap over
+tasks. With two or three seeds, their own part is estimated as well as two or three numbers allow: the values of the
+seeds belong beside every interval.
+"""
+
+import dataclasses
+import math
+from collections.abc import Mapping, Sequence
+
+from next_jax.evaluation import intervals
+
+Values = Mapping[str, float]  # task id -> value
+NUM_RESAMPLES = 10_000
+_ROWS = 1000  # resamples at a time
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class OverSeeds:
+  """A mean over seeds and tasks.
+
+  Attributes:
+    estimate: each seed counts the same, each task of a seed counts the same; `num_tasks` are different ones.
+    per_seed: the mean of each seed over its tasks.
+  """
+
+  estimate: intervals.Estimate
+  per_seed: tuple[float, ...]
+
+  def __str__(self) -> str:
+    return str(self.estimate)
+
+
+def mean(runs: Sequence[Values], *, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> OverSeeds:
+  """Of runs with a seed each; raises IntervalError where there is none, or one without tasks."""
+  import numpy as np
+
+  if not runs or not all(runs):
+    raise intervals.IntervalError("found a run without tasks, or no run; expected values of one or more tasks of each")
+  task_ids = list(dict.fromkeys(task_id for run in runs for task_id in run))
+  known = np.array([[task_id in run for run in runs] for task_id in task_ids], dtype=np.float64)
+  values = np.array([[run.get(task_id, 0.0) for run in runs] for task_id in task_ids])
+  generator = np.random.default_rng(seed)
+  means = []
+  for start in range(0, num_resamples, _ROWS):
+    count = min(_ROWS, num_resamples - start)
+    weights = generator.multinomial(len(task_ids), np.full(len(task_ids), 1 / len(task_ids)), size=count)
+    times = weights @ known  # [resamples, seeds]: how many tasks of each seed were drawn
+    of_seeds = np.divide(weights @ values, times, out=np.full(times.shape, np.nan), where=times > 0)
+    drawn = generator.integers(len(runs), size=(count, len(runs)))
+    means.append(np.nanmean(np.take_along_axis(of_seeds, drawn, axis=1), axis=1))
+  low, high = np.nanquantile(np.concatenate(means), [0.025, 0.975])
+  per_seed = tuple(math.fsum(run.values()) / len(run) for run in runs)
+  value = math.fsum(per_seed) / len(per_seed)
+  return OverSeeds(
+      estimate=intervals.Estimate(value=value, low=float(low), high=float(high), num_tasks=len(task_ids)),
+      per_seed=per_seed,
+  )
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Contrast:
+  """How much more the second runs have than the first, seed by seed and task by task.
+
+  Attributes:
+    first, second: of the tasks that both were asked.
+    difference: second - first.
+    p_value: of the sign-flip permutation test over tasks, of each task's difference averaged over the seeds. It says
+      whether other tasks would show the difference with these seeds; the interval of `difference` counts the seeds too.
+  """
+
+  first: OverSeeds
+  second: OverSeeds
+  difference: OverSeeds
+  p_value: float
+
+  @property
+  def sign(self) -> int:
+    """1 where the interval of the difference is above 0, -1 where it is below, 0 where it holds 0."""
+    estimate = self.difference.estimate
+    return (estimate.low > 0) - (estimate.high < 0)
+
+
+def contrast(
+    first: Sequence[Values], second: Sequence[Values], *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
+) -> Contrast:
+  """Of pairs of runs with the same seed; raises IntervalError where a pair has no task in common."""
+  pairs = [
+      [(task_id, value, after[task_id]) for task_id, value in before.items() if task_id in after]
+      for before, after in zip(first, second, strict=True)
+  ]
+  befores = [{task_id: value for task_id, value, _ in pair} for pair in pairs]
+  afters = [{task_id: value for task_id, _, value in pair} for pair in pairs]
+  differences = [{task_id: after - before for task_id, before, after in pair} for pair in pairs]
+  options = {"num_resamples": num_resamples, "seed": seed}
+  of_task: dict[str, list[float]] = {}
+  for pair in differences:
+    for task_id, value in pair.items():
+      of_task.setdefault(task_id, []).append(value)
+  return Contrast(
+      first=mean(befores, **options), second=mean(afters, **options), difference=mean(differences, **options),
+      p_value=intervals.sign_flip_p_value(
+          [math.fsum(found) / len(found) for found in of_task.values()], num_permutations=num_resamples, seed=seed
+      ),
+  )

@@ -1,0 +1,263 @@
+"""What several runs say together: findings, arms against the first, and all results, as tables and as plain data."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from next_jax.evaluation import over_seeds
+from next_jax.report import measures as measures_lib
+from next_jax.report import several as several_lib
+from next_jax.report import sheet
+from next_jax.report import workdir as workdir_lib
+
+NUM_RESAMPLES = 10_000  # of contrasts
+_FEWER = 2000  # of the table of all results, which has hundreds
+
+HOW_TO_READ = (
+    "In brackets: the 95 % interval over seeds and tasks (pigeonhole bootstrap). p: two-sided sign-flip test over tasks,"
+    " of the differences averaged over these seeds."
+)
+_VERDICTS = {1: "more", -1: "less", 0: "not shown"}
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Answer:
+  """One contrast of a finding.
+
+  Attributes:
+    first, second: ARM/MODEL/EVALUATION.
+    contrast: None until both sides have a finished seed in common.
+    seeds: those that both have.
+    num_samples: of each task.
+  """
+
+  name: str
+  first: str
+  second: str
+  metric: str
+  contrast: over_seeds.Contrast | None
+  seeds: tuple[int, ...]
+  num_samples: int
+
+  def row(self) -> tuple[sheet.Cell, ...]:
+    metric = measures_lib.words(self.metric)
+    if self.contrast is None:
+      return (self.name, "not finished", *[None] * 5, metric, *[None] * 3)
+    found, estimate = self.contrast, self.contrast.difference.estimate
+    return (
+        self.name, sheet.Shift(estimate=estimate, sign=found.sign), _VERDICTS[found.sign], found.first.estimate,
+        found.second.estimate, " ".join(f"{value:+.3f}" for value in found.difference.per_seed),
+        f"{found.p_value:.4f}", metric, len(self.seeds), estimate.num_tasks, self.num_samples,
+    )
+
+
+def _columns(name: str, first: str, second: str) -> tuple[str, ...]:
+  return (
+      name, f"{second} - {first}", f"{second} has", first, second, "each seed", "p", "metric", "seeds", "tasks", "samples"
+  )
+
+
+def answer(
+    runs: several_lib.Several, measures: measures_lib.Measures, name: str, first: str, second: str,
+    metric: str = "pass_at_1",
+) -> Answer:
+  """Compares seed by seed; raises what reading the samples raises."""
+  sides = [_evaluations(runs, measured) for measured in (first, second)]
+  seeds = tuple(sorted(set(sides[0]) & set(sides[1])))
+  values = [[measures.per_task(side[seed].directory, metric) for seed in seeds] for side in sides]
+  is_known = seeds and all(before.keys() & after.keys() for before, after in zip(*values, strict=True))
+  return Answer(
+      name=name, first=first, second=second, metric=metric, seeds=seeds if is_known else (),
+      contrast=over_seeds.contrast(*values, num_resamples=NUM_RESAMPLES) if is_known else None,
+      num_samples=max((sides[1][seed].num_samples for seed in seeds), default=0),
+  )
+
+
+def findings(runs: several_lib.Several, measures: measures_lib.Measures) -> dict[str, list[Answer]]:
+  """Title -> answers to its contrasts."""
+  return {
+      title: [answer(runs, measures, *contrast) for contrast in one["contrasts"]]
+      for title, one in sorted(runs.findings.items())
+  }
+
+
+def finding_sheets(runs: several_lib.Several, found: Mapping[str, list[Answer]]) -> list[sheet.Sheet]:
+  return [
+      sheet.Sheet(
+          title=title, lead=f"Hypothesis: {runs.findings[title]['hypothesis']}",
+          columns=_columns("contrast", "first", "second"),
+          rows=tuple(one.row() for one in answers), notes=HOW_TO_READ,
+      )
+      for title, answers in found.items()
+  ]
+
+
+def against_first(runs: several_lib.Several, measures: measures_lib.Measures) -> dict[str, list[Answer]]:
+  """Evaluation -> the last iteration of every other arm against that of the first arm, which is the baseline."""
+  baseline, *others = runs.arms
+  found = {}
+  for name in runs.evaluation_names():
+    if baseline.evaluations("last", name):
+      mine = [a for a in others if a.evaluations("last", name) and not a.earlier([baseline], "last", name)]
+      found[name] = [
+          answer(runs, measures, arm.name, f"{baseline.name}/last/{name}", f"{arm.name}/last/{name}") for arm in mine
+      ]
+  return {name: answers for name, answers in found.items() if answers}
+
+
+def arm_sheets(runs: several_lib.Several, found: Mapping[str, list[Answer]]) -> list[sheet.Sheet]:
+  columns = _columns("arm", runs.arms[0].name, "arm")
+  return [
+      sheet.Sheet(
+          title=f"Arms against {runs.arms[0].name}: {_place(runs, name)}", columns=columns,
+          rows=tuple(one.row() for one in answers), notes=f"The last iteration of each arm. {HOW_TO_READ}",
+      )
+      for name, answers in found.items()
+  ]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Result:
+  """One model of one arm on one set of tasks, over its seeds.
+
+  Attributes:
+    same_as: an earlier arm, whose very evaluations these are.
+  """
+
+  arm: str
+  model: str
+  evaluation: str
+  input: str
+  pass_at: Mapping[int, over_seeds.OverSeeds]
+  seeds: tuple[int, ...]
+  num_tasks: int
+  num_samples: int
+  same_as: str | None
+
+
+def results(runs: several_lib.Several, measures: measures_lib.Measures) -> list[Result]:
+  """Of every evaluation, every arm and every model."""
+  return list(_results(runs, measures))
+
+
+def _results(runs: several_lib.Several, measures: measures_lib.Measures) -> Iterator[Result]:
+  for name in runs.evaluation_names():
+    for place, arm in enumerate(runs.arms):
+      for model in arm.models():
+        found = arm.evaluations(model, name)
+        if not found:
+          continue
+        earlier = arm.earlier(runs.arms[:place], model, name)
+        one = next(iter(found.values()))
+        ks = sorted(set.intersection(*(set(e.pass_at) for e in found.values())))
+        values = {k: [measures.per_task(e.directory, f"pass_at_{k}") for e in found.values()] for k in ks}
+        yield Result(
+            arm=arm.name, model=model, evaluation=name, input=one.input, seeds=tuple(found),
+            same_as=earlier.name if earlier else None,
+            pass_at={k: over_seeds.mean(values[k], num_resamples=_FEWER) for k in ks},
+            num_tasks=one.num_tasks, num_samples=one.num_samples,
+        )
+
+
+def result_sheets(runs: several_lib.Several, found: list[Result]) -> list[sheet.Sheet]:
+  """One for each set of tasks."""
+  sheets = []
+  for name in runs.evaluation_names():
+    mine = [one for one in found if one.evaluation == name and not one.same_as]
+    ks = sorted({k for one in mine for k in one.pass_at})
+    rows = tuple(
+        (
+            one.arm, workdir_lib.label(one.model), one.input,
+            *(one.pass_at[k].estimate if k in one.pass_at else None for k in ks),
+            " ".join(f"{value:.3f}" for value in one.pass_at[ks[0]].per_seed) if ks and ks[0] in one.pass_at else "",
+            len(one.seeds), one.num_tasks, one.num_samples,
+        )
+        for one in mine
+    )
+    columns = ("arm", "model", "input", *(f"pass@{k}" for k in ks), f"pass@{ks[0] if ks else 1} of each seed")
+    sheets.append(sheet.Sheet(
+        title=_place(runs, name), columns=(*columns, "seeds", "tasks", "samples"), rows=rows,
+        notes="In brackets: the 95 % interval over seeds and tasks (pigeonhole bootstrap). What arms share, such as the"
+        " base, stands at the first of them only.",
+    ))
+  return sheets
+
+
+def kinds(runs: several_lib.Several) -> sheet.Sheet | None:
+  """The share of samples that passed by kind of bug: last iteration of every arm, all seeds together."""
+  name = next(iter(runs.evaluation_names()), "")
+  columns: dict[str, dict[str, list[int]]] = {}
+  for arm in runs.arms:
+    for label, model in (("base", "base"), ("last", "last")):
+      if label == "base" and arm is not runs.arms[0]:
+        continue
+      of_kind: dict[str, list[int]] = {}
+      for one in arm.evaluations(model, name).values():
+        for kind, counts in one.by_bug_kind.items():
+          of_kind[kind] = [a + b for a, b in zip(of_kind.get(kind, [0, 0]), counts, strict=True)]
+      if of_kind:
+        columns[f"{arm.name}, {label}"] = of_kind
+  names = sorted({kind for of_kind in columns.values() for kind in of_kind})
+  if not names:
+    return None
+  rows = tuple(
+      (kind, *(tuple(of_kind.get(kind, (0, 0))) for of_kind in columns.values()),
+       max(of_kind.get(kind, (0, 0))[1] for of_kind in columns.values()))
+      for kind in names
+  )
+  return sheet.Sheet(
+      title=f"By kind of bug: {_place(runs, name)}", columns=("kind", *columns, "samples"), rows=rows,
+      notes="The share of samples that passed, all seeds together. A kind with few samples says little.",
+  )
+
+
+def minutes(runs: several_lib.Several) -> sheet.Sheet:
+  """Wall time of every run: what it needed here, and what it would have needed alone."""
+  rows = []
+  for arm in runs.arms:
+    for seed, run in arm.runs.items():
+      timed = [stage for stage in run.stages if stage.seconds is not None]
+      own = sum(stage.seconds for stage in timed if not stage.taken) / 60
+      alone = sum(stage.seconds for stage in timed) / 60
+      mark = "*" if any(stage.resumed for stage in timed) else ""
+      state = "finished" if run.finished else "under way"
+      rows.append((arm.name, str(seed), f"{own:.1f}{mark}", f"{alone:.1f}{mark}", state))
+  notes = "Wall time of the stages. Alone: with the stages that were taken over from other runs."
+  if any(row[2].endswith("*") for row in rows):
+    notes += " * a stage was continued after a stop: the time of its last part only."
+  return sheet.Sheet(
+      title="Minutes", columns=("arm", "seed", "here", "alone", "run"), rows=tuple(rows), notes=notes
+  )
+
+
+def summary(
+    runs: several_lib.Several, found: Mapping[str, list[Answer]], compared: Mapping[str, list[Answer]],
+    all_results: list[Result],
+) -> dict[str, Any]:
+  """summary.json: the numbers of all tables."""
+  def plain(answers: list[Answer]) -> list[dict[str, Any]]:
+    return [dataclasses.asdict(one) for one in answers]
+
+  return {
+      "arms": {arm.name: [str(run.directory) for run in arm.runs.values()] for arm in runs.arms},
+      "missing": list(runs.missing),
+      "findings": {
+          title: {"hypothesis": runs.findings[title]["hypothesis"], "contrasts": plain(answers)}
+          for title, answers in found.items()
+      },
+      "against_first": {name: plain(answers) for name, answers in compared.items()},
+      "results": [dataclasses.asdict(one) for one in all_results],
+      "minutes": [dict(zip(minutes(runs).columns, row, strict=True)) for row in minutes(runs).rows],
+  }
+
+
+def _evaluations(runs: several_lib.Several, measured: str) -> dict[int, workdir_lib.Evaluation]:
+  arm, model, evaluation = measured.split("/")
+  found = runs.arm(arm)
+  return found.evaluations(model, evaluation) if found else {}
+
+
+def _place(runs: several_lib.Several, name: str) -> str:
+  """ "dev (minirepair, dev)": the name of an evaluation, and what it asks."""
+  one = next(e for arm in runs.arms for run in arm.runs.values() for e in run.evaluations if e.name == name)
+  return f"{name} ({one.corpus}, {one.split})"

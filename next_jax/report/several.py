@@ -1,0 +1,144 @@
+"""Several runs: the arms of a sweep, each with its seeds, or work directories that somebody names."""
+
+import dataclasses
+import os
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from etils import epath
+
+from next_jax import files
+from next_jax.report import workdir as workdir_lib
+
+SWEEP = "sweep.json"
+_SEED = re.compile(r"seed_(\d+)")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Arm:
+  """Runs that differ in their seed only.
+
+  Attributes:
+    runs: seed -> run, in the order of seeds.
+  """
+
+  name: str
+  runs: Mapping[int, workdir_lib.Run]
+
+  def models(self) -> list[str]:
+    """Directories of the models that any seed has, in the order of the loop."""
+    named = [list(dict.fromkeys(e.model for e in run.evaluations)) for run in self.runs.values()]
+    longest = max(named, key=len, default=[])
+    return list(dict.fromkeys([*longest, *(name for names in named for name in names)]))
+
+  def evaluations(self, model: str, name: str) -> dict[int, workdir_lib.Evaluation]:
+    """Seed -> evaluation `name` of a model.
+
+    "last" or "control_..._last" is the last iteration that was evaluated so, of runs that are finished.
+    """
+    found = {}
+    for seed, run in self.runs.items():
+      if model.endswith("last") and not run.finished:
+        continue
+      mine = [e for e in run.evaluations if e.name == name and _is(e.model, model)]
+      if mine:
+        found[seed] = mine[-1]
+    return found
+
+
+  def earlier(self, others: Sequence["Arm"], model: str, name: str) -> "Arm | None":
+    """The first of `others` with the very same evaluations: stages of one fingerprint, with every seed."""
+    mine = {seed: _fingerprint(one) for seed, one in self.evaluations(model, name).items()}
+    for other in others:
+      if mine == {seed: _fingerprint(one) for seed, one in other.evaluations(model, name).items()}:
+        return other
+    return None
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Several:
+  """All runs of a report.
+
+  Attributes:
+    directory: of the page; None where the runs come from several places.
+    arms: in the order in which they were asked for.
+    findings: title -> "hypothesis" and "contrasts", of sweep.json.
+    missing: "arm, seed n" of runs that a sweep wants and that are not there or not finished.
+  """
+
+  directory: epath.Path | None
+  arms: tuple[Arm, ...]
+  findings: Mapping[str, Mapping[str, Any]]
+  missing: tuple[str, ...]
+
+  def arm(self, name: str) -> Arm | None:
+    return next((arm for arm in self.arms if arm.name == name), None)
+
+  def evaluation_names(self) -> list[str]:
+    """In the order of the first run that has them."""
+    return list(dict.fromkeys(e.name for arm in self.arms for run in arm.runs.values() for e in run.evaluations))
+
+
+def is_sweep(directory: epath.PathLike) -> bool:
+  return (epath.Path(directory) / SWEEP).exists()
+
+
+def read(directories: Sequence[epath.PathLike]) -> Several:
+  """Reads sweeps and work directories.
+
+  A run is of the arm that its directory's parent is named after where it is called seed_<n>, else of an arm by itself.
+
+  Raises:
+    WorkdirError: a directory is neither, or two runs are of the same arm and seed.
+    FileError: a file is damaged.
+  """
+  found: dict[str, dict[int, workdir_lib.Run]] = {}
+  findings: dict[str, Mapping[str, Any]] = {}
+  missing = []
+  for directory in map(epath.Path, directories):
+    if not is_sweep(directory):
+      _add(found, directory)
+      continue
+    facts = files.read_json(directory / SWEEP)
+    findings.update(facts["findings"])
+    for name, arm in facts["arms"].items():
+      for seed in arm["seeds"]:
+        path = directory / name / f"seed_{seed}"
+        if not (path / "run.json").exists():
+          missing.append(f"{name}, seed {seed}")
+        elif not _add(found, path).finished:
+          missing.append(f"{name}, seed {seed} (under way)")
+  arms = tuple(Arm(name=name, runs=dict(sorted(runs.items()))) for name, runs in found.items())
+  if not arms:
+    raise workdir_lib.WorkdirError(f"{os.fspath(directories[0])}: no run of the sweep has begun; start it first")
+  directory = epath.Path(directories[0]) if len(directories) == 1 else None
+  return Several(directory=directory, arms=arms, findings=findings, missing=tuple(missing))
+
+
+def _add(found: dict[str, dict[int, workdir_lib.Run]], directory: epath.Path) -> workdir_lib.Run:
+  run = workdir_lib.read(directory)
+  place = epath.Path(os.path.abspath(os.fspath(directory))) if "://" not in os.fspath(directory) else directory
+  match = _SEED.fullmatch(place.name)
+  name = place.parent.name if match else place.name
+  seed = int(match[1]) if match else int(run.settings.get("seed", 0))
+  runs = found.setdefault(name, {})
+  if seed in runs:
+    raise workdir_lib.WorkdirError(
+        f"{os.fspath(directory)}: a second run of arm {name!r} with seed {seed}, beside"
+        f" {os.fspath(runs[seed].directory)}; name its directory otherwise"
+    )
+  runs[seed] = run
+  return run
+
+
+def _fingerprint(evaluation: workdir_lib.Evaluation) -> str:
+  return files.read_json(evaluation.directory / "stage.json")["fingerprint"]
+
+
+def _is(model: str, wanted: str) -> bool:
+  if wanted == "last":
+    wanted = "iteration_last"
+  if wanted.endswith("_last"):
+    return re.fullmatch(re.escape(wanted.removesuffix("_last")) + r"_\d+", model) is not None
+  return model == wanted
