@@ -65,6 +65,9 @@ class Evaluation:
   def all_ks(self) -> list[int]:
     return sorted({k for k in (*self.ks, self.num_samples) if k <= self.num_samples})
 
+  def prepare(self, context: "Context") -> None:
+    """Makes what is needed besides the models of the run."""
+
   def settings(self) -> dict[str, Any]:
     """What a stage keeps of it, besides what all evaluations have."""
     return {}
@@ -80,6 +83,20 @@ class Evaluation:
     """Who answers in which form: here the model itself, in the task's form."""
     del workdir, directory, tasks, seed
     return Answering(checkpoint=model.checkpoint, prompt=prompt)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Context:
+  """The run that an evaluation is part of.
+
+  Attributes:
+    digests: corpus -> split -> digest of its file.
+  """
+
+  workdir: epath.Path
+  engine: engine_lib.Engine
+  sampling: engine_lib.Sampling
+  digests: Mapping[str, Mapping[str, str]]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -136,6 +153,7 @@ def evaluate(
   form = seqio_tasks.registration(evaluation.task)
   prompt = form.prompt.with_shots(model.shots)
   sampling_seed = seeds.derive(seed, "evaluate", evaluation.name)
+  evaluation.prepare(Context(workdir=workdir, engine=engine, sampling=sampling, digests=digests))
   stage = stage_lib.Stage(
       name=f"{model.name}/evaluate/{evaluation.name}",
       workdir=workdir,

@@ -1,17 +1,21 @@
-"""Proxy-based evaluation: whose rationales a proxy gets, and that no code of a fix is in them."""
+"""Proxy-based evaluation: who answers, and whose rationales it is given."""
 
 import dataclasses
 
-from hypothesis import given
-from hypothesis import strategies as st
+import optax
 import pytest
 
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora.minirepair import corpus
+from next_jax.corpora.minirepair import rationales
+from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.evaluation import changes
+from next_jax.evaluation import cutting
 from next_jax.evaluation import proxy
+from next_jax.evaluation import proxy_training
+from next_jax.prompts import example
 from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import evaluate
 from tests.selftrain.conftest import make_small_loop
@@ -44,32 +48,6 @@ def sample(rationale, index=0, fix=None, task_id="t/0"):
   )
 
 
-@pytest.mark.parametrize("rationale, left", [
-    ('Line 2 "if n < 2:" should be "if n <= 2:".', 'Line 2 "if n < 2:" should be "...".'),
-    ("Write `if n<=2` instead", "Write `...` instead"),
-    ("Replace it:\n```python\nif n <= 2:\n```\nThat is all.", "Replace it:\nThat is all."),
-    ("It returns n where n is 2.", "It returns n where n is 2."),
-    ("It tests if n <= 20: too many.", "It tests ... 20: too many."),
-    ("The condition `n <= 2` lets the limit in.", "The condition `...` lets the limit in."),
-    ("It should use `<=` there.", "It should use `...` there."),
-    ("Use `<=` there.", "Use `...` there."),
-    ("change the comparison to <=, and 2 is in.", "change the comparison to ..., and 2 is in."),
-    ("It says `n` and `return 0`, `if n` and `return n`.", "It says `n` and `return 0`, `if n` and `return n`."),
-    ("f(2) is 2 and should be 0: the limit is left out.", "f(2) is 2 and should be 0: the limit is left out."),
-    ("The limit itself should be let in as well.", "The limit itself should be let in as well."),
-    ('Line 2 "if n < 2:" should be "n -= 2". It is 2.', 'Line 2 "if n < 2:" should be "n -= 2". It is 2.'),
-    ("if n\t<=\n2: in two lines", "... in two lines"),
-    ("", ""),
-])
-def test_code_of_the_fix_is_taken_out_of_a_rationale(rationale, left):
-  assert proxy.without_fix(rationale, TASK, None) == left
-
-
-def test_what_the_model_itself_wrote_as_its_fix_is_taken_out_too():
-  fix = "def f(n):\n    if n > 5:\n        return 0\n    return n\n"
-  assert proxy.without_fix("Try if n > 5: there.", TASK, fix) == "Try ... there."
-
-
 def test_the_first_rationale_of_a_task_counts_and_a_task_without_one_is_kept():
   first = proxy.first_rationales([TASK], [sample(None), sample("one", 1), sample("two", 2)])
   assert [one.rationale for one in first] == ["one"]
@@ -83,20 +61,6 @@ def test_shuffling_leaves_no_task_its_own_rationale_and_loses_none(num):
   given = [f"r{i}" for i in range(num)]
   moved = proxy.shuffled(given, seed=1)
   assert sorted(moved) == given and all(a != b for a, b in zip(given, moved))
-
-
-@given(st.text(alphabet=st.sampled_from("fn <=2:`\" .return\n"), max_size=60), st.integers(0, 4))
-def test_cutting_leaves_no_line_of_the_fix_and_cuts_nothing_twice(text, place):
-  fix = TASK.reference_code.split("\n")[place].strip()
-  cut = proxy.without_fix(f"{text} {fix} {text}", TASK, None)
-  assert "if n <= 2" not in " ".join(cut.split())
-  assert proxy.without_fix(cut, TASK, None) == cut
-
-
-def test_of_a_program_without_its_change_nothing_is_cut():
-  text = "Line 2 `if n < 2:` and line 3 `return 0` should change places, and return n is wrong."
-  same = dataclasses.replace(TASK, reference_code="def f(n):\n    return n\n    if n < 2:\n        return 0\n")
-  assert proxy.without_fix(text, same, None) == text
 
 
 @pytest.fixture(scope="module")
@@ -128,7 +92,7 @@ def test_a_loop_gives_the_proxy_the_rationales_of_each_model(proxied):
     own = f"The program fails {task.public_tests[0]}"
     assert own in prompts["base_dev_own_tasks"][task.task_id]
     assert own not in prompts["iteration_01_dev_shuffled_tasks"][task.task_id]
-    assert proxy.NONE in prompts["base_dev_none_tasks"][task.task_id]
+    assert proxy_training.NONE in prompts["base_dev_none_tasks"][task.task_id]
 
 
 def test_metrics_say_what_the_proxy_was_given_and_how_many_rationales_were_cut(proxied):
@@ -142,6 +106,61 @@ def test_metrics_say_what_the_proxy_was_given_and_how_many_rationales_were_cut(p
   tasks = files.read_jsonl(workdir / "base/evaluate/dev_own/tasks.jsonl", schema.RepairTask)
   new = sum(bool(changes.new_code(task.buggy_code, task.reference_code)) for task in tasks)
   assert own["groups"]["mended by"].get("new code", {"tasks": 0})["tasks"] == new
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+  """A small loop whose proxy is an apprentice that learns its part first."""
+  workdir = tmp_path_factory.mktemp("trained") / "run"
+  engine = scripted.Apprentice()
+  training = proxy_training.ProxyTraining(
+      rationale=rationales.of_reference, num_tasks=10, none_share=0.5,
+      tuning=engine_lib.Tuning(optimizer=optax.adamw, learning_rate=0.1),
+  )
+  evaluations = [evaluate.Evaluation(name="dev", task="minirepair_trace", num_samples=2)]
+  evaluations += [
+      proxy.ProxyEvaluation(
+          name=name, task="minirepair_proxy", num_samples=2, of="dev", when="base_and_last", training=training,
+          checkpoint=engine.initialize(workdir.parent / "proxy"),
+      )
+      for name in ("first", "second")
+  ]
+  make_small_loop(
+      workdir, iterations=1, evaluations=tuple(evaluations), controls=(),
+      corpora=(corpus.MiniRepair(num_train=12, num_dev=6, num_unseen=1),), skill=0.3,
+  ).run()
+  return workdir
+
+
+def test_a_proxy_learns_references_from_tasks_with_rationales_that_do_not_say_them(trained):
+  tasks = {t.task_id: t for t in files.read_jsonl(trained / "corpus/minirepair/train.jsonl", schema.RepairTask)}
+  learned = files.read_jsonl(trained / "proxy/examples/examples.jsonl", example.Example)
+  assert len(learned) == 10 and {one.task_id for one in learned} <= set(tasks)
+  without = 0
+  for one in learned:
+    task = tasks[one.task_id]
+    rationale = one.inputs.partition("### Rationale\n")[2].partition("\n### Fix")[0]
+    assert one.targets.startswith(task.reference_code.strip("\n"))
+    assert cutting.without_fix(rationale, task, None) == rationale != ""
+    without += rationale == proxy_training.NONE
+  counts = files.read_json(trained / "proxy/examples/stage.json")["counts"]
+  assert 0 < without < 10 and counts["without_rationale"] == without and counts["rationales_cut"] > 0
+
+
+def test_the_trained_proxy_answers_for_all_models_and_evaluations(trained):
+  fingerprint = files.read_json(trained / "proxy/finetune/stage.json")["fingerprint"]
+  for place in ("base/evaluate/first", "base/evaluate/second", "iteration_01/evaluate/first"):
+    assert files.read_json(trained / place / "stage.json")["inputs"]["checkpoint"] == fingerprint
+    # An apprentice of no skill has learned from ten tasks: 10 / (10 + 20) of its answers are right.
+    assert 0.0 < files.read_json(trained / place / "metrics.json")["pass_at"]["1"]["value"] < 1.0
+
+
+def test_a_proxy_that_was_not_trained_is_missed(tmp_path):
+  training = proxy_training.ProxyTraining(rationale=rationales.of_reference, tuning=None)
+  with pytest.raises(proxy_training.ProxyTrainingError, match="'proxy' is not trained: .*proxy/finetune/stage.json"):
+    training.trained(tmp_path)
+  with pytest.raises(proxy_training.ProxyTrainingError, match="none_share=1.0, expected a share"):
+    proxy_training.ProxyTraining(rationale=rationales.of_reference, tuning=None, none_share=1.0)
 
 
 def test_settings_that_cannot_work_are_refused(tmp_path):
