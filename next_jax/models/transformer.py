@@ -5,7 +5,7 @@ activations carry logical axis names, which an engine maps to its mesh; without 
 nothing. The call signature is the one that T5X's `DecoderOnlyModel` expects, yet nothing of T5X is
 imported.
 
-Axes of parameters: vocab, embed, heads, kv_heads, kv (the dimensions of one head), mlp.
+Axes of parameters: vocab, embed, heads, kv_heads, kv (the dimensions of one head), mlp; layers, where they are scanned.
 Shape suffixes: B batch, L length, E embed.
 """
 
@@ -38,9 +38,12 @@ class TransformerConfig:
     dtype: of activations and matrix products; parameters, norms, softmax and logits are float32.
     rematerialize: in training, keep only what goes into a layer and compute its inside again for the gradient
       (arXiv 1604.06174): about a third more work, and memory for one layer's activations in place of all.
+    scan_layers: in training, one compiled layer walks over the parameters of all, which lie in one array along a first
+      axis "layers", so that depth adds nothing to what is compiled. Checkpoints of either kind are restored into both
+      (see engines/native/stacking.py); results are the same up to rounding, dropout's masks apart.
   """
 
-  changes_no_result = ("rematerialize",)  # see selftrain/settings.py
+  changes_no_result = ("rematerialize", "scan_layers")  # see selftrain/settings.py
 
   vocab_size: int
   embed_dim: int = 128
@@ -56,12 +59,18 @@ class TransformerConfig:
   attention_block: int = 64
   dtype: str = "float32"
   rematerialize: bool = False
+  scan_layers: bool = False
 
   def __post_init__(self):
     if self.num_heads % self.num_kv_heads:
       raise ConfigError(f"num_kv_heads: found {self.num_kv_heads}, expected a divisor of num_heads={self.num_heads}")
     if self.head_dim % 2:
       raise ConfigError(f"head_dim: found {self.head_dim}, expected an even number (rotary positions turn pairs)")
+
+  @property
+  def one_by_one(self) -> "TransformerConfig":
+    """The same network without a scan: a loop of decoding steps would copy the caches of scanned layers in each."""
+    return dataclasses.replace(self, scan_layers=False)
 
 
 class RMSNorm(nn.Module):
@@ -123,6 +132,11 @@ class Transformer(nn.Module):
 
   config: TransformerConfig
 
+  @property
+  def scan_layers(self) -> bool:
+    """T5X asks for it: caches of scanned layers have their rows along the second axis."""
+    return self.config.scan_layers
+
   @nn.compact
   def __call__(
       self,
@@ -177,7 +191,7 @@ class Transformer(nn.Module):
     x = nn.Dropout(config.dropout_rate, deterministic=not enable_dropout)(x)
 
     positions, mask = decoder_positions, None
-    if decode and self.has_variable("cache", "layers_0"):
+    if decode and self.has_variable("cache", self._first_layer):
       positions = self._decoding_positions(x.shape[0])
     else:
       if positions is None:
@@ -193,9 +207,20 @@ class Transformer(nn.Module):
       )  # fmt: skip
 
     if config.rematerialize and not (decode or prefill):
-      run = nn.remat(run)
-    for number in range(config.num_layers):
-      x = run(Layer(config, name=f"layers_{number}"), x, positions, mask)
+      run = nn.remat(run, prevent_cse=not config.scan_layers)  # a loop keeps the two computations apart as it is
+    if config.scan_layers:
+      scan = nn.scan(
+          lambda layer, *arguments: (run(layer, *arguments), None),
+          variable_axes={"params": 0, "cache": 0, "prefix": 0},
+          split_rngs={"params": True, "dropout": True},
+          in_axes=(nn.broadcast, nn.broadcast),
+          length=config.num_layers,
+          metadata_params={nn.PARTITION_NAME: "layers"},
+      )
+      x, _ = scan(Layer(config, name="layers"), x, positions, mask)
+    else:
+      for number in range(config.num_layers):
+        x = run(Layer(config, name=f"layers_{number}"), x, positions, mask)
     x = RMSNorm(config, name="final_norm")(x)
     if config.tie_embeddings:
       # An embedding of unit variance would make logits of the size sqrt(embed_dim).
@@ -205,10 +230,19 @@ class Transformer(nn.Module):
       logits = head(x)
     return axes.constrain(logits.astype(jnp.float32), ("batch", "length", "vocab"))
 
+  @property
+  def _first_layer(self) -> str:
+    return "layers" if self.config.scan_layers else "layers_0"
+
   def _decoding_positions(self, rows: int) -> jax.Array:
     """`[rows, 1]`: where the next token stands, counted from the start of the row's prompt."""
-    positions = jnp.broadcast_to(self.get_variable("cache", "layers_0")["attention"]["cache_index"], (rows,))
-    if self.has_variable("prefix", "layers_0"):
-      lengths = self.get_variable("prefix", "layers_0")["attention"]["cache_index"]
+
+    def index(collection):
+      found = self.get_variable(collection, self._first_layer)["attention"]["cache_index"]
+      return found[0] if self.config.scan_layers else found
+
+    positions = jnp.broadcast_to(index("cache"), (rows,))
+    if self.has_variable("prefix", self._first_layer):
+      lengths = index("prefix")
       positions = positions + jnp.repeat(lengths, rows // len(lengths), total_repeat_length=rows)
     return positions[:, None]

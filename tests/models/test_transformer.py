@@ -216,6 +216,58 @@ def test_a_rematerialising_network_has_the_same_parameters_and_decodes(params):
   np.testing.assert_allclose(decoded, full(model, params, tokens), atol=1e-4)
 
 
+def scanned(params, **settings):
+  """A scanned network, and these parameters as it has them."""
+  layers = [params[f"layers_{number}"] for number in range(CONFIG.num_layers)]
+  others = {name: value for name, value in params.items() if not name.startswith("layers_")}
+  stacked = {**others, "layers": jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)}
+  return transformer.Transformer(dataclasses.replace(CONFIG, scan_layers=True, **settings)), stacked
+
+
+def test_scanned_layers_have_an_axis_for_their_number(params):
+  model, stacked = scanned(params)
+  boxed = jax.eval_shape(lambda: model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32), enable_dropout=False))
+  shapes = jax.tree.map(jnp.shape, nn.unbox(boxed["params"]))
+  assert shapes == jax.tree.map(jnp.shape, stacked)
+  layers = nn.get_partition_spec(boxed["params"])["layers"]
+  assert tuple(layers["mlp"]["down"]["kernel"]) == ("layers", "mlp", "embed")
+  assert tuple(layers["attention"]["out"]["kernel"]) == ("layers", "heads", "kv", "embed")
+
+
+@pytest.mark.parametrize(("settings", "tolerance"), [({}, 1e-5), ({"rematerialize": True, "dtype": "bfloat16"}, 0.1)])
+def test_scanned_layers_give_the_same_logits_and_gradients(params, model, settings, tolerance):
+  scanning, stacked = scanned(params, **settings)
+  tokens = random_tokens(2, 6)
+
+  @functools.partial(jax.jit, static_argnums=0)
+  def logits_and_gradient(model, params):
+    def loss(params):
+      logits = model.apply({"params": params}, tokens, enable_dropout=False)
+      return jnp.mean(jnp.square(logits)), logits
+
+    return jax.grad(loss, has_aux=True)(params)
+
+  gradient, logits = logits_and_gradient(model, params)
+  found_gradient, found_logits = logits_and_gradient(scanning, stacked)
+  np.testing.assert_allclose(found_logits, logits, atol=tolerance)
+  jax.tree.map(
+      lambda found, expected: np.testing.assert_allclose(found, expected, atol=tolerance * np.abs(expected).max()),
+      found_gradient, scanned(gradient)[1],
+  )
+
+
+def test_scanned_layers_decode_after_a_prefill(params):
+  model, stacked = scanned(params)
+  tokens = random_tokens(2, 7)
+  cache = prefill(model, stacked, tokens[:, :4], [4, 3], max_decode_length=7)
+  rows = cache["layers"]["attention"]["cached_key"].shape[1]  # T5X expands caches of scanned layers on this axis.
+  assert rows == 2
+  short = jnp.concatenate([tokens[1:, :3], tokens[1:, 4:]], axis=1)  # the second row, without what was padding
+  decoded = decode_steps(model, stacked, cache, tokens[:, 4:])
+  np.testing.assert_allclose(decoded[0], full(model, stacked, tokens)[0, 4:], atol=1e-4)
+  np.testing.assert_allclose(decoded[1], full(model, stacked, short)[0, 3:], atol=1e-4)
+
+
 def test_tied_embeddings_have_no_output_layer():
   model = transformer.Transformer(dataclasses.replace(CONFIG, tie_embeddings=True))
   params = nn.unbox(model.init(jax.random.key(0), jnp.zeros((1, 2), jnp.int32), enable_dropout=False)["params"])

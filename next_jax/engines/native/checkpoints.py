@@ -24,6 +24,7 @@ import orbax.checkpoint as ocp
 
 from next_jax import files
 from next_jax.engines import engine
+from next_jax.engines.native import stacking
 
 _NAME = re.compile(r"checkpoint_(\d+)")
 _SHOWN_DIFFERENCES = 5
@@ -81,7 +82,7 @@ def save(
 
 
 def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> tuple[int, Any, Any]:
-  """(step, params, opt_state) of a checkpoint, laid out as the templates.
+  """(step, params, opt_state) of a checkpoint, laid out as the templates; layers go into a stack, or come out of it.
 
   Of several processes all call it together, unless the parameters shall lie on the devices of this one only.
 
@@ -105,12 +106,17 @@ def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> 
   is_own = all(leaf.sharding.is_fully_addressable for leaf in jax.tree.leaves(params))
   try:
     with _checkpointer(together=not is_own) as checkpointer:
-      found = checkpointer.metadata(path / "state").item_metadata.tree
-      _compare(path, found, template, whole_optimizer=opt_state is not None)
+      found = traverse_util.flatten_dict(checkpointer.metadata(path / "state").item_metadata.tree)
+      expected = traverse_util.flatten_dict(template)
+      stored = stacking.template_of(expected, found)
+      _compare(path, found, stored, whole_optimizer=opt_state is not None)
+      template = traverse_util.unflatten_dict(stored)
       restore_args = jax.tree.map(_restore_argument, template)
       restored = checkpointer.restore(
           path / "state", args=ocp.args.PyTreeRestore(item=template, restore_args=restore_args, partial_restore=True)
       )
+      restored = stacking.as_expected(traverse_util.flatten_dict(restored), expected)
+      restored = traverse_util.unflatten_dict(restored)
   except CheckpointError:
     raise
   except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
@@ -170,8 +176,8 @@ def _prune(state_dict: Any) -> dict[str, Any]:
 
 
 def _compare(path: epath.Path, found: Any, expected: Any, *, whole_optimizer: bool) -> None:
-  found = {k: tuple(v.shape) for k, v in traverse_util.flatten_dict(found).items() if hasattr(v, "shape")}
-  expected = {k: tuple(v.shape) for k, v in traverse_util.flatten_dict(expected).items()}
+  found = {k: tuple(v.shape) for k, v in found.items() if hasattr(v, "shape")}
+  expected = {k: tuple(v.shape) for k, v in expected.items()}
   differences = []
   for key in sorted(found.keys() | expected.keys()):
     if key[0] == "state" and not (whole_optimizer or key[1] == "step"):

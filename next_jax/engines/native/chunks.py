@@ -10,6 +10,7 @@ import sys
 from typing import Any
 
 import jax
+from jax.experimental import multihost_utils
 import numpy as np
 import seqio
 import tqdm
@@ -48,6 +49,7 @@ def sample(
     skip: int,
     step: int,
     start: Callable[[], Complete],
+    together: bool = False,
 ) -> Iterator[list[schema.Sample]]:
   """Samples of every `step`-th chunk but the first `skip`; see `engine.Engine.sample`.
 
@@ -62,6 +64,7 @@ def sample(
     step: of the rest, every `step`-th is completed.
     start: called once, before the first chunk that is completed; gives the function that completes
       (prompts, task ids) of a chunk.
+    together: completing a chunk takes all processes: each has all of them completed, and gives its own.
   """
   prompts, task_ids = [], []
   for number, example in enumerate(examples_lib.read(task, split)):
@@ -85,13 +88,19 @@ def sample(
       disable=jax.process_index() != 0,
   )  # fmt: skip
   vocabulary = task.output_features["targets"].vocabulary
-  complete = start() if skip < len(chunks) else None
+  # A killed run may have left the processes at different chunks.
+  first = int(multihost_utils.process_allgather(np.int32(skip)).min()) if together else skip
+  completed = range(first, len(chunks), 1 if together else step)
+  complete = start() if completed else None
   with bar:
-    for place in wanted:
+    for place in sorted({*completed, *wanted}):
       if place < len(chunks):
         chunk = chunks[place]
         ids = [task_ids[number] for number in chunk]
-        samples = _decoded(complete([prompts[number] for number in chunk], ids), ids, num_samples, vocabulary, seed)
+        completions = complete([prompts[number] for number in chunk], ids)
+        if place not in wanted:
+          continue
+        samples = _decoded(completions, ids, num_samples, vocabulary, seed)
       else:
         samples = [
             _refused(task_ids[number], index, len(prompts[number]), sampling.max_prompt_length, seed)

@@ -75,7 +75,7 @@ class Course:
   def num_steps(self) -> int:
     return -(-len(self.plan) // self.tuning.batch_size)
 
-  def learning_rate(self) -> Callable:
+  def learning_rate(self) -> Callable[[int], float]:
     """The schedule: step -> learning rate."""
     return optimizers.schedule(
         peak=self.tuning.learning_rate,

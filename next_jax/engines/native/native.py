@@ -28,8 +28,8 @@ from next_jax.models import transformer
 class NativeEngine:
   """`engine.Engine` over all devices.
 
-  Several processes train together, over the devices of all; each samples and scores by itself, over its own, so that a
-  network has to fit there.
+  Several processes train together, over the devices of all; each samples and scores its share by itself, over its own,
+  where the network has to fit, unless `sample_together` says otherwise.
 
   Attributes:
     network: sizes of the network; checkpoints must be of these.
@@ -41,14 +41,18 @@ class NativeEngine:
     keep_optimizer_state: of a finished training, for T5X to go on with the moments; triples the size.
     sample_batch_size: rows decoded together, tasks times samples; a chunk has so many.
     max_chunk_tasks: tasks whose prompts are prefilled together, at most.
+    sample_together: several processes sample and score together too, with the parameters laid out over the devices of
+      all by `model_parallelism` and `axis_rules`, for a network that does not fit in one process's. Then `sample` and
+      `score` are called by all processes at once, as `finetune` is.
     write_summaries: TensorBoard scalars beside the checkpoints.
     compilation_cache: directory of compiled programs, so that only the first run compiles; None:
       none is kept.
   """
 
   changes_no_result = (  # see selftrain/settings.py
-      "model_parallelism", "axis_rules", "keep_optimizer_state", "write_summaries", "compilation_cache",
-  )
+      "model_parallelism", "axis_rules", "keep_optimizer_state", "sample_together", "write_summaries",
+      "compilation_cache",
+  )  # fmt: skip
 
   network: transformer.TransformerConfig
   model_parallelism: int = 1
@@ -59,6 +63,7 @@ class NativeEngine:
   keep_optimizer_state: bool = False
   sample_batch_size: int = 256
   max_chunk_tasks: int = 64
+  sample_together: bool = False
   write_summaries: bool = True
   compilation_cache: str | None = "~/.cache/next_jax/compiled"
 
@@ -74,7 +79,7 @@ class NativeEngine:
   @functools.cached_property
   def own_layout(self) -> sharding.Layout:
     """Where this process samples and scores."""
-    if jax.process_count() == 1:
+    if jax.process_count() == 1 or self.sample_together:
       return self.layout
     return sharding.Layout.over_own_devices(model_parallelism=self.model_parallelism, rules=self.axis_rules)
 
@@ -87,7 +92,7 @@ class NativeEngine:
     def initial_params():
       if checkpoint is None:
         return trainer.random_parameters(transformer.Transformer(self.network), self.layout, seed)
-      return self._restore(checkpoint, self.layout)
+      return self._restore(checkpoint, self.network, self.layout)
 
     course = course_lib.Course(
         examples=examples_lib.read_tokens(found, "train", tuning.sequence_length),
@@ -98,13 +103,7 @@ class NativeEngine:
         keep_optimizer_state=self.keep_optimizer_state,
         validator=self._validator(tuning.validation, directory, seed),
     )
-    return trainer.Trainer(
-        network=self.network,
-        layout=self.layout,
-        bidirectional_prompts=self.bidirectional_prompts,
-        tokens_at_once=self.tokens_at_once,
-        write_summaries=self.write_summaries,
-    ).train(course, initial_params)
+    return self._trainer.train(course, initial_params)
 
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
@@ -116,14 +115,14 @@ class NativeEngine:
     start = functools.partial(self._completing, checkpoint, found, num_samples=num_samples, sampling=sampling, seed=seed)
     return chunks.sample(
         found, split, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
-        step=step, start=start,
+        step=step, start=start, together=self._takes_all,
     )  # fmt: skip
 
   def score(self, *, task: str, split: str, checkpoint: epath.PathLike) -> Iterator[engine.Score]:
     """See `engine.Engine.score`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     examples, task_ids = examples_lib.read_with_ids(found, split)
-    params = self._restore(checkpoint, self.own_layout)
+    params = self._restore(checkpoint, self.network.one_by_one, self.own_layout)
     target_lengths = examples.lengths - examples.input_lengths
     for number, log_probability in enumerate(self._scorer.score(params, examples)):
       yield engine.Score(
@@ -137,7 +136,7 @@ class NativeEngine:
       self, checkpoint: epath.PathLike, task: seqio.Task, *, num_samples: int, sampling: engine.Sampling, seed: int
   ) -> chunks.Complete:
     """The function that completes prompts with the parameters of a checkpoint."""
-    params = self._restore(checkpoint, self.own_layout)
+    params = self._restore(checkpoint, self.network.one_by_one, self.own_layout)
     return lambda prompts, task_ids: self._sampler.complete(
         params,
         prompts=prompts,
@@ -162,17 +161,35 @@ class NativeEngine:
             sampling=validation.sampling, seed=seed,
         ),
         summaries=epath.Path(directory) / "validation" if self.write_summaries else None,
+        together=self._takes_all,
+    )
+
+  @property
+  def _takes_all(self) -> bool:
+    """Whether a chunk of samples takes all processes of several."""
+    return self.sample_together and jax.process_count() > 1
+
+  @functools.cached_property
+  def _trainer(self) -> trainer.Trainer:
+    return trainer.Trainer(
+        network=self.network,
+        layout=self.layout,
+        bidirectional_prompts=self.bidirectional_prompts,
+        tokens_at_once=self.tokens_at_once,
+        write_summaries=self.write_summaries,
     )
 
   @functools.cached_property
   def _sampler(self) -> sampler.Sampler:
-    return sampler.Sampler(self.network, self.own_layout, bidirectional_prompts=self.bidirectional_prompts)
+    return sampler.Sampler(self.network.one_by_one, self.own_layout, bidirectional_prompts=self.bidirectional_prompts)
 
   @functools.cached_property
   def _scorer(self) -> scorer.Scorer:
-    return scorer.Scorer(self.network, self.own_layout, bidirectional_prompts=self.bidirectional_prompts)
+    return scorer.Scorer(self.network.one_by_one, self.own_layout, bidirectional_prompts=self.bidirectional_prompts)
 
-  def _restore(self, checkpoint: epath.PathLike, layout: sharding.Layout) -> Any:
+  def _restore(
+      self, checkpoint: epath.PathLike, network: transformer.TransformerConfig, layout: sharding.Layout
+  ) -> Any:
     """Parameters of a checkpoint, laid out over devices."""
-    model = transformer.Transformer(self.network)
+    model = transformer.Transformer(network)
     return checkpoints.restore(checkpoint, trainer.abstract_parameters(model, layout))[1]

@@ -50,27 +50,31 @@ def muon(
 
 
 def matrix_dimensions(params: optax.Params) -> optax.Params:
-  """How each parameter is a matrix, `MuonDimensionNumbers`, or None where it is not one."""
+  """How each parameter is a matrix, `MuonDimensionNumbers`, or None where it is not one.
+
+  Of scanned layers, whose first axis counts them, each is a matrix of its own.
+  """
 
   def dimensions(path: tuple[jax.tree_util.DictKey, ...], leaf: jax.Array):
     names = [str(getattr(key, "key", key)) for key in path]
-    if leaf is None or leaf.ndim < 2 or any(name in _EMBEDDING_LIKE for name in names):
+    first = 1 if "layers" in names else 0
+    if leaf is None or leaf.ndim < first + 2 or any(name in _EMBEDDING_LIKE for name in names):
       return None
     # The output projection `[heads, kv, embed]` sums over heads and kv, all others over embed.
-    sums = leaf.ndim - 1 if "out" in names else 1
-    return optax.contrib.MuonDimensionNumbers(tuple(range(sums)), tuple(range(sums, leaf.ndim)))
+    sums = leaf.ndim - 1 if "out" in names else first + 1
+    return optax.contrib.MuonDimensionNumbers(tuple(range(first, sums)), tuple(range(sums, leaf.ndim)))
 
   return jax.tree_util.tree_map_with_path(dimensions, params)
 
 
-def schedule(*, peak: float, num_steps: int, warmup_fraction: float, decay_fraction: float) -> Callable:
-  """Linear warm-up, constant, linear decay to 0 (the "trapezoid" of arXiv 2405.18392)."""
+def schedule(
+    *, peak: float, num_steps: int, warmup_fraction: float, decay_fraction: float
+) -> Callable[[int], float]:
+  """Linear warm-up, constant, linear decay to 0 (the "trapezoid" of arXiv 2405.18392), by the number of the step."""
   warmup = max(1.0, warmup_fraction * num_steps)
   decay = max(1.0, decay_fraction * num_steps)
 
-  def learning_rate(step):
-    rising = (step + 1) / warmup
-    falling = (num_steps - step) / decay
-    return peak * jax.numpy.clip(jax.numpy.minimum(rising, falling), 0.0, 1.0)
+  def learning_rate(step: int) -> float:
+    return peak * max(0.0, min(1.0, (step + 1) / warmup, (num_steps - step) / decay))
 
   return learning_rate

@@ -96,7 +96,7 @@ class Sampler:
       while True:
         position = min(position + self._segment_steps, size, steps)
         state = self._segment(params, prefix, state, np.int32(position), truncate=truncate, eos_id=eos_id)
-        is_done = np.asarray(state["done"]).reshape(rung, num_samples)[: len(tasks)].all(axis=1)
+        is_done = self._layout.to_host(state["done"]).reshape(rung, num_samples)[: len(tasks)].all(axis=1)
         if is_done.all() or position == steps:
           self._collect(state, tasks, num_samples, done_tokens, done_lengths, done_log_probabilities)
           break
@@ -238,9 +238,9 @@ class Sampler:
   def _collect(self, state, tasks, num_samples, tokens, lengths, log_probabilities) -> None:
     rows = (tasks[:, None] * num_samples + np.arange(num_samples)).reshape(-1)
     here = slice(0, len(rows))
-    tokens[rows] = np.asarray(state["tokens"])[here]
-    lengths[rows] = np.asarray(state["length"])[here]
-    log_probabilities[rows] = np.asarray(state["log_probability"])[here]
+    tokens[rows] = self._layout.to_host(state["tokens"])[here]
+    lengths[rows] = self._layout.to_host(state["length"])[here]
+    log_probabilities[rows] = self._layout.to_host(state["log_probability"])[here]
 
 
 @functools.cache

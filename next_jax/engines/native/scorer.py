@@ -53,7 +53,7 @@ class Scorer:
     batch = packing.make_batch(examples, rows, num_rows=num_rows, row_length=row_length)
     with self._layout.active():
       on_device = {name: self._layout.put_batch(value) for name, value in batch.items()}
-      log_probabilities = np.asarray(self._log_probabilities(params, on_device), np.float64)
+      log_probabilities = self._layout.to_host(self._log_probabilities(params, on_device)).astype(np.float64)
     for number, row in enumerate(rows):
       for segment in range(1, len(row) + 1):
         yield float(log_probabilities[number, batch["decoder_segment_ids"][number] == segment].sum())

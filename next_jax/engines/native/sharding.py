@@ -8,6 +8,7 @@ from typing import Any
 from absl import logging
 from flax import linen as nn
 import jax
+from jax.experimental import multihost_utils
 import numpy as np
 
 from next_jax import errors
@@ -45,7 +46,7 @@ class Layout:
 
   @classmethod
   def over_own_devices(cls, *, model_parallelism: int = 1, rules: Sequence[Sequence[str | None]] = DEFAULT_RULES):
-    """Over the devices of this process, which waits for no other."""
+    """Over the devices of this process, which waits for no other; the network has to fit there."""
     return cls._over(jax.local_devices(), "devices of a process, which samples by itself", model_parallelism, rules)
 
   @classmethod
@@ -97,6 +98,12 @@ class Layout:
     """Puts a batch that every process holds whole; each device gets its own rows."""
     sharding = self.of_batch(value.shape, axis)
     return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
+
+  def to_host(self, value: jax.Array) -> np.ndarray:
+    """The whole of an array; where it lies on the devices of several processes, all call this together."""
+    if value.is_fully_addressable:
+      return np.asarray(value)
+    return multihost_utils.process_allgather(value, tiled=True)
 
   def _named(self, shape: tuple[int, ...], names: jax.sharding.PartitionSpec) -> jax.sharding.NamedSharding:
     spec = nn.logical_to_mesh_axes(tuple(names), self.rules) if len(names) else ()

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 import dataclasses
+import functools
 import sys
 from typing import Any
 
@@ -19,16 +20,34 @@ from next_jax.engines.native import checkpoints
 from next_jax.engines.native import course as course_lib
 from next_jax.engines.native import packing
 from next_jax.engines.native import sharding
+from next_jax.engines.native import stacking
 from next_jax.models import transformer
 
 _LOSS_AVERAGE_STEPS = 20  # The loss in the metrics is an average that forgets over so many steps.
 _STEPS_BETWEEN_SUMMARIES = 20
 _TOKENS_AT_ONCE_ON_CPU = 1024
 
+MakeOptimizer = Callable[..., optax.GradientTransformation]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Functions:
+  """What is compiled for an optimiser, whatever the length, the learning rate and the seed of a training.
+
+  Attributes:
+    init: from parameters to the optimiser's state.
+    step: see `Trainer._step_function`.
+    opt_state: shapes and shardings of the optimiser's state.
+  """
+
+  init: Callable[..., Any]
+  step: Callable[..., Any]
+  opt_state: Any
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trainer:
-  """Trains a network from given parameters on given examples.
+  """Trains a network from given parameters on given examples; keeps what it compiles between trainings.
 
   Attributes:
     bidirectional_prompts: tokens of a prompt see one another (a prefix LM); else all is causal.
@@ -58,12 +77,9 @@ class Trainer:
       return course.result()
     tuning, num_steps = course.tuning, course.num_steps
 
-    optimizer = tuning.optimizer(learning_rate=course.learning_rate())
-    start, params, opt_state, progress = self._start(reached, initial_params, optimizer)
+    functions, learning_rate = self._functions(tuning.optimizer), course.learning_rate()
+    start, params, opt_state, progress = self._start(reached, initial_params, functions)
     tuning = dataclasses.replace(tuning, accumulation=self._accumulation(tuning))
-    step_function = self._step_function(optimizer, params, opt_state)
-    # Made where it will lie: `device_put` takes no key to the devices of other processes.
-    dropout_key = jax.jit(jax.random.key, static_argnums=0, out_shardings=self.layout.replicated())(course.seed)
     writer = None
     if self.write_summaries and jax.process_index() == 0:
       writer = metric_writers.SummaryWriter(str(course.directory))
@@ -80,8 +96,8 @@ class Trainer:
       for step in range(start, num_steps):
         batch, batch_tokens = self._batch(course, step, tuning.accumulation)
         with self.layout.active():
-          params, opt_state, average, scalars = step_function(
-              params, opt_state, average, np.int32(step), dropout_key, batch
+          params, opt_state, average, scalars = functions.step(
+              params, opt_state, average, np.int32(step), np.float32(learning_rate(step)), np.uint32(course.seed), batch
           )
         tokens += batch_tokens
         if previous is not None:
@@ -112,29 +128,44 @@ class Trainer:
         return accumulation
     return max(tuning.accumulation, tuning.batch_size // replicas if tuning.batch_size % replicas == 0 else 1)
 
-  def _start(self, reached, initial_params, optimizer):
+  def _start(self, reached, initial_params, functions):
     """(step, params, optimiser state, progress) at which training starts or goes on."""
-    model = transformer.Transformer(self.network)
-    shardings = parameter_shardings(model, self.layout)
     if reached is None:
       params = initial_params()
-      state_shardings = self._state_shardings(optimizer, params, shardings)
-      opt_state = jax.jit(optimizer.init, out_shardings=state_shardings)(params)
-      return 0, params, opt_state, {"tokens": 0, "loss": 0.0}
-    params = abstract_parameters(model, self.layout)
-    state_shardings = self._state_shardings(optimizer, params, shardings)
-    opt_state = jax.tree.map(
-        lambda leaf, sharding: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=sharding),
-        jax.eval_shape(optimizer.init, params),
-        state_shardings,
-    )
-    step, params, opt_state = checkpoints.restore(reached, params, opt_state)
+      return 0, params, functions.init(params), {"tokens": 0, "loss": 0.0}
+    params = abstract_parameters(transformer.Transformer(self.network), self.layout)
+    step, params, opt_state = checkpoints.restore(reached, params, functions.opt_state)
     return step, params, opt_state, checkpoints.metrics(reached)
 
-  def _state_shardings(self, optimizer, params, shardings):
-    return self.layout.like_parameters(jax.eval_shape(optimizer.init, params), params, shardings)
+  @functools.cached_property
+  def _kept(self) -> dict[MakeOptimizer, Functions]:
+    return {}
 
-  def _step_function(self, optimizer: optax.GradientTransformation, params: Any, opt_state: Any) -> Callable:
+  def _functions(self, make_optimizer: MakeOptimizer) -> Functions:
+    if make_optimizer not in self._kept:
+      init = make_optimizer(learning_rate=lambda count: 0.0).init
+      params = abstract_parameters(transformer.Transformer(self.network), self.layout)
+      shapes = jax.eval_shape(init, params)
+      shardings = jax.tree.map(lambda leaf: leaf.sharding, params)
+      of_state = self.layout.like_parameters(shapes, params, shardings)
+      replicated = self.layout.replicated()
+      self._kept[make_optimizer] = Functions(
+          init=jax.jit(init, out_shardings=of_state),
+          step=jax.jit(
+              self._step_function(make_optimizer), donate_argnums=(0, 1),
+              out_shardings=(shardings, of_state, replicated, replicated),
+          ),
+          opt_state=jax.tree.map(
+              lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), shapes, of_state
+          ),
+      )  # fmt: skip
+    return self._kept[make_optimizer]
+
+  def _step_function(self, make_optimizer: MakeOptimizer) -> Callable[..., Any]:
+    """(params, opt_state, average loss, step, learning rate, seed, batch) -> the first three anew, and scalars.
+
+    As constants, learning rate and seed would have it compiled again for each training.
+    """
     model = transformer.Transformer(self.network)
 
     def summed_loss(params, batch, key):
@@ -152,8 +183,9 @@ class Trainer:
       losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch["decoder_target_tokens"])
       return jnp.sum(losses * batch["decoder_loss_weights"])
 
-    def step_function(params, opt_state, average, step, key, batch):
-      key = jax.random.fold_in(key, step)
+    def step_function(params, opt_state, average, step, learning_rate, seed, batch):
+      optimizer = make_optimizer(learning_rate=lambda count: learning_rate)
+      key = jax.random.fold_in(jax.random.key(seed), step)
       accumulation = batch["decoder_input_tokens"].shape[0]
       value_and_grad = jax.value_and_grad(summed_loss)
       if accumulation == 1:
@@ -176,11 +208,7 @@ class Trainer:
       average = average + rate * (loss - average)
       return params, opt_state, average, {"loss": loss, "gradient_norm": optax.global_norm(gradients)}
 
-    out_shardings = (
-        jax.tree.map(lambda x: x.sharding, params), jax.tree.map(lambda x: x.sharding, opt_state),
-        self.layout.replicated(), self.layout.replicated(),
-    )  # fmt: skip
-    return jax.jit(step_function, donate_argnums=(0, 1), out_shardings=out_shardings)
+    return step_function
 
   def _batch(self, course, step, accumulation) -> tuple[packing.Batch, int]:
     batch = course.batch(step)
@@ -218,9 +246,11 @@ def abstract_parameters(model: transformer.Transformer, layout: sharding.Layout)
 
 
 def random_parameters(model: transformer.Transformer, layout: sharding.Layout, seed: int) -> Any:
-  """Parameters of an untrained network, made where they will lie."""
+  """Parameters of an untrained network, made where they will lie; the same whether its layers are scanned or not."""
+  one_by_one = transformer.Transformer(model.config.one_by_one)
 
   def init(key):
-    return nn.unbox(model.init(key, jnp.zeros((1, 2), jnp.int32), enable_dropout=False)["params"])
+    params = nn.unbox(one_by_one.init(key, jnp.zeros((1, 2), jnp.int32), enable_dropout=False)["params"])
+    return stacking.stack(params) if model.scan_layers else params
 
   return jax.jit(init, out_shardings=parameter_shardings(model, layout))(jax.random.key(seed))

@@ -37,6 +37,7 @@ class Validator:
       chunk_tasks: int,
       start: Callable[[epath.Path], chunks.Complete],
       summaries: epath.PathLike | None,
+      together: bool = False,
   ):
     """Makes a validator.
 
@@ -45,11 +46,13 @@ class Validator:
       chunk_tasks: prompts that are completed together, at most.
       start: gives the function that completes (prompts, ids) once each, with the parameters of a checkpoint.
       summaries: directory for TensorBoard scalars; None: none are written.
+      together: completing takes all processes; else each completes a share of the prompts.
     """
     self._validation = validation
     self._chunk_tasks = chunk_tasks
     self._start = start
     self._summaries = summaries
+    self._shares = 1 if together else jax.process_count()
 
   def measure(self, checkpoint: epath.Path, step: int) -> dict[str, float] | None:
     """Metrics of a checkpoint; None in all processes but process 0.
@@ -105,8 +108,8 @@ class Validator:
     asked = sorted((number for number in prompts if len(prompts[number])), key=lambda number: len(prompts[number]))
     parts = [asked[first : first + self._chunk_tasks] for first in range(0, len(asked), self._chunk_tasks)]
     tokens = np.zeros((len(prompts), self._validation.sampling.max_completion_length), np.int32)
-    for part in parts[jax.process_index() :: jax.process_count()]:
+    for part in parts[jax.process_index() % self._shares :: self._shares]:
       tokens[part] = complete([prompts[number] for number in part], [str(number) for number in part]).tokens
-    if jax.process_count() > 1:
+    if self._shares > 1:
       tokens = multihost_utils.process_allgather(tokens).sum(axis=0)
     return list(enumerate(tokens))

@@ -40,6 +40,9 @@ _SCORE_TOKENS = 4096  # Of a batch.
 class T5XEngine:
   """`engine.Engine` on T5X. What it compiles it keeps: use one engine for all iterations.
 
+  Several processes train together, over the devices of all; each samples and scores its share by itself, over its own,
+  where the network has to fit.
+
   Attributes:
     network: sizes of the network; checkpoints must be of these.
     model_parallelism: devices that share one copy of the network; the others split the batch.
@@ -94,7 +97,7 @@ class T5XEngine:
     def initial_params():
       if checkpoint is None:
         return native_trainer.random_parameters(transformer.Transformer(self.network), self.layout, seed)
-      return self._restore(checkpoint, self.layout)
+      return self._restore(checkpoint, self.network, self.layout)
 
     course = course_lib.Course(
         examples=examples_lib.read_tokens(found, "train", tuning.sequence_length),
@@ -126,7 +129,7 @@ class T5XEngine:
     examples, task_ids = examples_lib.read_with_ids(found, split)
     if not task_ids:
       return
-    params = core.freeze(self._restore(checkpoint, self.own_layout))
+    params = core.freeze(self._restore(checkpoint, self.network.one_by_one, self.own_layout))
     row_length = -(-int(examples.lengths.max()) // _SCORE_LENGTH_STEP) * _SCORE_LENGTH_STEP
     num_rows = self._whole_batch(max(1, _SCORE_TOKENS // row_length))
     score = self._partitioned("score", self._decoder.score_batch)
@@ -160,7 +163,7 @@ class T5XEngine:
     return functools.partial(
         _complete,
         self._partitioned((num_samples, sampling, eos_id), step),
-        core.freeze(self._restore(checkpoint, self.own_layout)),
+        core.freeze(self._restore(checkpoint, self.network.one_by_one, self.own_layout)),
         num_rows=self._whole_batch(self._chunk_tasks(num_samples)),
         steps=sampling.max_completion_length,
         seed=seed,
@@ -188,7 +191,7 @@ class T5XEngine:
 
   @functools.cached_property
   def _decoder(self) -> decoder.Decoder:
-    return decoder.Decoder(self.network, None, None, bidirectional_prompts=self.bidirectional_prompts)
+    return decoder.Decoder(self.network.one_by_one, None, None, bidirectional_prompts=self.bidirectional_prompts)
 
   @functools.cached_property
   def _initializer(self) -> t5x_utils.TrainStateInitializer:
@@ -235,9 +238,11 @@ class T5XEngine:
     replicas = self.own_layout.mesh.shape["data"]
     return -(-rows // replicas) * replicas
 
-  def _restore(self, checkpoint: epath.PathLike, layout: sharding.Layout) -> Any:
+  def _restore(
+      self, checkpoint: epath.PathLike, network: transformer.TransformerConfig, layout: sharding.Layout
+  ) -> Any:
     """Parameters of a checkpoint, laid out over devices."""
-    model = transformer.Transformer(self.network)
+    model = transformer.Transformer(network)
     return checkpoints.restore(checkpoint, native_trainer.abstract_parameters(model, layout))[1]
 
 
