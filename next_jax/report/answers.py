@@ -92,28 +92,31 @@ def finding_sheets(runs: several_lib.Several, found: Mapping[str, list[Answer]])
   ]
 
 
-def against_first(runs: several_lib.Several, measures: measures_lib.Measures) -> dict[str, list[Answer]]:
-  """Evaluation -> the last iteration of every other arm against that of the first arm, which is the baseline."""
-  baseline, *others = runs.arms
+def against_first(
+    runs: several_lib.Several, measures: measures_lib.Measures
+) -> dict[several_lib.Asked, list[Answer]]:
+  """The last iteration of every arm against that of the first arm that was asked the same, which is the baseline."""
   found = {}
-  for name in runs.evaluation_names():
-    if baseline.evaluations("last", name):
-      mine = [a for a in others if a.evaluations("last", name) and not a.earlier([baseline], "last", name)]
-      found[name] = [
-          answer(runs, measures, arm.name, f"{baseline.name}/last/{name}", f"{arm.name}/last/{name}") for arm in mine
+  for asked in runs.asked():
+    baseline, *others = [arm for arm in runs.arms if arm.evaluations("last", asked)] or [None]
+    mine = [arm for arm in others if not arm.earlier([baseline], "last", asked)]
+    if mine:
+      found[asked] = [
+          answer(runs, measures, a.name, f"{baseline.name}/last/{asked.name}", f"{a.name}/last/{asked.name}")
+          for a in mine
       ]
-  return {name: answers for name, answers in found.items() if answers}
+  return found
 
 
-def arm_sheets(runs: several_lib.Several, found: Mapping[str, list[Answer]]) -> list[sheet.Sheet]:
-  columns = _columns("arm", runs.arms[0].name, "arm")
-  return [
-      sheet.Sheet(
-          title=f"Arms against {runs.arms[0].name}: {_place(runs, name)}", columns=columns,
-          rows=tuple(one.row() for one in answers), notes=f"The last iteration of each arm. {HOW_TO_READ}",
-      )
-      for name, answers in found.items()
-  ]
+def arm_sheets(found: Mapping[several_lib.Asked, list[Answer]]) -> list[sheet.Sheet]:
+  sheets = []
+  for asked, answers in found.items():
+    baseline = answers[0].first.split("/")[0]
+    sheets.append(sheet.Sheet(
+        title=f"Arms against {baseline}: {asked}", columns=_columns("arm", baseline, "arm"),
+        rows=tuple(one.row() for one in answers), notes=f"The last iteration of each arm. {HOW_TO_READ}",
+    ))
+  return sheets
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -126,7 +129,7 @@ class Result:
 
   arm: str
   model: str
-  evaluation: str
+  asked: several_lib.Asked
   input: str
   pass_at: Mapping[int, over_seeds.OverSeeds]
   seeds: tuple[int, ...]
@@ -141,18 +144,18 @@ def results(runs: several_lib.Several, measures: measures_lib.Measures) -> list[
 
 
 def _results(runs: several_lib.Several, measures: measures_lib.Measures) -> Iterator[Result]:
-  for name in runs.evaluation_names():
+  for asked in runs.asked():
     for place, arm in enumerate(runs.arms):
       for model in arm.models():
-        found = arm.evaluations(model, name)
+        found = arm.evaluations(model, asked)
         if not found:
           continue
-        earlier = arm.earlier(runs.arms[:place], model, name)
+        earlier = arm.earlier(runs.arms[:place], model, asked)
         one = next(iter(found.values()))
         ks = sorted(set.intersection(*(set(e.pass_at) for e in found.values())))
         values = {k: [measures.per_task(e.directory, f"pass_at_{k}") for e in found.values()] for k in ks}
         yield Result(
-            arm=arm.name, model=model, evaluation=name, input=one.input, seeds=tuple(found),
+            arm=arm.name, model=model, asked=asked, input=one.input, seeds=tuple(found),
             same_as=earlier.name if earlier else None,
             pass_at={k: over_seeds.mean(values[k], num_resamples=_FEWER) for k in ks},
             num_tasks=one.num_tasks, num_samples=one.num_samples,
@@ -162,8 +165,10 @@ def _results(runs: several_lib.Several, measures: measures_lib.Measures) -> Iter
 def result_sheets(runs: several_lib.Several, found: list[Result]) -> list[sheet.Sheet]:
   """One for each set of tasks."""
   sheets = []
-  for name in runs.evaluation_names():
-    mine = [one for one in found if one.evaluation == name and not one.same_as]
+  for asked in runs.asked():
+    mine = [one for one in found if one.asked == asked and not one.same_as]
+    if not mine:
+      continue
     ks = sorted({k for one in mine for k in one.pass_at})
     rows = tuple(
         (
@@ -176,27 +181,31 @@ def result_sheets(runs: several_lib.Several, found: list[Result]) -> list[sheet.
     )
     columns = ("arm", "model", "input", *(f"pass@{k}" for k in ks), f"pass@{ks[0] if ks else 1} of each seed")
     sheets.append(sheet.Sheet(
-        title=_place(runs, name), columns=(*columns, "seeds", "tasks", "samples"), rows=rows,
+        title=str(asked), columns=(*columns, "seeds", "tasks", "samples"), rows=rows,
         notes="In brackets: the 95 % interval over seeds and tasks (pigeonhole bootstrap). What arms share, such as the"
         " base, stands at the first of them only.",
     ))
   return sheets
 
 
-def kinds(runs: several_lib.Several) -> sheet.Sheet | None:
-  """The share of samples that passed by kind of bug: last iteration of every arm, all seeds together."""
-  name = next(iter(runs.evaluation_names()), "")
+def kind_sheets(runs: several_lib.Several) -> list[sheet.Sheet]:
+  """The share of samples that passed by kind of bug: base and last iteration of every arm on its first evaluation."""
+  firsts = [run.evaluations[0] for arm in runs.arms for run in arm.runs.values() if run.evaluations]
+  return [found for asked in dict.fromkeys(map(several_lib.asked, firsts)) if (found := _kinds(runs, asked))]
+
+
+def _kinds(runs: several_lib.Several, asked: several_lib.Asked) -> sheet.Sheet | None:
   columns: dict[str, dict[str, list[int]]] = {}
-  for arm in runs.arms:
-    for label, model in (("base", "base"), ("last", "last")):
-      if label == "base" and arm is not runs.arms[0]:
+  for model in ("base", "last"):
+    for place, arm in enumerate(runs.arms):
+      if arm.earlier(runs.arms[:place], model, asked):
         continue
       of_kind: dict[str, list[int]] = {}
-      for one in arm.evaluations(model, name).values():
+      for one in arm.evaluations(model, asked).values():
         for kind, counts in one.by_bug_kind.items():
           of_kind[kind] = [a + b for a, b in zip(of_kind.get(kind, [0, 0]), counts, strict=True)]
       if of_kind:
-        columns[f"{arm.name}, {label}"] = of_kind
+        columns[f"{arm.name}, {model}"] = of_kind
   names = sorted({kind for of_kind in columns.values() for kind in of_kind})
   if not names:
     return None
@@ -206,7 +215,7 @@ def kinds(runs: several_lib.Several) -> sheet.Sheet | None:
       for kind in names
   )
   return sheet.Sheet(
-      title=f"By kind of bug: {_place(runs, name)}", columns=("kind", *columns, "samples"), rows=rows,
+      title=f"By kind of bug: {asked}", columns=("kind", *columns, "samples"), rows=rows,
       notes="The share of samples that passed, all seeds together. A kind with few samples says little.",
   )
 
@@ -231,7 +240,7 @@ def minutes(runs: several_lib.Several) -> sheet.Sheet:
 
 
 def summary(
-    runs: several_lib.Several, found: Mapping[str, list[Answer]], compared: Mapping[str, list[Answer]],
+    runs: several_lib.Several, found: Mapping[str, list[Answer]], compared: Mapping[several_lib.Asked, list[Answer]],
     all_results: list[Result],
 ) -> dict[str, Any]:
   """summary.json: the numbers of all tables."""
@@ -245,7 +254,7 @@ def summary(
           title: {"hypothesis": runs.findings[title]["hypothesis"], "contrasts": plain(answers)}
           for title, answers in found.items()
       },
-      "against_first": {name: plain(answers) for name, answers in compared.items()},
+      "against_first": {str(asked): plain(answers) for asked, answers in compared.items()},
       "results": [dataclasses.asdict(one) for one in all_results],
       "minutes": [dict(zip(minutes(runs).columns, row, strict=True)) for row in minutes(runs).rows],
   }
@@ -255,9 +264,3 @@ def _evaluations(runs: several_lib.Several, measured: str) -> dict[int, workdir_
   arm, model, evaluation = measured.split("/")
   found = runs.arm(arm)
   return found.evaluations(model, evaluation) if found else {}
-
-
-def _place(runs: several_lib.Several, name: str) -> str:
-  """ "dev (minirepair, dev)": the name of an evaluation, and what it asks."""
-  one = next(e for arm in runs.arms for run in arm.runs.values() for e in run.evaluations if e.name == name)
-  return f"{name} ({one.corpus}, {one.split})"

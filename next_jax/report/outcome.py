@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from next_jax.evaluation import intervals
 from next_jax.report import markup
 from next_jax.report import table
 from next_jax.report import workdir as workdir_lib
@@ -98,16 +99,86 @@ def controls(run: workdir_lib.Run) -> str:
 
 
 def rationales(run: workdir_lib.Run) -> str:
-  """How many rationales say of the run what did not happen, for the base and the best model."""
+  """What is known of rationales without reading them, and how many programs stay as they are: base and best model."""
   base, best = run.base_evaluation, run.best_evaluation
-  shown = [one for one in ([base] if base is best else [base, best]) if one and one.contradicted]
-  if not shown:
+  shown = [one for one in ([base] if base is best else [base, best]) if one]
+  sentences = [
+      _shares("Rationales that contradict the trace", [(one, one.contradicted) for one in shown]),
+      _shares(
+          "Lines named as wrong that are the ones to change",
+          [(one, one.localisation.get("names_bug")) for one in shown], "chance",
+      ),
+      _shares(
+          "Lines named as wrong that the sample's own fix changes",
+          [(one, one.localisation.get("names_own_change")) for one in shown],
+      ),
+  ]
+  if not any(sentences):
     return ""
-  shares = ", ".join(f"{_name(one)} {markup.percent(one.contradicted)}" for one in shown)
+  sentences.append(_shares("Samples that return the program unchanged", [(one, one.unchanged) for one in shown]))
+  where = f"On {markup.escape(shown[0].corpus)}, {markup.escape(shown[0].series)}."
+  return "<h2>Rationales</h2>\n" + "\n".join(filter(None, sentences)) + f'\n<p class="soft">{where}</p>'
+
+
+def _shares(
+    what: str, found: Sequence[tuple[workdir_lib.Evaluation, intervals.Estimate | None]], chance: str | None = None
+) -> str:
+  known = [(one, share) for one, share in found if share is not None]
+  if not known:
+    return ""
+  shares = ", ".join(f"{_name(one)} {markup.percent(share)}" for one, share in known)
+  if chance and (by_chance := known[-1][0].localisation.get(chance)):
+    shares += f"; a line named at random would be with {markup.percent(by_chance)}"
+  return f"<p>{what}: {shares}.</p>"
+
+
+_NEW_CODE, _NO_NEW_CODE = "new code", "removing or moving lines"
+
+
+def proxies(run: workdir_lib.Run) -> str:
+  """What a proxy fixes with the help of rationales, the tasks apart whose fix words alone can say."""
+  rows = []
+  shown = [one for one in run.evaluations if one.input.startswith("proxy") and 1 in one.pass_at]
+  highest = max((found.high for one in shown for found in one.groups.get("mended by", {}).values()), default=0)
+  scale = highest or 1.0
+  for one in shown:
+    mended = one.groups.get("mended by", {})
+    cells = [markup.cell(workdir_lib.label(one.model)), markup.cell(one.input.removeprefix("proxy, "))]
+    for group in (_NEW_CODE, _NO_NEW_CODE):
+      estimate = mended.get(group)
+      cells += [markup.estimate(estimate, scale), markup.number(estimate.num_tasks if estimate else None)]
+    rows.append(markup.row([*cells, markup.cell(one.pass_at[1])]))
+  if not rows:
+    return ""
+  columns = [
+      ("rationales of", False), ("given", False), ("pass@1, fix needs new code", False), ("tasks", True),
+      ("pass@1, only lines go or move", False), ("tasks", True), ("pass@1, all", False),
+  ]
   return (
-      f"<h2>Rationales</h2>\n<p>Rationales that contradict the trace: {shares}, on {markup.escape(shown[0].corpus)},"
-      f" {markup.escape(shown[0].series)}.</p>"
+      "<h2>Proxy-based evaluation</h2>\n" + markup.table(columns, rows)
+      + '<p class="soft">Another model gets the task and a rationale, its code cut off, and fixes. Where the fix writes'
+      " no new code, words such as “line 3 should be removed” are the whole fix: such tasks say little of a"
+      " rationale.</p>"
   )
+
+
+def groups(run: workdir_lib.Run) -> str:
+  """pass@1 by origin and symptom of the bug, and by what mends it, for the base and the best model."""
+  base, best = run.base_evaluation, run.best_evaluation
+  if not best:
+    return ""
+  shown = [base, best] if base and base is not best else [best]
+  rows = []
+  for name, found in best.groups.items():
+    if name == "kind" or len(found) < 2:
+      continue
+    for group, estimate in found.items():
+      cells = [markup.estimate(one.groups.get(name, {}).get(group), 1.0) for one in shown]
+      rows.append(markup.row([markup.cell(f"{name}: {group}"), *cells, markup.number(estimate.num_tasks)]))
+  if not rows:
+    return ""
+  columns = [("group", False), *((f"{workdir_lib.label(one.model)}: pass@1", False) for one in shown), ("tasks", True)]
+  return "<h2>By group</h2>\n" + markup.table(columns, rows)
 
 
 def kinds(run: workdir_lib.Run) -> str:

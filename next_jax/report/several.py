@@ -15,6 +15,22 @@ SWEEP = "sweep.json"
 _SEED = re.compile(r"seed_(\d+)")
 
 
+@dataclasses.dataclass(frozen=True)
+class Asked:
+  """A set of tasks, and what arms call their evaluation on it: "dev" of two arms may be of two corpora."""
+
+  name: str
+  corpus: str
+  split: str
+
+  def __str__(self) -> str:
+    return f"{self.name} ({self.corpus}, {self.split})"
+
+
+def asked(evaluation: workdir_lib.Evaluation) -> Asked:
+  return Asked(evaluation.name, evaluation.corpus, evaluation.split)
+
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arm:
   """Runs that differ in their seed only.
@@ -32,8 +48,8 @@ class Arm:
     longest = max(named, key=len, default=[])
     return list(dict.fromkeys([*longest, *(name for names in named for name in names)]))
 
-  def evaluations(self, model: str, name: str) -> dict[int, workdir_lib.Evaluation]:
-    """Seed -> evaluation `name` of a model.
+  def evaluations(self, model: str, wanted: Asked | str) -> dict[int, workdir_lib.Evaluation]:
+    """Seed -> evaluation of a model, by what it asks or by its name alone.
 
     "last" or "control_..._last" is the last iteration that was evaluated so, of runs that are finished.
     """
@@ -41,17 +57,17 @@ class Arm:
     for seed, run in self.runs.items():
       if model.endswith("last") and not run.finished:
         continue
-      mine = [e for e in run.evaluations if e.name == name and _is(e.model, model)]
+      mine = [e for e in run.evaluations if wanted in (e.name, asked(e)) and _is(e.model, model)]
       if mine:
         found[seed] = mine[-1]
     return found
 
 
-  def earlier(self, others: Sequence["Arm"], model: str, name: str) -> "Arm | None":
+  def earlier(self, others: Sequence["Arm"], model: str, wanted: Asked) -> "Arm | None":
     """The first of `others` with the very same evaluations: stages of one fingerprint, with every seed."""
-    mine = {seed: _fingerprint(one) for seed, one in self.evaluations(model, name).items()}
+    mine = {seed: _fingerprint(one) for seed, one in self.evaluations(model, wanted).items()}
     for other in others:
-      if mine == {seed: _fingerprint(one) for seed, one in other.evaluations(model, name).items()}:
+      if mine == {seed: _fingerprint(one) for seed, one in other.evaluations(model, wanted).items()}:
         return other
     return None
 
@@ -75,9 +91,9 @@ class Several:
   def arm(self, name: str) -> Arm | None:
     return next((arm for arm in self.arms if arm.name == name), None)
 
-  def evaluation_names(self) -> list[str]:
-    """In the order of the first run that has them."""
-    return list(dict.fromkeys(e.name for arm in self.arms for run in arm.runs.values() for e in run.evaluations))
+  def asked(self) -> list[Asked]:
+    """Everything that some arm was asked, in the order of the first run that was."""
+    return list(dict.fromkeys(asked(e) for arm in self.arms for run in arm.runs.values() for e in run.evaluations))
 
 
 def is_sweep(directory: epath.PathLike) -> bool:

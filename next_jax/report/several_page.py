@@ -23,29 +23,28 @@ def write(runs: several_lib.Several, out: epath.Path) -> list[sheet.Sheet]:
   out.mkdir(parents=True, exist_ok=True)
   measures = measures_lib.Measures()
   found = answers.findings(runs, measures)
-  compared = answers.against_first(runs, measures) if len(runs.arms) > 1 else {}
+  compared = answers.against_first(runs, measures)
   results = answers.results(runs, measures)
-  first = [*answers.finding_sheets(runs, found), *answers.arm_sheets(runs, compared)]
+  finding_sheets, arm_sheets = answers.finding_sheets(runs, found), answers.arm_sheets(compared)
   result_sheets = answers.result_sheets(runs, results)
   figures = []
-  for name in runs.evaluation_names():
-    figure = curves.over_iterations([one for one in results if one.evaluation == name], title=f"pass@1, {name}")
+  for asked in runs.asked():
+    figure = curves.over_iterations([one for one in results if one.asked == asked], title=f"pass@1, {asked}")
     if figure is not None:
-      plots.save_png(figure, out / f"pass_at_1_{name}.png")
-      figures.append(plots.svg(figure, f"pass@1 over iterations, {name}, with 95 % intervals"))
+      plots.save_png(figure, out / f"pass_at_1_{asked.corpus}_{asked.name}.png")
+      figures.append(plots.svg(figure, f"pass@1 over iterations, {asked}, with 95 % intervals"))
   files.write_json(out / SUMMARY, answers.summary(runs, found, compared, results))
-  kinds = answers.kinds(runs)
   sections = [
-      _headline(runs), *(one.html() for one in first if one in first[: len(found)]), _figures(figures),
-      *(one.html() for one in first[len(found) :]), _all_results(result_sheets), kinds.html() if kinds else "",
-      answers.minutes(runs).html(), _runs(runs, out),
+      _headline(runs), *(one.html() for one in finding_sheets), _figures(figures), *(one.html() for one in arm_sheets),
+      _all_results(result_sheets), *(one.html() for one in answers.kind_sheets(runs)), answers.minutes(runs).html(),
+      _runs(runs, out),
   ]
   body = "\n".join(section for section in sections if section)
   package = "next_jax.report"
   files.write_text(out / FILE_NAME, document.document(
       title=_title(runs), body=body, data={}, styles=[(package, "page.css"), (package, "several.css")], scripts=[]
   ))
-  return first or result_sheets
+  return [*finding_sheets, *arm_sheets] or result_sheets
 
 
 def _title(runs: several_lib.Several) -> str:

@@ -75,6 +75,9 @@ class Evaluation:
     statuses: status of the verdicts, or "refused" -> number of samples.
     by_bug_kind: kind -> (samples that passed, samples).
     contradicted: share of rationales that contradict the trace; None where no sample has one.
+    unchanged: share of samples that return the buggy program.
+    localisation: "names_bug", "names_own_change", "chance" -> estimate; see evaluation/localisation.py.
+    groups: "origin", "symptom", ... -> group -> pass@1 with its number of tasks; see evaluation/groups.py.
   """
 
   directory: epath.Path
@@ -90,6 +93,9 @@ class Evaluation:
   statuses: dict[str, int]
   by_bug_kind: dict[str, tuple[int, int]]
   contradicted: intervals.Estimate | None = None
+  unchanged: intervals.Estimate | None = None
+  localisation: dict[str, intervals.Estimate] = dataclasses.field(default_factory=dict)
+  groups: dict[str, dict[str, intervals.Estimate]] = dataclasses.field(default_factory=dict)
 
   @property
   def series(self) -> str:
@@ -218,6 +224,7 @@ def _stage(stage: epath.Path, directory: epath.Path) -> Stage:
   )
 
 
+_LOCALISATION = ("names_bug", "names_own_change", "chance")
 _METRICS = ("corpus", "split", "input", "num_tasks", "num_samples", "seed", "statuses")
 
 
@@ -226,6 +233,7 @@ def _evaluation(directory: epath.Path) -> Evaluation:
   metrics = files.read_json(path)
   try:
     contradicted = metrics.get("consistency", {}).get("contradicted_rationales")
+    located = metrics.get("localisation", {})
     return Evaluation(
         directory=directory,
         model=directory.parent.parent.name,
@@ -233,13 +241,26 @@ def _evaluation(directory: epath.Path) -> Evaluation:
         **{name: metrics[name] for name in _METRICS},
         pass_at={int(k): intervals.Estimate(**estimate) for k, estimate in metrics["pass_at"].items()},
         by_bug_kind={kind: (one["passed"], one["samples"]) for kind, one in metrics.get("by_bug_kind", {}).items()},
-        contradicted=None if contradicted is None else intervals.Estimate(**contradicted),
+        contradicted=_optional_estimate(contradicted),
+        unchanged=_optional_estimate(metrics.get("unchanged")),
+        localisation={name: intervals.Estimate(**located[name]) for name in _LOCALISATION if located.get(name)},
+        groups={
+            name: {
+                group: intervals.Estimate(**one["pass_at"]["1"], num_tasks=one["tasks"])
+                for group, one in found.items() if "1" in one["pass_at"]
+            }
+            for name, found in metrics.get("groups", {}).items()
+        },
     )
   except (KeyError, TypeError, ValueError, AttributeError) as error:
     raise WorkdirError(
         f"{os.fspath(path)}: expected the metrics of an evaluation, found {type(error).__name__} {error}; delete the"
         " directory and run again"
     ) from None
+
+
+def _optional_estimate(value: dict[str, float] | None) -> intervals.Estimate | None:
+  return None if value is None else intervals.Estimate(**value)
 
 
 def _round(directory: epath.Path) -> Round | None:

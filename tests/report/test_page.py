@@ -12,6 +12,7 @@ from next_jax import files
 from next_jax import schema
 from next_jax.report import browser
 from next_jax.report import command
+from next_jax.report import markup
 from next_jax.report import page
 from next_jax.report import workdir as workdir_lib
 
@@ -172,3 +173,50 @@ def test_the_page_says_how_many_rationales_contradict_the_trace(finished_run, tm
     files.write_json(path, {**files.read_json(path), "consistency": {"contradicted_rationales": estimate}})
   text = page.write(workdir).read_text()
   assert "contradict the trace: base <b>3.5&nbsp;%</b> (2.5–4.5&nbsp;%), NExT 3 <b>4.3&nbsp;%</b>" in text
+  unchanged = workdir_lib.read(workdir).base_evaluation.unchanged
+  assert f"return the program unchanged: base {markup.percent(unchanged)}, NExT 3" in text
+
+
+def test_the_page_says_whether_rationales_name_the_right_line_and_what_chance_would(finished_run, tmp_path):
+  workdir = tmp_path / "run"
+  shutil.copytree(finished_run, workdir)
+  for model, value in (("base", 0.25), ("iteration_03", 0.5)):
+    path = workdir / model / "evaluate/dev/metrics.json"
+    located = {
+        "names_bug": {"value": value, "low": value - 0.1, "high": value + 0.1}, "names_own_change": None,
+        "chance": {"value": 0.125, "low": 0.1, "high": 0.15},
+    }
+    files.write_json(path, {**files.read_json(path), "localisation": located})
+  text = page.write(workdir).read_text()
+  assert "are the ones to change: base <b>25.0&nbsp;%</b> (15.0–35.0&nbsp;%), NExT 3 <b>50.0&nbsp;%</b>" in text
+  assert "a line named at random would be with <b>12.5&nbsp;%</b>" in text and "own fix changes" not in text
+
+
+def test_what_a_proxy_fixes_by_words_alone_stands_apart(finished_run, tmp_path):
+  workdir = tmp_path / "run"
+  shutil.copytree(finished_run, workdir)
+  assert "<h2>Proxy-based evaluation" not in page.write(workdir).read_text()
+  shutil.copytree(workdir / "base/evaluate/dev", workdir / "base/evaluate/dev_proxy")
+  path = workdir / "base/evaluate/dev_proxy/metrics.json"
+  rates = {"value": 0.3, "low": 0.2, "high": 0.4}, {"value": 0.8, "low": 0.7, "high": 0.9}
+  mended = {
+      name: {"tasks": tasks, "pass_at": {"1": rate}}
+      for name, tasks, rate in zip(("new code", "removing or moving lines"), (37, 3), rates)
+  }
+  files.write_json(path, {
+      **files.read_json(path), "input": "proxy, its rationale", "groups": {"mended by": mended},
+  })
+  text = page.write(workdir).read_text()
+  section = text[text.index("<h2>Proxy-based evaluation") : text.index("<h2>By kind")]
+  assert "0.300 [0.200, 0.400]" in section and ">37</td>" in section and "0.800 [0.700, 0.900]" in section
+  assert "<td>its rationale</td>" in section
+
+
+def test_the_page_breaks_pass_at_1_down_by_symptom(finished_run, tmp_path):
+  text = page.write(finished_run, out=tmp_path).read_text()
+  section = text[text.index("<h2>By group") :]
+  run = workdir_lib.read(finished_run)
+  for group in ("endless", "exception", "wrong value"):
+    if group in run.best_evaluation.groups["symptom"]:
+      assert f"symptom: {group}" in section and str(run.best_evaluation.groups["symptom"][group]) in section
+  assert len(run.best_evaluation.groups["symptom"]) > 1 and "origin: " not in section  # all are mutants

@@ -85,7 +85,7 @@ def test_pass_at_8_and_the_last_of_a_chain_of_controls_are_found(sweep, written)
 
 
 def test_arms_are_compared_on_the_seeds_that_both_have(written):
-  (found,) = written[1]["against_first"]["dev"]
+  (found,) = written[1]["against_first"]["dev (minirepair, dev)"]
   assert found["name"] == "worse" and found["seeds"] == [0, 1]
   assert found["contrast"]["difference"]["estimate"]["high"] < 0
 
@@ -102,7 +102,7 @@ def test_the_page_needs_no_network_and_leads_to_the_runs(sweep, written):
   assert "default-src 'none'" in page and "http" not in re.sub(r"http-equiv", "", page)
   assert page.count("<svg") == 1 and "1. It rises" in page and "Hypothesis: Last above base." in page
   assert "By kind of bug" in page and "Minutes" in page
-  assert (sweep / "report/pass_at_1_dev.png").exists()
+  assert (sweep / "report/pass_at_1_minirepair_dev.png").exists()
 
 
 def test_the_terminal_gets_the_answers_as_markdown(sweep, capsys):
@@ -128,6 +128,17 @@ def test_evaluations_that_arms_share_are_not_compared_with_themselves(sweep, tmp
   assert {one.model for one in found if one.same_as == "one"} == set(LOOP) and len(found) == 6
   (sheet,) = answers.result_sheets(runs, found)
   assert {row[0] for row in sheet.rows} == {"one"}
+
+
+def test_evaluations_of_one_name_on_two_corpora_are_not_mixed(tmp_path, tasks):
+  work_directories.write_sweep(tmp_path, tasks[:8], {"one": LOOP, "two": LOOP, "three": LOOP}, seeds=(0,))
+  for arm in ("two", "three"):
+    for path in tmp_path.glob(f"{arm}/seed_0/*/evaluate/dev/metrics.json"):
+      path.write_text(path.read_text().replace('"minirepair"', '"readoff"'))
+  found = answers.against_first(several.read([tmp_path]), measures.Measures())
+  assert [(asked.corpus, one.first, one.name) for asked, answers_ in found.items() for one in answers_] == [
+      ("readoff", "two/last/dev", "three")
+  ]
 
 
 def test_the_last_model_of_a_run_under_way_is_not_known(tmp_path, tasks):
