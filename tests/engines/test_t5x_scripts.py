@@ -1,6 +1,7 @@
 """T5X's own scripts work on what we ship; skipped where T5X is not installed."""
 
 import json
+import math
 import os
 import pathlib
 import subprocess
@@ -33,15 +34,16 @@ def corpus_dir(tmp_path_factory):
 
 @pytest.fixture
 def run_script(corpus_dir):
-  """`run_script("infer", NAME=value, ...)` runs `python -m t5x.infer` with our file and these macros."""
+  """`run_script("infer", *files, NAME=value, ...)` runs `python -m t5x.infer` with our files and these macros."""
   try:
     import next_jax.engines.t5x  # noqa: F401
   except ImportError as error:
     pytest.skip(str(error))
 
-  def run(script, **macros):
-    config = "finetune" if script == "train" else script
-    arguments = [sys.executable, "-m", f"t5x.{script}", "--gin_search_paths=.", f"--gin_file=gin_configs/t5x/{config}.gin"]
+  def run(script, *files, **macros):
+    config = "finetune.gin" if script == "train" else f"{script}.gin"
+    arguments = [sys.executable, "-m", f"t5x.{script}", "--gin_search_paths=."]
+    arguments += [f"--gin_file=gin_configs/t5x/{name}" for name in (config, *files)]
     arguments += [f"--gin.{name}={value!r}" for name, value in macros.items()]
     environment = {**os.environ, data_dir.ENVIRONMENT_VARIABLE: str(corpus_dir), "PYTHONPATH": str(ROOT)}
     done = subprocess.run(arguments, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
@@ -70,21 +72,55 @@ def test_infer_gives_the_native_engines_greedy_completions(run_script, tmp_path)
     assert row["aux"]["scores"] == pytest.approx(sample.log_probability, abs=1e-3)
 
 
-@pytest.mark.slow
-def test_train_tunes_from_the_base_and_eval_judges_what_came_of_it(run_script, corpus_dir, tmp_path):
+@pytest.fixture
+def training_set(corpus_dir, tmp_path):
+  """A directory as the stage `filter` leaves it, with two examples."""
   tasks = files.read_jsonl(corpus_dir / "minirepair" / "train.jsonl", schema.RepairTask)
-  examples = [
-      example_lib.Example(task_id=task.task_id, inputs=task.buggy_code, targets=" is what it should not be") for task in tasks
-  ]
+  targets = " is what it should not be"
+  examples = [example_lib.Example(task_id=task.task_id, inputs=task.buggy_code, targets=targets) for task in tasks]
   files.write_jsonl(tmp_path / "kept.jsonl", examples)
+  return str(tmp_path)
+
+
+def evaluations(directory):
+  """What SeqIO's evaluator has written of our metrics, in order."""
+  path = directory / "inference_eval" / "minirepair_trace-metrics.jsonl"
+  return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.mark.slow
+def test_train_tunes_from_the_base_and_eval_judges_what_came_of_it(run_script, training_set, tmp_path):
   run_script(
-      "train", INITIAL_CHECKPOINT_PATH=os.path.abspath(base_models.minirepair_1m()), TRAINING_SET=str(tmp_path),
+      "train", INITIAL_CHECKPOINT_PATH=os.path.abspath(base_models.minirepair_1m()), TRAINING_SET=training_set,
       MODEL_DIR=str(tmp_path / "model"), TRAIN_STEPS=2, EVAL_PERIOD=2, **{"utils.SaveCheckpointConfig.period": 2},
   )  # fmt: skip
-  metrics = tmp_path / "model" / "inference_eval" / "minirepair_trace-metrics.jsonl"
-  (trained,) = [json.loads(line) for line in metrics.read_text().splitlines()]
+  (trained,) = evaluations(tmp_path / "model")
   assert trained["step"] == 2
   run_script("eval", CHECKPOINT_PATH=str(tmp_path / "model" / "checkpoint_2"), EVAL_OUTPUT_DIR=str(tmp_path / "eval"))
-  metrics = tmp_path / "eval" / "inference_eval" / "minirepair_trace-metrics.jsonl"
-  (judged,) = [json.loads(line) for line in metrics.read_text().splitlines()]
+  (judged,) = evaluations(tmp_path / "eval")
   assert judged["pass_at_1"] == trained["pass_at_1"]
+
+
+@pytest.mark.slow
+def test_an_encoder_decoder_is_tuned_evaluated_and_asked_on_our_tasks(run_script, training_set, tmp_path):
+  model = tmp_path / "model"
+  run_script(
+      "train", "t5_1_1_tiny.gin", TRAINING_SET=training_set, MODEL_DIR=str(model), TRAIN_STEPS=2, EVAL_PERIOD=1,
+      **{"utils.SaveCheckpointConfig.period": 1},
+  )  # fmt: skip
+  trained = evaluations(model)
+  assert [metrics["step"] for metrics in trained] == [1, 2]  # Both are kept, for the choice on dev.
+  assert all((model / f"checkpoint_{step}" / "state").is_dir() for step in (1, 2))
+  for part in ("train", "inference_eval/minirepair_trace"):
+    assert list((model / part).glob("events.out.tfevents.*"))
+  last = str(model / "checkpoint_2")
+  run_script("infer", "t5_1_1_tiny.gin", CHECKPOINT_PATH=last, INFER_OUTPUT_DIR=str(tmp_path / "infer"))
+  (written,) = (tmp_path / "infer").glob("*-00000-of-00001")
+  rows = [json.loads(line) for line in written.read_text().splitlines()]
+  assert len(rows) == 4
+  assert all(math.isfinite(row["aux"]["scores"]) and row["aux"]["scores"] < 0 for row in rows)
+  run_script("eval", "t5_1_1_tiny.gin", CHECKPOINT_PATH=last, EVAL_OUTPUT_DIR=str(tmp_path / "eval"))
+  (judged,) = evaluations(tmp_path / "eval")
+  assert {name: judged[name] for name in ("pass_at_1", "refused")} == {
+      name: trained[1][name] for name in ("pass_at_1", "refused")
+  }
