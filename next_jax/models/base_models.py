@@ -1,4 +1,4 @@
-"""Base models that come with the package."""
+"""Base models: those that come with the package, and those that runs have made."""
 
 import importlib.resources
 import os
@@ -11,13 +11,13 @@ SHIPPED = "minirepair_1m"
 
 
 class BaseModelError(errors.UserError):
-  """A base model that is not in this installation."""
+  """A base model that is not there."""
 
 
 def minirepair_1m() -> epath.Path:
   """The checkpoint that `gin_configs/runs/pretrain_minirepair.gin` makes."""
   directory = epath.Path(os.fspath(importlib.resources.files("next_jax.models") / "shipped" / SHIPPED))
-  checkpoints = sorted(directory.glob("checkpoint_*"), key=lambda path: int(path.name.rpartition("_")[2]))
+  checkpoints = _checkpoints(directory)
   if not checkpoints:
     raise BaseModelError(
         f"{directory}/checkpoint_N: the base model is not in this installation; install the package again, or make the"
@@ -25,3 +25,24 @@ def minirepair_1m() -> epath.Path:
         " --gin.BASE_CHECKPOINT=\"'WORKDIR/base/finetune/checkpoint_N'\""
     )
   return checkpoints[-1]
+
+
+def made(directory: epath.PathLike, config: str) -> epath.Path:
+  """The last checkpoint in WORKDIR/base/finetune of a run.
+
+  Args:
+    config: file that makes it, for the message.
+
+  Raises:
+    BaseModelError: there is none.
+  """
+  checkpoints = _checkpoints(epath.Path(directory))
+  if not checkpoints:
+    raise BaseModelError(
+        f"{os.fspath(directory)}/checkpoint_N: there is none; make it first, with next-jax run --gin_file={config}"
+    )
+  return checkpoints[-1]
+
+
+def _checkpoints(directory: epath.Path) -> list[epath.Path]:
+  return sorted(directory.glob("checkpoint_*"), key=lambda path: int(path.name.rpartition("_")[2]))

@@ -1,4 +1,4 @@
-"""The base model P0: trained from scratch on demonstrations of the embedded corpus, then measured."""
+"""The base model P0: trained on demonstrations of an embedded corpus, then measured."""
 
 import dataclasses
 import os
@@ -9,6 +9,7 @@ from etils import epath
 
 from next_jax import errors
 from next_jax.corpora.minirepair import corpus as minirepair
+from next_jax.corpora.minirepair.readoff import corpus as readoff
 from next_jax.engines import engine as engine_lib
 from next_jax.execution import executor as executor_lib
 from next_jax.prompts import example as examples
@@ -30,10 +31,11 @@ class PretrainingError(errors.UserError):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pretraining:
-  """Demonstrations, rendered with and without trace, into a network trained from scratch.
+  """Demonstrations, rendered with and without trace, into a network trained from scratch or from a checkpoint.
 
   Attributes:
     corpus: gives the demonstrations, and the tasks of the evaluations.
+    checkpoint: where the training starts; None is from scratch.
     task: SeqIO task whose form (prompt, vocabulary) is used.
     num_demonstrations: one training example each.
     num_workers: processes that write demonstrations; 0 writes them in this one.
@@ -43,10 +45,11 @@ class Pretraining:
   """
 
   workdir: epath.PathLike
-  corpus: minirepair.MiniRepair
+  corpus: minirepair.MiniRepair | readoff.ReadOff
   task: str = "minirepair_trace"
   engine: engine_lib.Engine
   executor: executor_lib.Executor
+  checkpoint: epath.PathLike | None = None
   num_demonstrations: int
   num_workers: int = 2
   share_with_trace: float = 0.7
@@ -76,8 +79,8 @@ class Pretraining:
       checkpoint, manifest = finetune_lib.finetune(
           workdir, "base/finetune", engine=self.engine, examples=workdir / "demonstrations/train.jsonl",
           num_examples=demonstrations.counts["examples"], vocabulary=seqio_tasks.registration(self.task).vocabulary,
-          checkpoint=None, tuning=self.tuning, seed=seeds.derive(self.seed, "pretrain"),
-          inputs={"examples": demonstrations.fingerprint},
+          checkpoint=self.checkpoint, tuning=self.tuning, seed=seeds.derive(self.seed, "pretrain"),
+          inputs={"examples": demonstrations.fingerprint, **self._start()},
       )
       model = evaluate_lib.Model(name="base", checkpoint=checkpoint, fingerprint=manifest.fingerprint)
       for evaluation in self.evaluations:
@@ -91,6 +94,9 @@ class Pretraining:
     manifest = stage_lib.read_manifest(epath.Path(self.workdir) / "corpus" / self.corpus.name)
     digests = {self.corpus.name: dict(manifest.metrics["digests"]) if manifest else None}
     return {"program": type(self).__name__, "seed": self.seed, "dataset_digests": digests}
+
+  def _start(self) -> dict[str, str]:
+    return {} if self.checkpoint is None else {"checkpoint": settings_lib.digest(self.checkpoint)}
 
   def _demonstrations(self, workdir: epath.Path, executor: executor_lib.Executor) -> stage_lib.Manifest:
     form = seqio_tasks.registration(self.task)

@@ -3,16 +3,20 @@
 import ast
 import collections
 import dataclasses
+import multiprocessing
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from etils import epath
 
 from next_jax import files
+from next_jax.corpora import canonical
 from next_jax.corpora import corpus as corpus_lib
+from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import generator as generator_lib
+from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair import splits as splits_lib
 from next_jax.corpora.minirepair.readoff import containers
 from next_jax.corpora.minirepair.readoff import loops
@@ -22,6 +26,7 @@ from next_jax.corpora.minirepair.readoff import results
 
 FAMILIES = {family.__name__: family for family in (*results.FAMILIES, *loops.FAMILIES, *containers.FAMILIES)}
 SPLITS = ("train", "dev", "unseen")
+_CHUNK = 250
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -49,8 +54,9 @@ class ReadOff:
   it is another one: right and wrong candidate are drawn with equal chances (`Question.pose`), so one in four or five
   guesses is right, and no experience with a family makes them better.
 
-  No model is pretrained on it, so it is also a second corpus to measure models on that were trained on MiniRepair.
-  Everything is a pure function of these settings.
+  The base model of MiniRepair does not copy such programs well enough to fix any (see gin_configs/runs/base_readoff.gin),
+  so there are demonstrations to tune it on, which say nothing about how to tell the right candidate: their fixes take
+  any but the wrong one, with equal chances. Everything is a pure function of these settings.
 
   Attributes:
     num_train, num_dev, num_unseen: tasks that `build` writes.
@@ -65,9 +71,9 @@ class ReadOff:
   num_train: int = 1000
   num_dev: int = 500
   num_unseen: int = 300
-  unseen_families: tuple[str, ...] = ("web", "over_numbers", "by_number")
+  unseen_families: tuple[str, ...] = ("web", "unpacked", "by_number")
   max_attempts: int = 2000
-  generator: generator_lib.Generator = generator_lib.Generator(max_trace_steps=60, max_pieces=400)
+  generator: generator_lib.Generator = generator_lib.Generator(max_trace_steps=60, max_pieces=600)
   pairs: splits_lib.Splits = splits_lib.Splits(salt="readoff-1")
 
   def __post_init__(self):
@@ -105,17 +111,57 @@ class ReadOff:
     num = {"train": self.num_train, "dev": self.num_dev, "unseen": self.num_unseen}[split]
     rejections = collections.Counter() if rejections is None else rejections
     seen: set[str] = set()
+
+    def accepts(pair_key: str) -> bool:
+      return self.pairs.owner(pair_key) == split and pair_key not in seen
+
     for number in range(num):
-      item = self._item(random.Random(f"readoff/{self.seed}/{split}/{number}"), split, number, seen, rejections)
+      item = self._item(random.Random(f"readoff/{self.seed}/{split}/{number}"), split, number, accepts, rejections)
       seen.add(item.case.pair_key)
       yield item
 
+  def demonstrations(
+      self, num: int, *, start: int = 0, num_workers: int = 0
+  ) -> Iterator[minirepair.Demonstration]:
+    """Demonstrations number `start` to `start + num - 1`, as those of MiniRepair; of the families of "train".
+
+    The fix has any candidate but the wrong one, so that one in four or five is right; the rationale asserts it and
+    quotes what the trace has of it. No pair of a bug with its fix or with its reference is one of dev or unseen.
+    """
+    stop = start + num
+    ranges = [(begin, min(begin + _CHUNK, stop)) for begin in range(start, stop, _CHUNK)]
+    if num_workers == 0:
+      for begin, end in ranges:
+        yield from map(self.demonstration, range(begin, end))
+      return
+    with multiprocessing.get_context("spawn").Pool(num_workers) as pool:
+      for chunk in pool.imap(_demonstration_range, [(self, begin, end) for begin, end in ranges]):
+        yield from chunk
+
+  def demonstration(self, number: int) -> minirepair.Demonstration:
+    rng = random.Random(f"readoff/{self.seed}/demonstration/{number}")
+    fixes = []
+    # All of them for training, or the right one, which always is, would be the fix more often than the others.
+    while not fixes or not all(self._for_training(_pair_key(item, fix)) for fix in fixes):
+      item = self._item(rng, "pretraining", number, self._for_training, collections.Counter())
+      fixes = [item.question.code(candidate) for candidate in item.question.candidates if candidate != item.wrong]
+    task, fix = item.case.task, rng.choice(fixes)
+    rationale, without_trace = rationales.write(rng, task, fix)
+    return minirepair.Demonstration(
+        task=task, rationale=rationale, rationale_without_trace=without_trace, fix=fix,
+        faithful=fix == task.reference_code,
+    )
+
+  def _for_training(self, pair_key: str) -> bool:
+    return self.pairs.owner(pair_key) == "train"
+
   def _item(
-      self, rng: random.Random, split: str, number: int, seen: set[str], rejections: collections.Counter[str]
+      self, rng: random.Random, split: str, number: int, accepts: Callable[[str], bool],
+      rejections: collections.Counter[str],
   ) -> Item:
     families = [name for name in FAMILIES if (name in self.unseen_families) == (split == "unseen")]
     for _ in range(self.max_attempts if families else 0):
-      found = self._attempt(rng, rng.choice(families), split, number, seen)
+      found = self._attempt(rng, rng.choice(families), split, number, accepts)
       if isinstance(found, Item):
         return found
       rejections[found.reason] += 1
@@ -125,14 +171,14 @@ class ReadOff:
     )
 
   def _attempt(
-      self, rng: random.Random, family: str, split: str, number: int, seen: set[str]
+      self, rng: random.Random, family: str, split: str, number: int, accepts: Callable[[str], bool]
   ) -> Item | generator_lib.Rejected:
     question = FAMILIES[family](draw.Draw(rng))
     right, wrong = question.pose(rng)
     problem, bug = question.posed(right, wrong)
     case = self.generator.case(
-        rng, problem, [bug], lambda key: self.pairs.owner(key) == split and key not in seen,
-        split=split, task_id=f"readoff/{split}/{number:05d}-{family}-{question.kind}", family=family,
+        rng, problem, [bug], accepts, split=split, family=family,
+        task_id=f"readoff/{split}/{number:05d}-{family}-{question.kind}",
     )
     if isinstance(case, generator_lib.Rejected):
       return case
@@ -141,6 +187,15 @@ class ReadOff:
     if others or holding != [right]:
       return generator_lib.Rejected("not one value of the trace is the expected one, but more or none")
     return Item(case=case, question=question, right=right, wrong=wrong)
+
+
+def _pair_key(item: Item, fix: str) -> str:
+  return canonical.pair_key(item.case.canonical_bug, canonical.canonical(fix))
+
+
+def _demonstration_range(work: tuple[ReadOff, int, int]) -> list[minirepair.Demonstration]:
+  corpus, begin, end = work
+  return list(map(corpus.demonstration, range(begin, end)))
 
 
 def _statistics(items: list[Item], rejections: collections.Counter[str]) -> dict[str, Any]:

@@ -8,33 +8,48 @@ from next_jax.corpora.minirepair.readoff.question import Question
 
 
 def rounds(d: Draw) -> Question:
-  """Numbers that change in each of several rounds."""
-  f, (n, k), i = d.function("sum"), d.names("integer", "limit"), d.name("index")
-  names = question.temporaries(d, 5, n, k, i)
-  num_rounds = d.between(3, 6)
+  """Numbers that move on one place in each of several rounds, as one of them is multiplied."""
+  f, (n, m, k), i = d.function("sum"), d.names("integer", "second_integer", "limit"), d.name("index")
+  names = question.temporaries(d, 5, n, m, k, i)
+  num_rounds, factor = d.between(5, 9), d.pick(n, m, d.between(2, 9))
+  starts = [n, m, *map(str, d.rng.sample(range(1, 10), 3))]
   return Question(
-      code=_accumulating(d, f"def {f}({n}, {k}):", f"for {i} in range({num_rounds}):", names, n, k),
+      code=lambda chosen: program(
+          f"def {f}({n}, {m}, {k}):",
+          f"    {', '.join(names)} = {', '.join(starts)}",
+          f"    for {i} in range({num_rounds}):",
+          f"        {', '.join(names)} = {', '.join(names[1:])}, {names[0]} * {factor} % {k}",
+          f"    return {chosen}",
+      ),
       candidates=tuple(names),
       kind="wrong_return",
       entry_point=f,
-      precise=f"Multiply by {n} {num_rounds} times and return a number below {k}.",
+      precise=f"Multiply numbers {num_rounds} times and return one below {k}.",
       vague=f"Return a certain number below {k}.",
-      inputs=lambda rng: question.arguments(rng, 1),
+      inputs=lambda rng: question.arguments(rng, 2),
   )
 
 
-def over_numbers(d: Draw) -> Question:
-  """Products over a list, to a modulus."""
-  f, (xs, x, k) = d.function("sum"), d.names("numbers", "element", "limit")
-  names = question.temporaries(d, 5, xs, x, k)
+def unpacked(d: Draw) -> Question:
+  """Numbers of which each round makes one, and which get names after the loop."""
+  f, (n, m, k), (built, i) = d.function("sum"), d.names("integer", "second_integer", "limit"), d.names("built", "index")
+  names = question.temporaries(d, 5, n, m, k, built, i)
+  factor, added = d.pick(n, m, d.between(2, 9)), d.between(1, 9)
   return Question(
-      code=_accumulating(d, f"def {f}({xs}, {k}):", f"for {x} in {xs}:", names, x, k),
+      code=lambda chosen: program(
+          f"def {f}({n}, {m}, {k}):",
+          f"    {built} = [{m}]",
+          f"    for {i} in range(5):",
+          f"        {built}.append({built}[{i}] * {factor} % {k} + {added})",
+          f"    {m}, {', '.join(names)} = {built}",
+          f"    return {chosen}",
+      ),
       candidates=tuple(names),
       kind="wrong_return",
       entry_point=f,
-      precise=f"Multiply the numbers in {xs} and return a number below {k}.",
-      vague=f"Return a certain number below {k}.",
-      inputs=_numbers_and_modulus,
+      precise=f"Multiply {m} some times and return one of the numbers.",
+      vague="Return a certain one of some numbers.",
+      inputs=lambda rng: question.arguments(rng, 2),
   )
 
 
@@ -61,19 +76,10 @@ def buckets(d: Draw) -> Question:
   )
 
 
-def _accumulating(d: Draw, definition: str, head: str, names: list[str], argument: str, modulus: str):
-  """In each round every number is multiplied by the one before, and the first by the argument."""
-  starts = ", ".join(str(start) for start in d.rng.sample(range(1, 10), len(names)))
-  updates = [f"        {name} = {name} * {before} % {modulus}" for name, before in zip(names, [argument, *names])]
-  return lambda chosen: program(
-      definition, f"    {', '.join(names)} = {starts}", f"    {head}", *updates, f"    return {chosen}"
-  )
-
-
 def _numbers_and_modulus(rng: random.Random) -> tuple[list[int], int]:
   """Three numbers: the prompt leaves out no visit of a line that runs three times, so it shows each change."""
   *numbers, modulus = question.arguments(rng, 3)
   return numbers, modulus
 
 
-FAMILIES = (rounds, over_numbers, buckets)
+FAMILIES = (rounds, unpacked, buckets)
