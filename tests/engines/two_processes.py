@@ -41,8 +41,8 @@ def main(name: str, directory: str, address: str, count: int, index: int) -> Non
   one = make(name)
   checkpoint, metrics = one.finetune(task=task, checkpoint=None, directory=directory, tuning=tuning, seed=0)
   chunks = one.sample(
-      task=task, split="dev", checkpoint=checkpoint, num_samples=4, sampling=dataclasses.replace(greedy, temperature=1.0),
-      seed=3, skip=index, step=count,
+      task=task, split="dev", checkpoint=checkpoint, num_samples=4,
+      sampling=dataclasses.replace(greedy, temperature=1.0), seed=3, skip=index, step=count,
   )
   print(json.dumps({
       "checkpoint": checkpoint.name,

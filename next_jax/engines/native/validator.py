@@ -103,7 +103,10 @@ class Validator:
     return evaluator
 
   def _predict(self, dataset: tf.data.Dataset, *, complete: chunks.Complete) -> list[tuple[int, np.ndarray]]:
-    """(number, completion `[max_completion_length]`, 0 behind its end) of each example; an empty prompt is not asked."""
+    """(number, completion `[max_completion_length]`, 0 behind its end) of each example.
+
+    A prompt that is empty, because it did not fit, is not asked.
+    """
     prompts = {int(number): example["inputs"].astype(np.int32) for number, example in dataset.as_numpy_iterator()}
     asked = sorted((number for number in prompts if len(prompts[number])), key=lambda number: len(prompts[number]))
     parts = [asked[first : first + self._chunk_tasks] for first in range(0, len(asked), self._chunk_tasks)]

@@ -117,7 +117,9 @@ class T5XEngine:
     """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     chunk_tasks = self._chunk_tasks(num_samples)
-    start = functools.partial(self._completing, checkpoint, found, num_samples=num_samples, sampling=sampling, seed=seed)
+    start = functools.partial(
+        self._completing, checkpoint, found, num_samples=num_samples, sampling=sampling, seed=seed
+    )
     return chunks.sample(
         found, split, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
         step=step, start=start,
