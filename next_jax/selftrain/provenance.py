@@ -16,6 +16,7 @@ import jax
 from next_jax import errors
 from next_jax import files
 from next_jax.corpora import data_dir
+from next_jax.selftrain import progress
 from next_jax.selftrain import stage
 
 _PACKAGES = (
@@ -36,6 +37,8 @@ def recorded(program: Any, config_text: Callable[[], str]) -> Iterator[None]:
     files.write_text(config, config_text())
   if not facts.exists():
     files.write_json(facts, {**machine(), **program.run_facts()})
+  if jax.config.jax_compilation_cache_dir:
+    progress.say(f"[compiled] programs are kept for the next run in {jax.config.jax_compilation_cache_dir}")
   began = time.time()
   try:
     yield
@@ -81,8 +84,9 @@ def devices() -> dict[str, Any]:
   """Kind and number of JAX's devices; initialises JAX."""
   kinds = sorted({device.device_kind for device in jax.devices()})
   return {
-      "backend": jax.default_backend(), "kinds": kinds, "count": jax.device_count(), "processes": jax.process_count()
-  }
+      "backend": jax.default_backend(), "kinds": kinds, "count": jax.device_count(), "processes": jax.process_count(),
+      "compilation_cache": jax.config.jax_compilation_cache_dir,
+  }  # fmt: skip
 
 
 def _version(package: str) -> str | None:
