@@ -125,8 +125,9 @@ class Engine(Protocol):
 
     The random key of a sample is folded from (seed, task_id, sample_index), so it does not depend
     on the batch. How examples fall into chunks depends on the other arguments only; `skip` leaves
-    out that many chunks from the front, and of the rest every `step`-th is drawn: so several
-    processes share the work, each on its own devices and without meeting the others. `rationale` and `fix` of the samples are left None.
+    out that many chunks from the front, and of the rest every `step`-th is drawn: so several processes share the work,
+    each on its own devices and without meeting the others, unless the engine is set to lay a network over the devices
+    of all. `rationale` and `fix` of the samples are left None.
     """
     ...
 
