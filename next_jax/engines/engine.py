@@ -66,6 +66,9 @@ class Tuning:
     learning_rate: peak.
     warmup_fraction, decay_fraction: shares of the steps with linear warm-up and linear decay to 0.
     num_epochs: passes over the task's training examples.
+    share_prompts: examples of a row with the same inputs, such as several kept samples of a task, share
+      one copy of them. Each has the loss that it would have alone, for fewer tokens: fewer steps an
+      epoch, with more examples in each. The native engine only.
     sequence_length: tokens of a packed row; longer examples are left out and counted.
     batch_size: packed rows of one optimiser step.
     accumulation: micro-batches that one step is split into.
@@ -83,6 +86,7 @@ class Tuning:
   warmup_fraction: float = 0.05
   decay_fraction: float = 0.5
   num_epochs: float = 2.0
+  share_prompts: bool = False
   sequence_length: int = 512
   batch_size: int = 8
   accumulation: int = 1

@@ -25,7 +25,12 @@ class CacheError(errors.UserError):
   """A call that does not fit the cache it is given."""
 
 
-def mask(length: int, segment_ids: jax.Array | None, causal_attention: jax.Array | None) -> jax.Array:
+def mask(
+    length: int,
+    segment_ids: jax.Array | None,
+    causal_attention: jax.Array | None,
+    completion_ids: jax.Array | None = None,
+) -> jax.Array:
   """`[batch or 1, length, length]`, True where the second index may be seen from the first."""
   steps = jnp.arange(length)
   seen = (steps[:, None] >= steps[None, :])[None]
@@ -34,6 +39,9 @@ def mask(length: int, segment_ids: jax.Array | None, causal_attention: jax.Array
     seen = seen | (in_prompt[:, :, None] & in_prompt[:, None, :])
   if segment_ids is not None:
     seen = seen & (segment_ids[:, :, None] == segment_ids[:, None, :])
+  if completion_ids is not None:
+    own = completion_ids[:, :, None] == completion_ids[:, None, :]
+    seen = seen & (own | (completion_ids[:, None, :] == 0))
   return seen
 
 

@@ -146,6 +146,7 @@ class Transformer(nn.Module):
       decoder_positions: jax.Array | None = None,
       decoder_causal_attention: jax.Array | None = None,
       *,
+      decoder_completion_ids: jax.Array | None = None,
       enable_dropout: bool = True,
       decode: bool = False,
       max_decode_length: int | None = None,
@@ -163,6 +164,8 @@ class Transformer(nn.Module):
       decoder_positions: `[batch, length]`, position in the example; None: position in the row.
       decoder_causal_attention: `[batch, length]`, 1 where all tokens of an example see one another
         (its prompt); None: every token sees only those before it.
+      decoder_completion_ids: `[batch, length]`, 0 in prompts, 1, 2, ... in completions that share the
+        prompt of their segment and do not see one another. None: one completion a prompt.
       enable_dropout: needs the random stream "dropout".
       decode: without a cache, makes an empty one of this length in the collection `cache`; with one,
         a step of decoding.
@@ -196,7 +199,9 @@ class Transformer(nn.Module):
     else:
       if positions is None:
         positions = jnp.broadcast_to(jnp.arange(x.shape[1]), x.shape[:2])
-      mask = attention.mask(x.shape[1], decoder_segment_ids, decoder_causal_attention)
+      mask = attention.mask(
+          x.shape[1], decoder_segment_ids, decoder_causal_attention, decoder_completion_ids
+      )
       mask = jnp.broadcast_to(mask, (x.shape[0], *mask.shape[1:]))
     positions = attention.rotary(positions, config.head_dim, config.rope_theta)
 

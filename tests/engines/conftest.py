@@ -74,6 +74,13 @@ def task() -> str:
 
 
 @pytest.fixture(scope="session")
+def same_prompts() -> str:
+  """A task of two prompts with three targets each."""
+  things, colours = ("ink", "snow"), ("blue", "white", "?")
+  return register("same_prompts", tuple((f"the colour of {thing} is ", colour) for thing in things for colour in colours))
+
+
+@pytest.fixture(scope="session")
 def network() -> transformer.TransformerConfig:
   return NETWORK
 

@@ -72,3 +72,47 @@ def test_longer_examples_are_left_out_and_counted():
   arrays = [{"inputs": np.arange(n), "targets": np.arange(2)} for n in (3, 9, 4)]
   examples = examples_lib.collect(arrays, max_length=6)
   assert (len(examples), examples.too_long, list(examples.lengths)) == (2, 1, [5, 6])
+
+
+def examples_of_tasks(sizes, input_length, target_length):
+  """Examples of several tasks, `sizes` of them each, mixed."""
+  pairs = [
+      (np.full(input_length, 10 + task), np.arange(target_length) + 100 * task + 50 * number)
+      for task, size in enumerate(sizes)
+      for number in range(size)
+  ]
+  order = np.random.default_rng(0).permutation(len(pairs))
+  return token_examples([pairs[place] for place in order])
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.integers(1, 20), st.integers(1, 12), st.integers(0, 5))
+def test_with_shared_prompts_too_a_pass_holds_every_example_once_and_no_row_overflows(sizes, inputs, targets, seed):
+  examples = examples_of_tasks(sizes, inputs, targets)
+  plan = packing.plan_rows(examples.lengths, row_length=32, num_epochs=1, seed=seed, sharing=examples)
+  assert sorted(plan.ids) == list(range(len(examples)))
+  rows = [plan.row(number) for number in range(len(plan))]
+  batch = packing.make_batch(examples, rows, num_rows=len(rows), row_length=32, share_prompts=True)
+  assert batch["decoder_loss_weights"].sum() == targets * len(examples)
+
+
+def test_sharing_prompts_takes_fewer_rows():
+  examples = examples_of_tasks([3] * 100, 60, 20)
+  alone = packing.plan_rows(examples.lengths, row_length=256, num_epochs=1, seed=0)
+  shared = packing.plan_rows(examples.lengths, row_length=256, num_epochs=1, seed=0, sharing=examples)
+  assert (len(alone), len(shared)) == (100, 50)
+
+
+def test_examples_with_the_same_inputs_share_them_in_a_row():
+  examples = token_examples([([7, 8], [3, 1]), ([7, 8], [4, 5, 1]), ([9], [1])])
+  batch = packing.make_batch(examples, [[0, 1, 2]], num_rows=1, row_length=10, share_prompts=True)
+  rows = {name.removeprefix("decoder_"): value[0].tolist() for name, value in batch.items()}
+  assert rows == {
+      "target_tokens": [7, 8, 3, 1, 4, 5, 1, 9, 1, 0],
+      "input_tokens": [0, 7, 8, 3, 8, 4, 5, 0, 9, 0],
+      "segment_ids": [1, 1, 1, 1, 1, 1, 1, 2, 2, 0],
+      "positions": [0, 1, 2, 3, 2, 3, 4, 0, 1, 0],
+      "causal_attention": [1, 1, 1, 0, 1, 0, 0, 1, 1, 0],
+      "loss_weights": [0, 0, 1, 1, 1, 1, 1, 0, 1, 0],
+      "completion_ids": [0, 0, 1, 1, 2, 2, 2, 0, 1, 0],
+  }

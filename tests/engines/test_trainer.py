@@ -142,12 +142,14 @@ def test_a_loss_that_is_not_finite_ends_the_training(tiny_engine, task, short, t
     tiny_engine.finetune(task=task, checkpoint=None, directory=tmp_path, tuning=wild, seed=0)
 
 
-def test_settings_that_cannot_be_used_are_named(tiny_engine, task, short, tmp_path):
+def test_settings_that_cannot_be_used_are_named(tiny_engine, make_engine, task, short, tmp_path):
   arguments = {"task": task, "checkpoint": None, "directory": tmp_path, "seed": 0}
   with pytest.raises(course.TrainingError, match="accumulation: found 3, expected a divisor of batch_size=2"):
     tiny_engine.finetune(tuning=dataclasses.replace(short, accumulation=3), **arguments)
   with pytest.raises(course.TrainingError, match="num_epochs: found 0"):
     tiny_engine.finetune(tuning=dataclasses.replace(short, num_epochs=0), **arguments)
+  with pytest.raises(course.TrainingError, match="share_prompts and NativeEngine.bidirectional_prompts: found both"):
+    make_engine(bidirectional_prompts=True).finetune(tuning=dataclasses.replace(short, share_prompts=True), **arguments)
 
 
 @pytest.mark.slow
@@ -180,3 +182,22 @@ def test_four_devices_share_the_parameters_and_train_the_same(tiny_engine, task,
       for sample in chunk
   }  # fmt: skip
   assert found["completions"] == sampled
+
+
+def test_shared_prompts_give_the_step_that_each_example_with_its_own_gives(
+    tiny_engine, same_prompts, short, network, tmp_path
+):  # fmt: skip
+  one_step = dataclasses.replace(
+      short, num_epochs=1, batch_size=8, sequence_length=160, optimizer=lambda learning_rate: optax.sgd(0.1)
+  )
+  alone, alone_metrics = tiny_engine.finetune(
+      task=same_prompts, checkpoint=None, directory=tmp_path / "alone", seed=0, tuning=one_step
+  )
+  shared, shared_metrics = tiny_engine.finetune(
+      task=same_prompts, checkpoint=None, directory=tmp_path / "shared", seed=0,
+      tuning=dataclasses.replace(one_step, share_prompts=True),
+  )  # fmt: skip
+  assert alone_metrics["steps"] == shared_metrics["steps"] == 1
+  assert shared_metrics["loss"] == pytest.approx(alone_metrics["loss"], rel=1e-5)
+  assert shared_metrics["tokens"] < 0.6 * alone_metrics["tokens"]
+  assert_same(alone, shared, network, atol=1e-6)

@@ -291,3 +291,22 @@ def test_dropout_acts_only_when_enabled(params):
 def test_sizes_that_make_no_network_are_refused(settings, message):
   with pytest.raises(transformer.ConfigError, match=message):
     transformer.TransformerConfig(vocab_size=8, **settings)
+
+
+def test_completions_that_share_a_prompt_have_the_logits_that_each_has_with_its_own(model, params):
+  prompt, completions = random_tokens(7, seed=1), [random_tokens(length, seed=length) for length in (5, 3, 4)]
+  shared, ids, positions = [prompt], [0] * 7, [*range(7)]
+  for number, completion in enumerate(completions, 1):
+    shared.append(completion)
+    ids += [number] * len(completion)
+    positions += range(7, 7 + len(completion))
+  together = full(
+      model, params, jnp.concatenate(shared)[None], decoder_completion_ids=jnp.array([ids]),
+      decoder_positions=jnp.array([positions]), decoder_segment_ids=jnp.ones((1, len(ids)), jnp.int32),
+  )[0]  # fmt: skip
+  start = 7
+  for completion in completions:
+    alone = full(model, params, jnp.concatenate([prompt, completion])[None])[0]
+    np.testing.assert_allclose(together[start : start + len(completion)], alone[7:], atol=1e-5)
+    np.testing.assert_allclose(together[:7], alone[:7], atol=1e-5)
+    start += len(completion)

@@ -68,7 +68,8 @@ class Course:
     """Rows of the whole training."""
     tuning = self.tuning
     return packing.plan_rows(
-        self.examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=self.seed
+        self.examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=self.seed,
+        sharing=self.examples if tuning.share_prompts else None,
     )
 
   @property
@@ -117,6 +118,7 @@ class Course:
         num_rows=self.tuning.batch_size,
         row_length=self.tuning.sequence_length,
         loss_on_targets_only=self.loss_on_targets_only,
+        share_prompts=self.tuning.share_prompts,
     )
 
   def next_save(self, step: int) -> int:

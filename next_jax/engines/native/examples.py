@@ -3,6 +3,7 @@
 import array
 from collections.abc import Iterable, Iterator, Mapping
 import dataclasses
+import functools
 
 import numpy as np
 import seqio
@@ -33,6 +34,14 @@ class TokenExamples:
 
   def __len__(self) -> int:
     return len(self.input_lengths)
+
+  @functools.cached_property
+  def input_ids(self) -> np.ndarray:
+    """`[examples]` int64, the same number for examples with the same inputs."""
+    numbers: dict[bytes, int] = {}
+    starts, ends = self.offsets[:-1], self.offsets[:-1] + self.input_lengths
+    inputs = (self.tokens[start:end].tobytes() for start, end in zip(starts, ends))
+    return np.array([numbers.setdefault(text, len(numbers)) for text in inputs], np.int64)
 
   @property
   def lengths(self) -> np.ndarray:

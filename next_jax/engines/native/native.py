@@ -88,6 +88,11 @@ class NativeEngine:
   ) -> tuple[epath.Path, dict[str, float]]:
     """See `engine.Engine.finetune`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
+    if tuning.share_prompts and self.bidirectional_prompts:
+      raise course_lib.TrainingError(
+          "Tuning.share_prompts and NativeEngine.bidirectional_prompts: found both set, expected one of them: the last token"
+          " of a shared prompt is read by its completions, and the prompt cannot see it"
+      )
 
     def initial_params():
       if checkpoint is None:

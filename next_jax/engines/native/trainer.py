@@ -177,6 +177,7 @@ class Trainer:
           batch["decoder_segment_ids"],
           batch["decoder_positions"],
           causal_attention,
+          decoder_completion_ids=batch.get("decoder_completion_ids"),
           enable_dropout=self.network.dropout_rate > 0,
           rngs={"dropout": key},
       )

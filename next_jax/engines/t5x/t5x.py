@@ -93,6 +93,11 @@ class T5XEngine:
   ) -> tuple[epath.Path, dict[str, float]]:
     """See `engine.Engine.finetune`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
+    if tuning.share_prompts:
+      raise course_lib.TrainingError(
+          "Tuning.share_prompts: found True, expected False with the T5X engine, whose model gives its network no"
+          " decoder_completion_ids; --gin.Tuning.share_prompts=False"
+      )
 
     def initial_params():
       if checkpoint is None:
