@@ -240,7 +240,4 @@ def _encode_held(value):
 
 def _held(output):
   """What an output of a class derived from list, float and so on holds; any other output itself."""
-  try:
-    return remote.held(output)
-  except plain_data.NotPlain:
-    return output
+  return remote.held(output) if isinstance(output, (remote.RemoteValue, remote.RemoteContainer)) else output
