@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from next_jax import errors
 
@@ -45,11 +45,18 @@ class Finding:
         if len(measured.split("/")) != 3:
           raise FindingError(f"{where}: found {measured!r}, expected ARM/MODEL/EVALUATION, such as next/last/dev")
 
-  def check(self, arms: Collection[str]) -> None:
-    """Raises FindingError for an arm that is not among `arms`."""
+  def check(self, evaluations: Mapping[str, Collection[str]]) -> None:
+    """Raises FindingError for what will not be there when all has run.
+
+    Args:
+      evaluations: arm -> names of its evaluations.
+    """
     for contrast in self.contrasts:
       for measured in contrast[1:3]:
-        if (arm := measured.split("/")[0]) not in arms:
-          raise FindingError(
-              f"finding {self.title!r}, contrast {contrast[0]!r}: no arm {arm!r}; the arms are {', '.join(arms)}"
-          )
+        arm, _, evaluation = measured.split("/")
+        where = f"finding {self.title!r}, contrast {contrast[0]!r}"
+        if arm not in evaluations:
+          raise FindingError(f"{where}: no arm {arm!r}; the arms are {', '.join(evaluations)}")
+        if evaluation not in evaluations[arm]:
+          known = ", ".join(evaluations[arm])
+          raise FindingError(f"{where}: arm {arm!r} has no evaluation {evaluation!r}; it has {known}")

@@ -109,17 +109,20 @@ class Sweep:
     for binding in (*self.bindings, *(binding for arm in self.arms for binding in arm.bindings)):
       if binding.partition("=")[0].strip() in _SET_BY_THE_SWEEP:
         raise SweepError(f"{binding}: each run of a sweep gets its own {' and '.join(_SET_BY_THE_SWEEP)}; leave it out")
-    for one in self.findings:
-      one.check(names)
 
   def prepare(self) -> None:
     """Checks every run as `next-jax run` does before it starts, and writes nothing; raises UserError."""
     if processes.current().count > 1:
       raise SweepError("a sweep is started by one process; give each of its runs to several, one after the other")
+    evaluations = {}
     for run in self.runs():
       if run.seed == self.seeds[0]:
         with parsing.aside(), _naming(run):
-          _program(run).prepare()
+          program = _program(run)
+          program.prepare()
+          evaluations[run.arm] = [one.name for one in getattr(program, "evaluations", ())]
+    for one in self.findings:
+      one.check(evaluations)
 
   def runs(self) -> list[Run]:
     """All runs, in their order; raises UserError for a configuration that is wrong."""
@@ -128,7 +131,7 @@ class Sweep:
   def run(self) -> None:
     """Makes the runs that are not finished; raises SweepError when one fails."""
     runs = self.runs()
-    files.write_json(epath.Path(self.workdir) / FILE_NAME, self._facts())
+    files.write_json(epath.Path(self.workdir) / FILE_NAME, self.facts())
     finished = [run for run in runs if run.is_finished()]
     waiting = [run for run in runs if run not in finished]
     progress.say(f"[sweep] {len(runs)} runs: {len(self.arms)} arms x {len(self.seeds)} seeds; {len(finished)} finished")
@@ -153,7 +156,7 @@ class Sweep:
   def run_facts(self) -> dict[str, Any]:
     return {"program": type(self).__name__, "seeds": list(self.seeds), "arms": [arm.name for arm in self.arms]}
 
-  def _facts(self) -> dict[str, Any]:
+  def facts(self) -> dict[str, Any]:
     """sweep.json: what the report needs to know, of all sweeps that were made in this work directory."""
     path = epath.Path(self.workdir) / FILE_NAME
     facts = files.read_json(path) if path.exists() else {"arms": {}, "findings": {}}

@@ -1,5 +1,6 @@
 """A sweep: what it refuses before anything runs, what its runs share, and how it goes on when it was killed."""
 
+import dataclasses
 import json
 import os
 import pathlib
@@ -13,6 +14,7 @@ import pytest
 
 from next_jax import main
 from next_jax.configuration import parsing
+from next_jax.sweep import finding
 from next_jax.sweep import sweep
 
 ARM = """
@@ -103,6 +105,32 @@ def test_a_sweep_takes_no_device_from_its_runs(tmp_path):
 def test_a_sweep_that_cannot_work_is_refused(tmp_path, fields, expected):
   with pytest.raises(sweep.SweepError, match=re.escape(expected)):
     make(tmp_path, **fields)
+
+
+@pytest.mark.parametrize(
+    "contrast, expected",
+    [
+        (("dev", "few/base/dev"), "expected (name, first, second) or (name, first, second, metric)"),
+        (("dev", "few/dev", "few/last/dev"), "found 'few/dev', expected ARM/MODEL/EVALUATION"),
+        (("dev", "few/base/dev", "few/last/dev", "bleu"), "found metric 'bleu', expected pass_at_<k>"),
+        (("dev", "many/base/dev", "few/last/dev"), "no arm 'many'; the arms are few, fewer"),
+        (("dev", "few/base/dev", "few/last/deev"), "arm 'few' has no evaluation 'deev'; it has dev"),
+    ],
+)
+def test_a_finding_that_the_runs_cannot_answer_is_refused_before_them(tmp_path, contrast, expected):
+  with pytest.raises(finding.FindingError, match=re.escape(expected)):
+    make(tmp_path, findings=(finding.Finding(title="1", hypothesis="?", contrasts=(contrast,)),)).prepare()
+
+
+def test_sweeps_in_one_work_directory_have_one_report(tmp_path):
+  rises = finding.Finding(title="rises", hypothesis="?", contrasts=(("dev", "few/base/dev", "few/last/dev"),))
+  first = make(tmp_path, findings=(rises,))
+  (tmp_path / "sweep").mkdir()
+  (tmp_path / "sweep/sweep.json").write_text(json.dumps(first.facts()))
+  again = dataclasses.replace(first, arms=first.arms[1:], seeds=(9,), bindings=("NUM_DEV=7",), findings=()).facts()
+  assert again["findings"] == first.facts()["findings"]
+  assert again["arms"]["few"]["seeds"] == [3, 4] and again["arms"]["fewer"]["seeds"] == [3, 4, 9]
+  assert again["arms"]["fewer"]["bindings"] == ["NUM_DEV=7"]
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
