@@ -1,5 +1,6 @@
 """The presets of gin_configs/models have the sizes that their headers say, and take a step of training."""
 
+import math
 import pathlib
 import re
 
@@ -9,22 +10,34 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from next_jax.engines.native import native
 from next_jax.engines.native import optimizers
 from next_jax.engines.native import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
-PRESETS = pathlib.Path(__file__).parents[2] / "gin_configs/models"
+CONFIGS = pathlib.Path(__file__).parents[2] / "gin_configs"
+PRESETS = CONFIGS / "models"
 SIZES = {"minirepair_1m": 1_115_264, "open_135m": 134_515_008, "open_1b": 1_235_814_400}
 
 
+@pytest.fixture
+def read():
+  """`read(name)`: the network of a file in gin_configs/models."""
+
+  def network(name):
+    gin.parse_config_file(str(PRESETS / f"{name}.gin"))
+    return gin.get_configurable(transformer.TransformerConfig)()
+
+  gin.clear_config()
+  yield network
+  gin.clear_config()
+
+
 @pytest.fixture(params=sorted(SIZES))
-def preset(request):
-  """(name, network) of a file in gin_configs/models."""
-  gin.clear_config()
-  gin.parse_config_file(str(PRESETS / f"{request.param}.gin"))
-  yield request.param, gin.get_configurable(transformer.TransformerConfig)()
-  gin.clear_config()
+def preset(request, read):
+  """(name, network)."""
+  return request.param, read(request.param)
 
 
 def test_every_preset_is_tested():
@@ -62,3 +75,17 @@ def test_a_preset_takes_a_step_of_training(preset):
   moments = sum(leaf.size for leaf in jax.tree.leaves(new_state))
   assert SIZES["minirepair_1m"] <= moments < 2.1 * sum(leaf.size for leaf in jax.tree.leaves(params))
   assert loss.shape == ()
+
+
+@pytest.mark.parametrize("name, mesh", [("open_135m", (8, 1)), ("open_1b", (4, 2))])
+def test_fully_sharded_each_of_eight_devices_has_an_eighth(read, name, mesh):
+  """Nine query heads and three key heads divide over no two devices: the smaller one is split over data alone."""
+  network = read(name)
+  gin.parse_config_file(str(CONFIGS / "engines/fsdp.gin"))
+  rules = gin.get_configurable(native.NativeEngine)(network=network, compilation_cache=None).axis_rules
+  layout = sharding.Layout(
+      mesh=jax.sharding.AbstractMesh(mesh, ("data", "model")), rules=tuple(map(tuple, rules))
+  )
+  params = jax.tree.leaves(trainer.abstract_parameters(transformer.Transformer(network), layout))
+  on_device = sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) for leaf in params)
+  assert on_device == pytest.approx(SIZES[name] / 8, rel=1e-3)  # Norms are whole along "model".
