@@ -11,6 +11,7 @@ from next_jax import files
 from next_jax import pass_at_k
 from next_jax import schema
 from next_jax.evaluation import consistency
+from next_jax.evaluation import groups
 from next_jax.evaluation import localisation
 
 
@@ -27,7 +28,7 @@ NAMES = {
 
 def words(metric: str) -> str:
   """ "pass@8" for "pass_at_8"."""
-  return NAMES.get(metric) or metric.replace("pass_at_", "pass@")
+  return NAMES.get(metric) or metric.replace("pass_at_", "pass@").replace("_new_code", ", fix needs new code")
 
 
 class Measures:
@@ -39,7 +40,8 @@ class Measures:
   def per_task(self, directory: epath.Path, metric: str) -> Mapping[str, float]:
     """Task id -> value, of the tasks that have one.
 
-    pass_at_<k> has those with k judged samples, the others those with a rationale. Raises MeasureError, FileError.
+    pass_at_<k> has those with k judged samples, pass_at_<k>_new_code those of them whose fix is no mere removing or
+    moving of lines, the others those with a rationale. Raises MeasureError, FileError.
     """
     key = (str(directory), metric)
     if key not in self._known:
@@ -48,8 +50,9 @@ class Measures:
 
 
 def _per_task(directory: epath.Path, metric: str) -> dict[str, float]:
-  if match := re.fullmatch(r"pass_at_(\d+)", metric):
-    return _pass_at(directory, int(match[1]))
+  if match := re.fullmatch(r"pass_at_(\d+)(_new_code)?", metric):
+    values = _pass_at(directory, int(match[1]))
+    return _of_group(values, directory, "mended by", "new code") if match[2] else values
   if metric not in NAMES:
     raise MeasureError(f"metric {metric!r}: expected pass_at_<k>, {' or '.join(NAMES)}")
   samples: dict[str, list[schema.Sample]] = {}
@@ -61,6 +64,12 @@ def _per_task(directory: epath.Path, metric: str) -> dict[str, float]:
     if value is not None:
       found[task.task_id] = value
   return found
+
+
+def _of_group(values: Mapping[str, float], directory: epath.Path, grouping: str, group: str) -> dict[str, float]:
+  tasks = files.read_jsonl(directory / "tasks.jsonl", schema.RepairTask)
+  chosen = {task.task_id for task in tasks if groups.GROUPS[grouping](task) == group}
+  return {task_id: value for task_id, value in values.items() if task_id in chosen}
 
 
 def _of_task(task: schema.RepairTask, samples: Sequence[schema.Sample], metric: str) -> float | None:

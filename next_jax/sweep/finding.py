@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from next_jax import errors
 
 # The metrics that a report can take task by task: see report.measures.
-METRICS = re.compile(r"pass_at_\d+|contradicted_rationales|names_bug")
+METRICS = re.compile(r"pass_at_\d+(_new_code)?|contradicted_rationales|names_bug")
 
 
 class FindingError(errors.UserError):
@@ -24,8 +24,8 @@ class Finding:
     contrasts: (name, first, second) or (name, first, second, metric), first and second as ARM/MODEL/EVALUATION, such as
       ("dev", "next/base/dev", "next/last/dev"). How much more of the metric has the second, of the tasks that both
       were asked? A model is the name of its directory, or "last" for the last iteration, or "control_unfiltered_last"
-      for the last of those. Metrics are pass_at_1 (where none is given), pass_at_8, ..., contradicted_rationales and
-      names_bug, the localisation.
+      for the last of those. Metrics are pass_at_1 (where none is given), pass_at_8, ..., pass_at_1_new_code (of tasks
+      that removing and moving lines does not mend), contradicted_rationales and names_bug, the localisation.
   """
 
   title: str

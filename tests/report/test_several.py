@@ -1,6 +1,7 @@
 """The report over several runs: its numbers against a computation by hand, what it compares, and what it leaves out."""
 
 import argparse
+import dataclasses
 import json
 import re
 import statistics
@@ -165,6 +166,13 @@ def test_several_work_directories_need_a_place_for_their_page(tmp_path):
   command.add_arguments(parser)
   with pytest.raises(workdir.WorkdirError, match="expected --out=DIR"):
     command.main(parser.parse_args([str(tmp_path), str(tmp_path)]))
+
+
+def test_pass_at_1_of_tasks_whose_fix_needs_new_code(tmp_path, tasks):
+  removing = dataclasses.replace(tasks[1], reference_code=tasks[1].buggy_code.replace("  words = text.split()\n", ""))
+  work_directories.write_run(tmp_path, [tasks[0], removing], {"base": 0.5}, seed=0)
+  found = measures.Measures().per_task(epath.Path(tmp_path) / "base/evaluate/dev", "pass_at_1_new_code")
+  assert set(found) == {tasks[0].task_id}
 
 
 def test_a_metric_that_there_is_not_is_refused(sweep):
