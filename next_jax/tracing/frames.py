@@ -61,6 +61,15 @@ class Call(states.State):
     self.resumed = False
 
 
+def _is_represented(call: Call, flags: int, line: int, following: int, end: int) -> bool:
+  """Whether other steps stand for a header that changed nothing; `following` is the line that runs next."""
+  if not flags & _HEADER:
+    return False
+  if line < following <= end:
+    return not flags & _BINDS
+  return bool(flags & _RETURNS_HERE) and line < call.previous <= end
+
+
 # For the frames that are not followed: nothing of them is kept.
 UNSEEN, _COMPREHENSION = Call(None, {}, 0), Call(None, {}, 0)
 
@@ -141,7 +150,7 @@ class Follower:
           value = variables[name]
           if type(value) is int and -_SMALL < value < _SMALL:
             seen[name] = value
-            found.append((name, repr(value)))
+            found.append((name, f"{value}"))
           else:
             found.append((name, enter(call, name, value)))
       note((plan.line, "call", (*found,), None))
@@ -170,7 +179,7 @@ class Follower:
         check(left)
       if current:
         effect = call.effects.get(current)
-        if effect is None or call.wild or call.ran != ran[0]:
+        if effect is None or call.ran != ran[0]:
           found = changes(call, here, current, None)
         else:
           found = changes(call, here, current, effect) if effect[0] else ()
@@ -179,7 +188,7 @@ class Follower:
             note((current, "exception", found, raised[0]))
           elif found:
             note((current, "line", found, None))
-          elif not call.resumed and not is_represented(call, current, line):
+          elif not call.resumed and not _is_represented(call, flags[current], current, line, end[current]):
             note(current)
           call.raised, call.resumed = None, False
         elif found:
@@ -187,19 +196,10 @@ class Follower:
           call.resumed = False
         elif call.resumed:
           call.resumed = False
-        elif not flags[current] & _HEADER or not is_represented(call, current, line):
+        elif not flags[current] & _HEADER or not _is_represented(call, flags[current], current, line, end[current]):
           note(current)
         call.previous = current
       call.current, call.start = line, at
-
-    def is_represented(call: Call, line: int, following: int) -> bool:
-      """Whether other steps stand for a header that changed nothing; `following` is the line that runs next."""
-      bits = flags[line]
-      if not bits & _HEADER:
-        return False
-      if line < following <= end[line]:
-        return not bits & _BINDS
-      return bool(bits & _RETURNS_HERE) and line < call.previous <= end[line]
 
     def fail(
         call: Call, here: types.FrameType, error: BaseException, traceback: types.TracebackType | None
@@ -221,7 +221,7 @@ class Follower:
       line = call.current
       if line:
         effect = call.effects.get(line)
-        if effect is None or call.wild or call.ran != ran[0]:
+        if effect is None or call.ran != ran[0]:
           found = changes(call, here, line, None)
         else:
           found = changes(call, here, line, effect) if effect[0] else ()

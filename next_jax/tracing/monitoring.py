@@ -25,7 +25,9 @@ _TOOLS = (4, 3, 2, 1, 0, 5)  # those that Python gives no meaning first
 if hasattr(sys, "monitoring"):
   _E = sys.monitoring.events
   _EVERYWHERE = _E.PY_THROW | _E.PY_UNWIND | _E.RAISE  # these know no single code objects
-  _IN_THE_PROGRAM = _E.PY_START | _E.LINE | _E.JUMP | _E.PY_RETURN | _E.PY_YIELD | _E.PY_RESUME
+  _IN_THE_PROGRAM = _E.PY_START | _E.LINE | _E.PY_RETURN | _E.PY_YIELD | _E.PY_RESUME
+
+Codes = list[tuple[types.CodeType, dict[int, int]]]  # each with its `jumps.on_one_line`
 
 
 def free_tool() -> int | None:
@@ -45,7 +47,7 @@ class Monitoring:
   """
 
   def __init__(
-      self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: tuple[types.CodeType, ...]
+      self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: Codes
   ):
     """
     ours: code of the frame that runs the program.
@@ -73,8 +75,9 @@ class Monitoring:
     for event, callback in self._callbacks.items():
       sys.monitoring.register_callback(self._tool, event, callback)
     sys.monitoring.set_events(self._tool, _EVERYWHERE)
-    for code in self._codes:
-      sys.monitoring.set_local_events(self._tool, code, _IN_THE_PROGRAM)
+    for code, on_one_line in self._codes:
+      events = _IN_THE_PROGRAM | _E.JUMP if on_one_line else _IN_THE_PROGRAM
+      sys.monitoring.set_local_events(self._tool, code, events)
 
   def stop(self) -> None:
     """May be called again."""
@@ -83,7 +86,7 @@ class Monitoring:
       self.is_lost |= bool(self._callbacks)
     else:
       monitoring.set_events(tool, 0)
-      for code in self._codes:
+      for code, _ in self._codes:
         monitoring.set_local_events(tool, code, 0)
       for event, callback in self._callbacks.items():
         monitoring.register_callback(tool, event, None)
@@ -98,11 +101,10 @@ class Monitoring:
     begin, go_on, visit, fail, leave = follower.begin, follower.go_on, follower.visit, follower.fail, follower.leave
     get_frame, get_thread, thread = sys._getframe, _thread.get_ident, self._thread
     get_traceback = BaseException.__dict__["__traceback__"].__get__
-    codes = frozenset(map(id, self._codes))
+    jumps_of = {id(code): on_one_line for code, on_one_line in self._codes}
     disable, spent, throw, levels = sys.monitoring.DISABLE, budgets.Spent, self._throw, self._levels
     stack: list[tuple[types.FrameType | None, frames.Call | None]] = []
     paused: dict[types.FrameType, frames.Call] = {}
-    lines: dict[int, dict[int, int | None]] = {}  # id of code -> offset -> line
     top: types.FrameType | None = None  # the frame of the program that runs
     call: frames.Call | None = None
     jumped = -1  # where a line begins that was visited already
@@ -125,7 +127,7 @@ class Monitoring:
 
     def on_resume(code: types.CodeType, offset: int, error: BaseException | None = None) -> None:
       nonlocal top, call
-      if id(code) not in codes:
+      if id(code) not in jumps_of:
         return
       if get_thread() != thread:
         self._tell_threads_apart()
@@ -158,12 +160,8 @@ class Monitoring:
     def on_jump(code: types.CodeType, offset: int, target: int) -> Any:
       """A jump back within a line: a round of a loop on one line, for which there may be no line event."""
       nonlocal jumped
-      if target > offset:
-        return disable
-      if id(code) not in lines:
-        lines[id(code)] = {at: line for start, end, line in code.co_lines() for at in range(start, end, 2)}
-      line = lines[id(code)][target]
-      if line is None or line != lines[id(code)][offset]:
+      line = jumps_of[id(code)].get(offset)
+      if line is None:
         return disable
       jumped = target
       try:

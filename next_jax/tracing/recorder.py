@@ -37,6 +37,7 @@ from typing import Any
 from next_jax import schema
 from next_jax.tracing import budgets
 from next_jax.tracing import frames
+from next_jax.tracing import jumps
 from next_jax.tracing import monitoring
 from next_jax.tracing import plans as plans_lib
 from next_jax.tracing import settrace
@@ -83,7 +84,8 @@ def prepare(
   if watcher is None:
     watcher = settrace.Settrace if monitoring.free_tool() is None else monitoring.Monitoring
   plans = plans_lib.plans(layout)
-  codes = layout.codes if setup is None else (*layout.codes, *statements.codes_in(setup))
+  watched = layout.codes if setup is None else (*layout.codes, *statements.codes_in(setup))
+  codes = [(code, jumps.on_one_line(code)) for code in watched]
   return lambda: _Recording(layout, plans, codes, budget, watcher).run(call, setup, expression)
 
 
@@ -117,7 +119,7 @@ class _Recording:
       self,
       layout: statements.Statements,
       plans: plans_lib.Plans,
-      codes: tuple[types.CodeType, ...],
+      codes: monitoring.Codes,
       budget: Budget,
       watcher: type[Watcher],
   ):
@@ -220,16 +222,16 @@ def _stack_depth() -> int:
 
 def _steps(entries: list[frames.Entry]) -> tuple[schema.Step, ...]:
   """Steps at a third of the price of their constructor, which sets the fields of a frozen class one by one."""
-  new, unchanged = object.__new__, {}
+  new, kind, unchanged = object.__new__, schema.Step, {}
   steps = []
   for entry in entries:
     if type(entry) is int:
-      if entry not in unchanged:
-        unchanged[entry] = schema.Step(line=entry, event="line")
-      steps.append(unchanged[entry])
-      continue
-    step = new(schema.Step)
-    fields = step.__dict__
-    fields["line"], fields["event"], fields["changes"], fields["value"] = entry
+      step = unchanged.get(entry)
+      if step is None:
+        step = unchanged[entry] = schema.Step(line=entry, event="line")
+    else:
+      step = new(kind)
+      fields = step.__dict__
+      fields["line"], fields["event"], fields["changes"], fields["value"] = entry
     steps.append(step)
   return tuple(steps)

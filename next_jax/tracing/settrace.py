@@ -17,6 +17,7 @@ from typing import Any
 
 from next_jax.tracing import budgets
 from next_jax.tracing import frames
+from next_jax.tracing import monitoring
 
 _RETURNS = frozenset(dis.opmap[name] for name in ("RETURN_VALUE", "RETURN_CONST") if name in dis.opmap)
 _YIELDS = frozenset({dis.opmap["YIELD_VALUE"], dis.opmap["RESUME"]})  # 3.13 stands on the instruction after
@@ -30,13 +31,14 @@ class Settrace:
     is_lost: whether the program ended the watching, which only C code can.
   """
   def __init__(
-      self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: tuple[types.CodeType, ...]
+      self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: monitoring.Codes
   ):
     """
     ours: code of the frame that runs the program.
     codes: what is watched: of the program, and what is not followed but must end.
     """
-    self._follower, self._meter, self._ours, self._codes = follower, meter, ours, frozenset(map(id, codes))
+    self._follower, self._meter, self._ours = follower, meter, ours
+    self._codes = frozenset([id(code) for code, _ in codes])
     self._theirs: list[Callable | None] = [None]  # the program's own trace function
     self._trace_function = self._make_trace()
     self.is_lost = False

@@ -39,7 +39,7 @@ class State:
   Attributes:
     seen: variable -> fingerprint.
     wild: variables of types that may run any code.
-    ran: what `Follower.ran` was when all variables were looked at.
+    ran: what `Follower.ran` was when all variables were looked at; -1 where all must always be, since some are wild.
   """
 
   __slots__ = ("seen", "wild", "ran")
@@ -51,6 +51,7 @@ class State:
       if not self.wild:
         self.wild = set()
       self.wild.add(name)
+      self.ran = -1
     elif self.wild:
       self.wild.discard(name)
 
@@ -87,7 +88,7 @@ def verbs(
 
   def show(value: Any) -> str:
     if type(value) is int and -SMALL < value < SMALL:
-      return repr(value)
+      return f"{value}"
     if type(value) in _SEQUENCES and _is_flat(map(type, value)):
       mark = _dumps(value, 2)
       return last_text if mark == last_mark else _write(value, width, mark)
@@ -108,7 +109,7 @@ def verbs(
           if old is value or type(old) is int and old == value:
             return ()
           seen[name] = value
-          return () if flags[line] & _DEFINES else ((name, repr(value)),)
+          return () if flags[line] & _DEFINES else ((name, f"{value}"),)
         pairs = ((name, value),)
         is_partial = not is_in_place or type(value) in values.FLAT  # `x += [1]` may change all
       else:
@@ -116,7 +117,6 @@ def verbs(
         is_partial = not is_in_place or _is_flat([type(value) for _, value in pairs])
     if not is_partial:
       pairs = variables.items()
-      state.ran = ran[0]
     found = []
     for name, value in pairs:
       old = seen.get(name, _MISSING)
@@ -128,7 +128,7 @@ def verbs(
           continue
         if kind is int and -SMALL < value < SMALL:
           seen[name] = value
-          found.append((name, repr(value)))
+          found.append((name, f"{value}"))
           if wild:
             wild.discard(name)
           continue
@@ -158,13 +158,15 @@ def verbs(
       else:
         seen[name] = mark
       found.append((name, _write(value, width, mark)))
-    if not is_partial and len(variables) < len(seen):
-      for name in [name for name in seen if name not in variables]:
-        del seen[name]
-        if wild:
-          wild.discard(name)
-        if flags[line] & _DELETES:
-          found.append((name, DELETED))
+    if not is_partial:
+      if len(variables) < len(seen):
+        for name in [name for name in seen if name not in variables]:
+          del seen[name]
+          if wild:
+            wild.discard(name)
+          if flags[line] & _DELETES:
+            found.append((name, DELETED))
+      state.ran = -1 if wild else ran[0]
     if not found or flags[line] & _DEFINES:
       return ()
     if len(found) > 1:  # in order of first assignment: that of f_locals depends on the version of Python
