@@ -82,13 +82,16 @@ def controls(run: workdir_lib.Run) -> str:
   if not base or not best or base is best:
     return ""
   items = []
+  iterations = {one.model: one for one in run.evaluations if one.name == best.name}
   for one in run.evaluations:
-    if (one.corpus, one.split) != (best.corpus, best.split) or 1 not in one.pass_at or one is best:
+    if one.input.startswith("proxy") or (one.corpus, one.split) != (best.corpus, best.split) or 1 not in one.pass_at or one is best:
       continue
     if one.is_control and one.input == best.input:
+      # Of a chain of controls, each has a counterpart: as many iterations, as many examples.
+      counterpart = iterations.get(f"iteration_{one.model.rpartition('_')[2]}", best)
       items.append(
           f"{_name(one)}: {markup.percent(one.pass_at[1])}, against {markup.percent(base.pass_at[1])} of the base and"
-          f" {markup.percent(best.pass_at[1])} of {_name(best)}."
+          f" {markup.percent(counterpart.pass_at[1])} of {_name(counterpart)}."
       )
     elif one.model == best.model:
       items.append(

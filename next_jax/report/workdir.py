@@ -153,7 +153,8 @@ def label(model: str) -> str:
   if iteration:
     return f"NExT {iteration[1]}"
   if is_control(model):
-    return "control: " + model.removeprefix("control").strip("_").replace("_", " ")
+    name, number = re.fullmatch(r"control_?(.*?)(?:_0*(\d+))?", model).groups()
+    return "control: " + name.replace("_", " ") + (f" {number}" if number else "")
   return model
 
 

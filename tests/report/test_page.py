@@ -192,12 +192,23 @@ def test_the_page_says_whether_rationales_name_the_right_line_and_what_chance_wo
   assert "a line named at random would be with <b>12.5&nbsp;%</b>" in text and "own fix changes" not in text
 
 
+def test_each_control_of_a_chain_is_set_against_the_same_iteration(finished_run, tmp_path):
+  workdir = tmp_path / "run"
+  shutil.copytree(finished_run, workdir)
+  (workdir / "control_unfiltered").rename(workdir / "control_unfiltered_02")
+  run = workdir_lib.read(workdir)
+  (second,) = (e for e in run.evaluations if (e.model, e.name) == ("iteration_02", "dev"))
+  text = page.write(workdir).read_text()
+  sentence = text[text.index("<p>control: unfiltered 2:") :].partition("</p>")[0]
+  assert sentence.endswith(f"{markup.percent(second.pass_at[1])} of NExT 2.")
+
+
 def test_what_a_proxy_fixes_by_words_alone_stands_apart(finished_run, tmp_path):
   workdir = tmp_path / "run"
   shutil.copytree(finished_run, workdir)
   assert "<h2>Proxy-based evaluation" not in page.write(workdir).read_text()
-  shutil.copytree(workdir / "base/evaluate/dev", workdir / "base/evaluate/dev_proxy")
-  path = workdir / "base/evaluate/dev_proxy/metrics.json"
+  shutil.copytree(workdir / "iteration_03/evaluate/dev", workdir / "iteration_03/evaluate/dev_proxy")
+  path = workdir / "iteration_03/evaluate/dev_proxy/metrics.json"
   rates = {"value": 0.3, "low": 0.2, "high": 0.4}, {"value": 0.8, "low": 0.7, "high": 0.9}
   mended = {
       name: {"tasks": tasks, "pass_at": {"1": rate}}
@@ -208,6 +219,7 @@ def test_what_a_proxy_fixes_by_words_alone_stands_apart(finished_run, tmp_path):
   })
   text = page.write(workdir).read_text()
   section = text[text.index("<h2>Proxy-based evaluation") : text.index("<h2>By kind")]
+  assert "proxy" not in text[text.index("<h2>Controls") : text.index("<h2>Proxy")].lower()
   assert "0.300 [0.200, 0.400]" in section and ">37</td>" in section and "0.800 [0.700, 0.900]" in section
   assert "<td>its rationale</td>" in section
 

@@ -25,6 +25,7 @@ def test_labels_are_for_people():
   assert workdir_lib.label("iteration_01") == "NExT 1"
   assert workdir_lib.label("iteration_12") == "NExT 12"
   assert workdir_lib.label("control_no_filter") == "control: no filter"
+  assert workdir_lib.label("control_unfiltered_02") == "control: unfiltered 2"
   assert workdir_lib.label("base") == "base"
 
 
