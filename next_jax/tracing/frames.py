@@ -79,8 +79,8 @@ class Follower:
 
   What the watcher of the program calls; all may raise budgets.Spent:
 
-    begin(frame) -> Call: a frame of the program begins. Writes the step of the call. Raises TooDeep when it is one frame
-      too many and must not run.
+    begin(frame) -> Call: a frame of the program begins. Writes the step of the call. Raises TooDeep when it is one
+      frame too many and must not run.
     go_on(call): a generator or coroutine goes on.
     visit(call, frame, physical line): the line begins to run.
     fail(call, frame, exception, its traceback): an exception was raised in the frame or came to it.

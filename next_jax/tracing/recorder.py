@@ -17,8 +17,8 @@ The rules, by which the example of METHOD (Ni et al., NExT, arXiv 2404.14662, se
 - The names that `def`, `class` and `import` bind are not written; a deleted name is, as `<deleted>`, for `del` only.
 - All physical lines of a statement count as its first line.
 
-Two watchers tell what happens, `monitoring` from Python 3.12 on and `settrace`; what it means is decided in `frames`, so
-both give the same trace.
+Two watchers tell what happens, `monitoring` from Python 3.12 on and `settrace`; what it means is decided in `frames`,
+so both give the same trace.
 
 Time, steps and size of values are bounded (`Budget`). The program may catch the exception that ends it; then it is
 thrown again on the next line, until the program gives up. What no exception can end (a single

@@ -3,11 +3,11 @@ import collections
 import dis
 import textwrap
 
+import pytest
+
 from next_jax.tracing import jumps
 from next_jax.tracing import recorder
 from next_jax.tracing import statements
-
-import pytest
 
 
 def _code(source):
