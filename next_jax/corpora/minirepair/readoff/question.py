@@ -9,9 +9,10 @@ from next_jax.corpora import canonical
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import draw
 
-# Of intermediate results. All occur in the pretraining corpus, though mostly in other roles; all are one token.
+# Of intermediate results. All occur in the pretraining corpus, though mostly in other roles; all are one token. No "a":
+# instructions have that word.
 NAMES = (
-    "a", "b", "c", "d", "v", "w", "x", "y", "acc", "best", "count", "found", "hits", "high", "kept", "last", "low",
+    "b", "c", "d", "v", "w", "x", "y", "acc", "best", "count", "found", "hits", "high", "kept", "last", "low",
     "old", "out", "peak", "prev", "rest", "result", "score", "size", "spare", "top", "total",
 )  # fmt: skip
 
