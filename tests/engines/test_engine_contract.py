@@ -350,6 +350,19 @@ def test_training_gives_the_same_parameters(make, task, short, optimizer, accumu
     assert found["t5x"][1][name] == found["native"][1][name]
 
 
+def test_scanned_layers_train_and_are_sampled_alike(make, network, task, short, tmp_path):
+  scanned = dataclasses.replace(network, scan_layers=True, rematerialize=True)
+  tuning = dataclasses.replace(short, num_epochs=4)
+  found, drawn = {}, {}
+  for name in ("native", "t5x"):
+    one = make(name, network=scanned, keep_optimizer_state=True)
+    found[name], _ = one.finetune(task=task, checkpoint=None, directory=tmp_path / name, tuning=tuning, seed=0)
+    drawn[name] = texts(samples(one, task, found["native"], num_samples=1, sampling=GREEDY))
+  assert any("['layers']" in path for path in stored(found["t5x"]))
+  assert_same_checkpoint(found["t5x"], found["native"], 1e-5)
+  assert drawn["t5x"] == drawn["native"]
+
+
 @pytest.mark.parametrize("order", [("native", "t5x"), ("t5x", "native")])
 def test_a_training_begun_by_one_engine_is_ended_by_the_other(make, task, short, order, tmp_path, monkeypatch):
   first, second = (make(name, keep_optimizer_state=True) for name in order)
