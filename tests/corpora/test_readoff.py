@@ -21,7 +21,9 @@ from next_jax.corpora import minirepair
 from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import readoff
 from next_jax.corpora.minirepair.readoff import reading
+from next_jax.models import vocabularies
 from next_jax.prompts import prompt
+from next_jax.prompts import seqio_tasks
 
 
 @pytest.fixture(scope="module")
@@ -305,6 +307,20 @@ def test_build_writes_what_it_counts_and_the_chance_level(tmp_path):
   statistics = files.read_json(tmp_path / "a" / "statistics.json")["splits"]["dev"]
   assert statistics["tasks"] == sum(statistics["families"].values()) == 8
   assert 0.2 <= statistics["chance"] <= 0.25
+
+
+def test_the_tasks_are_registered_and_show_the_trace_or_not(items):
+  import tasks.readoff  # noqa: F401  (registers)
+
+  task = items["dev"][0].case.task
+  with_trace, without = (seqio_tasks.registration(f"readoff_{name}").prompt.render(task) for name in ("trace", "notrace"))
+  assert "  # (0) " in with_trace and "# (" not in without
+  assert seqio_tasks.registration("readoff_v100_trace").prompt == seqio_tasks.registration("readoff_trace").prompt
+
+
+def test_prompts_with_traces_are_within_the_length_that_the_findings_sample_with(items):
+  vocabulary = vocabularies.minirepair_vocabulary()
+  assert max(len(vocabulary.encode(prompt.Prompt().render(item.case.task))) for item in everything(items)) < 400
 
 
 def test_settings_that_cannot_work_are_refused():
