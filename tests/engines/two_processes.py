@@ -14,6 +14,8 @@ sys.path.insert(0, os.path.dirname(__file__))
 
 import conftest  # noqa: E402  (after the number of devices is set)
 import jax  # noqa: E402
+from jax._src import distributed  # noqa: E402  (the client of the service has no public name)
+from jax.experimental import multihost_utils  # noqa: E402
 
 from next_jax.engines import engine  # noqa: E402
 
@@ -32,6 +34,9 @@ def make(name):
 def main(name: str, directory: str, address: str, count: int, index: int) -> None:
   if count > 1:
     jax.distributed.initialize(address, count, index)
+    # Gloo gives up where processes come to their first collective more than 30 s apart, as on a busy machine they may.
+    distributed.global_state.client.wait_at_barrier("started", 300_000)
+    multihost_utils.sync_global_devices("started")
   task = conftest.register("engine_pairs", conftest.PAIRS)
   greedy = engine.Sampling(temperature=0, max_prompt_length=40, max_completion_length=8)
   tuning = dataclasses.replace(
