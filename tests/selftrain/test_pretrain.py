@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from etils import epath
 import optax
 import pytest
 
@@ -14,6 +15,7 @@ from next_jax.prompts import completion
 from next_jax.prompts import example
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import pretrain
+from next_jax.selftrain import stage
 import tasks.minirepair  # noqa: F401  (registers the SeqIO tasks)
 
 
@@ -65,6 +67,16 @@ def test_the_base_is_measured_and_named(workdir, capsys):
   assert files.read_json(workdir / "base/evaluate/dev/metrics.json")["num_tasks"] == 4
   make(workdir).run()
   assert str(workdir / "base/finetune/checkpoint_60") in capsys.readouterr().out
+
+
+def test_the_training_can_start_from_a_checkpoint(workdir, tmp_path):
+  first = workdir / "base/finetune/checkpoint_60"
+  make(tmp_path / "run", checkpoint=first, evaluations=()).run()
+  scratch, started = (stage.read_manifest(path / "base/finetune") for path in (workdir, tmp_path / "run"))
+  assert set(started.inputs) - set(scratch.inputs) == {"checkpoint"}
+  second = tmp_path / "run/base/finetune/checkpoint_60"
+  skills = [files.read_json(epath.Path(path) / "skill.json") for path in (first, second)]
+  assert skills[1] > skills[0]  # it went on from there
 
 
 def test_parts_and_processes_do_not_change_the_examples(workdir, tmp_path, monkeypatch):
