@@ -1,5 +1,6 @@
 """The commands: what works, and what a user is told when it does not."""
 
+import dataclasses
 import errno
 import json
 import pathlib
@@ -238,9 +239,13 @@ def test_every_config_file_constructs_and_says_how_to_run_it(tmp_path):
       assert "python -m t5x." in text or name.stem == "decoder", name
       continue
     assert f"next-jax run --gin_file={name}" in text.replace("\\\n#", ""), name
-    starts_from_base = any(word in text for word in ("base_models", "quickstart.gin"))
-    bindings = [f"BASE_CHECKPOINT='{tmp_path}/checkpoint_0'"] if starts_from_base else []
-    parsing.parse([str(name)], bindings, main.run)
+    is_sweep = "@sweep.Sweep()" in text  # its arms start from the base
+    words = ("BASE_CHECKPOINT =", 'include "gin_configs/quickstart.gin"', 'include "gin_configs/findings/arms/')
+    starts_from_base = not is_sweep and any(word in text for word in words)
+    base = [f"BASE_CHECKPOINT='{tmp_path}/checkpoint_0'"]
+    parsing.parse([str(name)], base if starts_from_base else [], main.run)
     program = parsing.construct(main.run)
+    if is_sweep:
+      program = dataclasses.replace(program, bindings=(*program.bindings, *base))
     program.prepare()
     assert program.workdir.startswith("runs/"), name
