@@ -313,7 +313,8 @@ def test_the_tasks_are_registered_and_show_the_trace_or_not(items):
   import tasks.readoff  # noqa: F401  (registers)
 
   task = items["dev"][0].case.task
-  with_trace, without = (seqio_tasks.registration(f"readoff_{name}").prompt.render(task) for name in ("trace", "notrace"))
+  prompts = [seqio_tasks.registration(f"readoff_{name}").prompt for name in ("trace", "notrace")]
+  with_trace, without = (form.render(task) for form in prompts)
   assert "  # (0) " in with_trace and "# (" not in without
   assert seqio_tasks.registration("readoff_v100_trace").prompt == seqio_tasks.registration("readoff_trace").prompt
 

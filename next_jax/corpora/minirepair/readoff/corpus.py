@@ -54,8 +54,8 @@ class ReadOff:
   it is another one: right and wrong candidate are drawn with equal chances (`Question.pose`), so one in four or five
   guesses is right, and no experience with a family makes them better.
 
-  The base model of MiniRepair does not copy such programs well enough to fix any (see gin_configs/runs/base_readoff.gin),
-  so there are demonstrations to tune it on, which say nothing about how to tell the right candidate: their fixes take
+  The base model of MiniRepair does not copy such programs well enough to fix any (gin_configs/runs/base_readoff.gin), so
+  there are demonstrations to tune it on, which say nothing about how to tell the right candidate: their fixes take
   any but the wrong one, with equal chances. Everything is a pure function of these settings.
 
   Attributes:

@@ -54,7 +54,7 @@ def unpacked(d: Draw) -> Question:
 
 
 def buckets(d: Draw) -> Question:
-  """Numbers are put into lists, which a list of lists has under other names: which list a number goes to is computed."""
+  """Numbers are put into lists, which a list of lists has under other names; which list one goes to is computed."""
   f, (xs, x, k) = d.function("select"), d.names("numbers", "element", "limit")
   *names, rows = question.temporaries(d, 6, xs, x, k)
   factor, order = d.between(2, 9), d.rng.sample(names, 5)
