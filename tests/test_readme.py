@@ -1,5 +1,6 @@
 """What the README tells people to type works as it stands there."""
 
+import argparse
 import importlib.util
 import itertools
 import pathlib
@@ -16,6 +17,7 @@ from next_jax import main
 from next_jax import schema
 from next_jax.configuration import parsing
 from next_jax.corpora import minirepair
+from next_jax.sweep import command as sweep_command
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _README = (_ROOT / "README.md").read_text()
@@ -23,12 +25,13 @@ _BASH = "\n".join(re.findall(r"```bash\n(.*?)```", _README, re.DOTALL)).replace(
 _COMMANDS = [shlex.split(line, comments=True) for line in _BASH.splitlines() if line.strip()]
 _LIGHT = [command for command in _COMMANDS if command[0] == "next-jax" and command[1] in ("trace", "verify", "doctor")]
 _RUNS = [command for command in _COMMANDS if command[0] == "next-jax" and command[1] in ("run", "build")]
+_SWEEPS = [command for command in _COMMANDS if command[:2] == ["next-jax", "sweep"]]
 _AFTER_THE_QUICKSTART = [command for command in _COMMANDS if "runs/quickstart" in " ".join(command)]
 
 
 def test_every_command_is_of_a_kind_that_is_tested():
   scripts = [command for command in _COMMANDS if command[0].startswith("./launch/")]
-  assert len(scripts) + len(_LIGHT) + len(_RUNS) + len(_AFTER_THE_QUICKSTART) == len(_COMMANDS)
+  assert len(scripts) + len(_LIGHT) + len(_RUNS) + len(_SWEEPS) + len(_AFTER_THE_QUICKSTART) == len(_COMMANDS)
   for script in scripts:
     assert (_ROOT / script[0]).stat().st_mode & 0o111, f"{script[0]} is not executable"
 
@@ -82,7 +85,20 @@ def test_run_commands_are_understood():
       continue
     parsing.parse(given["--gin_file="], given["--gin."], main.run)
     program = parsing.construct(main.run)
-    assert type(program).__name__ in ("SelfTraining", "Pretraining", "VocabularyTraining", "Building"), command
+    assert type(program).__name__ in ("SelfTraining", "Pretraining", "VocabularyTraining", "Building", "Sweep"), command
+
+
+@pytest.mark.parametrize("command", _SWEEPS, ids=" ".join)
+def test_a_sweep_is_understood_with_all_of_its_arms(command, tmp_path):
+  parser = argparse.ArgumentParser()
+  parser.add_argument("--gin_file", action="append")
+  sweep_command.add_arguments(parser)
+  arguments = parser.parse_args(command[2:])
+  path = tmp_path / "sweep.gin"
+  path.write_text(sweep_command.config(arguments, []))
+  parsing.parse([str(path)], [], main.run)
+  sweep = parsing.construct(main.run)
+  assert len(sweep.runs()) == len(arguments.files) * len(arguments.seeds.split(","))
 
 
 def test_pictures_and_links_of_the_repository_are_there():
