@@ -9,6 +9,7 @@ from next_jax.report import measures as measures_lib
 from next_jax.report import several as several_lib
 from next_jax.report import sheet
 from next_jax.report import workdir as workdir_lib
+from next_jax.sweep import finding
 
 NUM_RESAMPLES = 10_000  # of contrasts
 _FEWER = 2000  # of the table of all results, which has hundreds
@@ -25,8 +26,8 @@ class Answer:
   """One contrast of a finding.
 
   Attributes:
-    first, second: ARM/MODEL/EVALUATION.
-    contrast: None until both sides have a finished seed in common.
+    first, second: ARM/MODEL/EVALUATION, or the gain of one over another.
+    contrast: None until all that it compares have a finished seed in common.
     seeds: those that both have.
     num_samples: of each task.
   """
@@ -62,15 +63,25 @@ def answer(
     metric: str = "pass_at_1",
 ) -> Answer:
   """Compares seed by seed; raises what reading the samples raises."""
-  sides = [_evaluations(runs, measured) for measured in (first, second)]
-  seeds = tuple(sorted(set(sides[0]) & set(sides[1])))
-  values = [[measures.per_task(side[seed].directory, metric) for seed in seeds] for side in sides]
+  sides = [[_evaluations(runs, term) for term in finding.terms(measured)] for measured in (first, second)]
+  seeds = tuple(sorted(set.intersection(*(set(found) for side in sides for found in side))))
+  values = [
+      [_side([measures.per_task(found[seed].directory, metric) for found in side]) for seed in seeds] for side in sides
+  ]
   is_known = seeds and all(before.keys() & after.keys() for before, after in zip(*values, strict=True))
   return Answer(
       name=name, first=first, second=second, metric=metric, seeds=seeds if is_known else (),
       contrast=over_seeds.contrast(*values, num_resamples=NUM_RESAMPLES) if is_known else None,
-      num_samples=max((sides[1][seed].num_samples for seed in seeds), default=0),
+      num_samples=max((sides[1][0][seed].num_samples for seed in seeds), default=0),
   )
+
+
+def _side(values: list[Mapping[str, float]]) -> Mapping[str, float]:
+  """Task id -> value, or gain: what the first has more than the second, of the tasks that both have."""
+  if len(values) == 1:
+    return values[0]
+  later, earlier = values
+  return {task_id: value - earlier[task_id] for task_id, value in later.items() if task_id in earlier}
 
 
 def findings(runs: several_lib.Several, measures: measures_lib.Measures) -> dict[str, list[Answer]]:

@@ -23,7 +23,7 @@ class Finding:
     hypothesis: what is expected of which contrasts.
     contrasts: (name, first, second) or (name, first, second, metric), first and second as ARM/MODEL/EVALUATION, such as
       ("dev", "next/base/dev", "next/last/dev"). How much more of the metric has the second, of the tasks that both
-      were asked? A model is the name of its directory, or "last" for the last iteration, or "control_unfiltered_last"
+      were asked? Either may be a gain instead, "ARM/MODEL/EVALUATION - ARM/MODEL/EVALUATION". A model is the name of its directory, or "last" for the last iteration, or "control_unfiltered_last"
       for the last of those. Metrics are pass_at_1 (where none is given), pass_at_8, ..., pass_at_1_new_code (of tasks
       that removing and moving lines does not mend), contradicted_rationales and names_bug, the localisation.
   """
@@ -42,8 +42,10 @@ class Finding:
             f"{where}: found metric {contrast[3]!r}, expected pass_at_<k>, contradicted_rationales or names_bug"
         )
       for measured in contrast[1:3]:
-        if len(measured.split("/")) != 3:
-          raise FindingError(f"{where}: found {measured!r}, expected ARM/MODEL/EVALUATION, such as next/last/dev")
+        if len(terms(measured)) > 2 or any(len(term.split("/")) != 3 for term in terms(measured)):
+          raise FindingError(
+              f"{where}: found {measured!r}, expected ARM/MODEL/EVALUATION, such as next/last/dev, or one minus another"
+          )
 
   def check(self, evaluations: Mapping[str, Collection[str]]) -> None:
     """Raises FindingError for what will not be there when all has run.
@@ -52,7 +54,7 @@ class Finding:
       evaluations: arm -> names of its evaluations.
     """
     for contrast in self.contrasts:
-      for measured in contrast[1:3]:
+      for measured in (*terms(contrast[1]), *terms(contrast[2])):
         arm, _, evaluation = measured.split("/")
         where = f"finding {self.title!r}, contrast {contrast[0]!r}"
         if arm not in evaluations:
@@ -60,3 +62,8 @@ class Finding:
         if evaluation not in evaluations[arm]:
           known = ", ".join(evaluations[arm])
           raise FindingError(f"{where}: arm {arm!r} has no evaluation {evaluation!r}; it has {known}")
+
+
+def terms(measured: str) -> list[str]:
+  """The ARM/MODEL/EVALUATION of one side of a contrast: one, or of a gain the later and the earlier."""
+  return measured.split(" - ")

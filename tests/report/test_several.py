@@ -25,6 +25,7 @@ CONTRASTS = [
     ["filter", "next/control_unfiltered_last/dev", "next/last/dev", "pass_at_8"],
     ["lines named", "next/base/dev", "next/last/dev", "names_bug"],
     ["not there", "next/base/dev", "next/last/elsewhere"],
+    ["gains", "worse/last/dev - worse/base/dev", "next/last/dev - next/base/dev"],
 ]
 
 
@@ -72,6 +73,21 @@ def test_a_contrast_has_the_numbers_of_the_verdicts(sweep, written):
   assert estimate["low"] < min(differences) and max(differences) < estimate["high"] and estimate["low"] > 0
   assert (found["seeds"], estimate["num_tasks"], found["num_samples"]) == ([0, 1, 2], 20, 8)
   assert contrast["p_value"] < 0.01
+
+
+def test_gains_are_compared_of_the_seeds_that_all_four_have(sweep, written):
+  found = written[1]["findings"]["1. It rises"]["contrasts"][4]
+  gains = {
+      arm: [
+          rate(sweep / f"{arm}/seed_{seed}/iteration_02/evaluate/dev") - rate(sweep / f"{arm}/seed_{seed}/base/evaluate/dev")
+          for seed in found["seeds"]
+      ]
+      for arm in ("worse", "next")
+  }
+  assert found["seeds"] == [0, 1]
+  assert found["contrast"]["first"]["per_seed"] == pytest.approx(gains["worse"])
+  differences = [after - before for before, after in zip(gains["worse"], gains["next"], strict=True)]
+  assert found["contrast"]["difference"]["per_seed"] == pytest.approx(differences)
 
 
 def test_pass_at_8_and_the_last_of_a_chain_of_controls_are_found(sweep, written):

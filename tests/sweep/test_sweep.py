@@ -112,6 +112,8 @@ def test_a_sweep_that_cannot_work_is_refused(tmp_path, fields, expected):
     [
         (("dev", "few/base/dev"), "expected (name, first, second) or (name, first, second, metric)"),
         (("dev", "few/dev", "few/last/dev"), "found 'few/dev', expected ARM/MODEL/EVALUATION"),
+        (("dev", "few/base/dev", "few/last/dev - few/base"), "found 'few/last/dev - few/base', expected ARM/MODEL/"),
+        (("dev", "few/base/dev", "few/last/dev - many/base/dev"), "no arm 'many'; the arms are few, fewer"),
         (("dev", "few/base/dev", "few/last/dev", "bleu"), "found metric 'bleu', expected pass_at_<k>"),
         (("dev", "many/base/dev", "few/last/dev"), "no arm 'many'; the arms are few, fewer"),
         (("dev", "few/base/dev", "few/last/deev"), "arm 'few' has no evaluation 'deev'; it has dev"),
