@@ -336,9 +336,11 @@ def test_settings_that_cannot_work_are_refused():
 # ---- demonstrations
 
 
-def test_demonstrations_take_any_candidate_but_the_wrong_one_with_equal_chances(demonstrations):
+def test_half_of_the_demonstrations_are_right_and_the_others_take_a_candidate_that_is_neither_right_nor_wrong(
+    demonstrations,
+):
   right = sum(d.faithful for d in demonstrations) / len(demonstrations)
-  assert abs(right - 0.245) < 4 * math.sqrt(0.245 * 0.755 / len(demonstrations))
+  assert abs(right - 0.5) < 4 * math.sqrt(0.25 / len(demonstrations))
   for d in demonstrations:
     assert d.faithful == (d.fix == d.task.reference_code)
     assert d.fix != d.task.buggy_code

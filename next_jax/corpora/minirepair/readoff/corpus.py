@@ -55,11 +55,12 @@ class ReadOff:
   guesses is right, and no experience with a family makes them better.
 
   The base model of MiniRepair does not copy such programs well enough to fix any (gin_configs/runs/base_readoff.gin), so
-  there are demonstrations to tune it on, which say nothing about how to tell the right candidate: their fixes take
-  any but the wrong one, with equal chances. Everything is a pure function of these settings.
+  there are demonstrations to tune it on. As MiniRepair's, a share of them is right and the others are as confident; the
+  same ones are shown with a trace and without. Everything is a pure function of these settings.
 
   Attributes:
     num_train, num_dev, num_unseen: tasks that `build` writes.
+    faithful_share: of demonstrations whose fix is right; the others' has any candidate but the wrong and the right one.
     unseen_families: are in split "unseen" only, all others in "train" and "dev" only.
     max_attempts: draws for one task before the settings count as impossible.
     pairs: a canonical (bug, fix) pair belongs to one split, by its hash.
@@ -71,6 +72,7 @@ class ReadOff:
   num_train: int = 1000
   num_dev: int = 500
   num_unseen: int = 300
+  faithful_share: float = 0.5
   unseen_families: tuple[str, ...] = ("web", "unpacked", "by_number")
   max_attempts: int = 2000
   generator: generator_lib.Generator = generator_lib.Generator(max_trace_steps=60, max_pieces=600)
@@ -125,8 +127,8 @@ class ReadOff:
   ) -> Iterator[minirepair.Demonstration]:
     """Demonstrations number `start` to `start + num - 1`, as those of MiniRepair; of the families of "train".
 
-    The fix has any candidate but the wrong one, so that one in four or five is right; the rationale asserts it and
-    quotes what the trace has of it. No pair of a bug with its fix or with its reference is one of dev or unseen.
+    The rationale asserts the fix, right or not, and quotes what the trace has of it. No pair of a bug with its fix or
+    with its reference is one of dev or unseen.
     """
     stop = start + num
     ranges = [(begin, min(begin + _CHUNK, stop)) for begin in range(start, stop, _CHUNK)]
@@ -141,15 +143,16 @@ class ReadOff:
   def demonstration(self, number: int) -> minirepair.Demonstration:
     rng = random.Random(f"readoff/{self.seed}/demonstration/{number}")
     fixes = []
-    # All of them for training, or the right one, which always is, would be the fix more often than the others.
+    # All of them for training, or some candidates of a program would be fixes more often than others.
     while not fixes or not all(self._for_training(_pair_key(item, fix)) for fix in fixes):
       item = self._item(rng, "pretraining", number, self._for_training, collections.Counter())
       fixes = [item.question.code(candidate) for candidate in item.question.candidates if candidate != item.wrong]
-    task, fix = item.case.task, rng.choice(fixes)
+    task = item.case.task
+    faithful = rng.random() < self.faithful_share
+    fix = task.reference_code if faithful else rng.choice([fix for fix in fixes if fix != task.reference_code])
     rationale, without_trace = rationales.write(rng, task, fix)
     return minirepair.Demonstration(
-        task=task, rationale=rationale, rationale_without_trace=without_trace, fix=fix,
-        faithful=fix == task.reference_code,
+        task=task, rationale=rationale, rationale_without_trace=without_trace, fix=fix, faithful=faithful,
     )
 
   def _for_training(self, pair_key: str) -> bool:
