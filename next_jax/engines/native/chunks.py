@@ -9,6 +9,7 @@ import dataclasses
 import sys
 from typing import Any
 
+from etils import epath
 import jax
 from jax.experimental import multihost_utils
 import numpy as np
@@ -38,33 +39,53 @@ class Completions:
 Complete = Callable[[Sequence[np.ndarray], Sequence[str]], Completions]
 
 
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Completer:
+  """How an engine completes prompts.
+
+  Attributes:
+    rows: decoded together, tasks times samples; a chunk has so many.
+    max_tasks: of a chunk, at most.
+    start: `start(checkpoint, task, chunk_tasks=..., num_samples=..., sampling=..., seed=...)` gives the function that
+      completes (prompts, task ids) of a chunk of a SeqIO task with the parameters of a checkpoint.
+    together: completing a chunk takes all processes.
+  """
+
+  rows: int
+  max_tasks: int
+  start: Callable[..., Complete]
+  together: bool = False
+
+  def chunk_tasks(self, num_samples: int) -> int:
+    """Tasks of a chunk, at most, when each is completed `num_samples` times."""
+    return max(1, min(self.rows // num_samples, self.max_tasks))
+
+
 def sample(
     task: seqio.Task,
     split: str,
     *,
-    chunk_tasks: int,
+    completer: Completer,
+    checkpoint: epath.PathLike,
     num_samples: int,
     sampling: engine.Sampling,
     seed: int,
     skip: int,
     step: int,
-    start: Callable[[], Complete],
-    together: bool = False,
 ) -> Iterator[list[schema.Sample]]:
   """Samples of every `step`-th chunk but the first `skip`; see `engine.Engine.sample`.
 
   Args:
     task: with the string feature `task_id`.
     split: of the task.
-    chunk_tasks: tasks of a chunk, at most.
+    completer: is started once, before the first chunk that is completed. Where a chunk takes all processes, each
+      has all of them completed, and gives its own.
+    checkpoint: whose parameters complete.
     num_samples: of a task.
-    sampling: its lengths are used here.
-    seed: for the record; whoever completes uses it.
+    sampling: how.
+    seed: of the random keys.
     skip: chunks to leave out from the front.
     step: of the rest, every `step`-th is completed.
-    start: called once, before the first chunk that is completed; gives the function that completes
-      (prompts, task ids) of a chunk.
-    together: completing a chunk takes all processes: each has all of them completed, and gives its own.
   """
   prompts, task_ids = [], []
   for number, example in enumerate(examples_lib.read(task, split)):
@@ -74,6 +95,7 @@ def sample(
       )
     prompts.append(example["inputs"].astype(np.int32))
     task_ids.append(example["task_id"].decode("utf-8"))
+  chunk_tasks = completer.chunk_tasks(num_samples)
   order = sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), number))
   fitting = [number for number in order if len(prompts[number]) <= sampling.max_prompt_length]
   chunks = [fitting[first : first + chunk_tasks] for first in range(0, len(fitting), chunk_tasks)]
@@ -89,9 +111,13 @@ def sample(
   )  # fmt: skip
   vocabulary = task.output_features["targets"].vocabulary
   # A killed run may have left the processes at different chunks.
-  first = int(multihost_utils.process_allgather(np.int32(skip)).min()) if together else skip
-  completed = range(first, len(chunks), 1 if together else step)
-  complete = start() if completed else None
+  first = int(multihost_utils.process_allgather(np.int32(skip)).min()) if completer.together else skip
+  completed = range(first, len(chunks), 1 if completer.together else step)
+  complete = None
+  if completed:
+    complete = completer.start(
+        checkpoint, task, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed
+    )
   with bar:
     for place in sorted({*completed, *wanted}):
       if place < len(chunks):

@@ -1,6 +1,5 @@
 """Measuring the checkpoints of a training by SeqIO's evaluator."""
 
-from collections.abc import Callable
 import functools
 import os
 
@@ -34,25 +33,26 @@ class Validator:
       self,
       validation: engine.Validation,
       *,
-      chunk_tasks: int,
-      start: Callable[[epath.Path], chunks.Complete],
+      completer: chunks.Completer,
+      vocab_size: int,
+      seed: int,
       summaries: epath.PathLike | None,
-      together: bool = False,
   ):
-    """Makes a validator.
+    """Makes a validator; raises TaskError for a task that does not exist or does not fit the network.
 
     Args:
       validation: what is measured.
-      chunk_tasks: prompts that are completed together, at most.
-      start: gives the function that completes (prompts, ids) once each, with the parameters of a checkpoint.
+      completer: completes the prompts, each process its share where they can do so apart.
+      vocab_size: of the network.
+      seed: of the completions.
       summaries: directory for TensorBoard scalars; None: none are written.
-      together: completing takes all processes; else each completes a share of the prompts.
     """
     self._validation = validation
-    self._chunk_tasks = chunk_tasks
-    self._start = start
+    self._completer = completer
+    self._task = examples_lib.find_task(validation.task, vocab_size)
+    self._seed = seed
     self._summaries = summaries
-    self._shares = 1 if together else jax.process_count()
+    self._shares = 1 if completer.together else jax.process_count()
 
   def measure(self, checkpoint: epath.Path, step: int) -> dict[str, float] | None:
     """Metrics of a checkpoint; None in all processes but process 0.
@@ -61,7 +61,11 @@ class Validator:
       TaskError: the task cannot be measured, or has no such metric.
       UserError: whatever the metric functions raise.
     """
-    predict = functools.partial(self._predict, complete=self._start(checkpoint))
+    complete = self._completer.start(
+        checkpoint, self._task, chunk_tasks=self._completer.chunk_tasks(1), num_samples=1,
+        sampling=self._validation.sampling, seed=self._seed,
+    )  # fmt: skip
+    predict = functools.partial(self._predict, complete=complete)
     try:
       found, _ = self._evaluator.evaluate(compute_metrics=jax.process_index() == 0, step=step, predict_fn=predict)
     except ValueError as error:
@@ -109,10 +113,24 @@ class Validator:
     """
     prompts = {int(number): example["inputs"].astype(np.int32) for number, example in dataset.as_numpy_iterator()}
     asked = sorted((number for number in prompts if len(prompts[number])), key=lambda number: len(prompts[number]))
-    parts = [asked[first : first + self._chunk_tasks] for first in range(0, len(asked), self._chunk_tasks)]
+    chunk_tasks = self._completer.chunk_tasks(1)
+    parts = [asked[first : first + chunk_tasks] for first in range(0, len(asked), chunk_tasks)]
     tokens = np.zeros((len(prompts), self._validation.sampling.max_completion_length), np.int32)
     for part in parts[jax.process_index() % self._shares :: self._shares]:
       tokens[part] = complete([prompts[number] for number in part], [str(number) for number in part]).tokens
     if self._shares > 1:
       tokens = multihost_utils.process_allgather(tokens).sum(axis=0)
     return list(enumerate(tokens))
+
+
+def of_training(
+    tuning: engine.Tuning, directory: epath.PathLike, *, completer: chunks.Completer, vocab_size: int, seed: int,
+    write_summaries: bool,
+) -> Validator | None:  # fmt: skip
+  """Measures the checkpoints of a training as `tuning.validation` says; None where they are not measured."""
+  if tuning.validation is None:
+    return None
+  return Validator(
+      tuning.validation, completer=completer, vocab_size=vocab_size, seed=seed,
+      summaries=epath.Path(directory) / "validation" if write_summaries else None,
+  )  # fmt: skip

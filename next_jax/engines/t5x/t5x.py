@@ -111,7 +111,10 @@ class T5XEngine:
         directory=directory,
         loss_on_targets_only=self.loss_on_targets_only,
         keep_optimizer_state=self.keep_optimizer_state,
-        validator=self._validator(tuning.validation, directory, seed),
+        validator=validator.of_training(
+            tuning, directory, completer=self._completer, vocab_size=self.network.vocab_size, seed=seed,
+            write_summaries=self.write_summaries,
+        ),
     )
     return self._trainer(tuning).train(course, initial_params)
 
@@ -121,13 +124,9 @@ class T5XEngine:
   ) -> Iterator[list[schema.Sample]]:  # fmt: skip
     """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
-    chunk_tasks = self._chunk_tasks(num_samples)
-    start = functools.partial(
-        self._completing, checkpoint, found, num_samples=num_samples, sampling=sampling, seed=seed
-    )
     return chunks.sample(
-        found, split, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed, skip=skip,
-        step=step, start=start,
+        found, split, completer=self._completer, checkpoint=checkpoint, num_samples=num_samples, sampling=sampling,
+        seed=seed, skip=skip, step=step,
     )  # fmt: skip
 
   def score(self, *, task: str, split: str, checkpoint: epath.PathLike) -> Iterator[engine.Score]:
@@ -150,12 +149,14 @@ class T5XEngine:
             task_id=task_ids[number], log_probability=float(log_probability), token_count=target_length
         )
 
-  def _chunk_tasks(self, num_samples: int) -> int:
-    return max(1, min(self.sample_batch_size // num_samples, self.max_chunk_tasks))
+  @property
+  def _completer(self) -> chunks.Completer:
+    return chunks.Completer(rows=self.sample_batch_size, max_tasks=self.max_chunk_tasks, start=self._completing)
 
   def _completing(
-      self, checkpoint: epath.PathLike, task: seqio.Task, *, num_samples: int, sampling: engine.Sampling, seed: int
-  ) -> chunks.Complete:
+      self, checkpoint: epath.PathLike, task: seqio.Task, *, chunk_tasks: int, num_samples: int,
+      sampling: engine.Sampling, seed: int,
+  ) -> chunks.Complete:  # fmt: skip
     """The function that completes prompts with the parameters of a checkpoint."""
     eos_id = task.output_features["targets"].vocabulary.eos_id
     step = functools.partial(
@@ -171,25 +172,10 @@ class T5XEngine:
         _complete,
         self._partitioned((num_samples, sampling, eos_id), step),
         core.freeze(self._restore(checkpoint, self.network.one_by_one, self.own_layout)),
-        num_rows=self._whole_batch(self._chunk_tasks(num_samples)),
+        num_rows=self._whole_batch(chunk_tasks),
         steps=sampling.max_completion_length,
         seed=seed,
         eos_id=eos_id,
-    )
-
-  def _validator(
-      self, validation: engine.Validation | None, directory: epath.PathLike, seed: int
-  ) -> validator.Validator | None:
-    if validation is None:
-      return None
-    return validator.Validator(
-        validation,
-        chunk_tasks=self._chunk_tasks(1),
-        start=functools.partial(
-            self._completing, task=examples_lib.find_task(validation.task, self.network.vocab_size), num_samples=1,
-            sampling=validation.sampling, seed=seed,
-        ),
-        summaries=epath.Path(directory) / "validation" if self.write_summaries else None,
     )
 
   @functools.cached_property
