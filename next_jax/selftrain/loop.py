@@ -19,8 +19,9 @@ from next_jax.selftrain import controls as controls_lib
 from next_jax.selftrain import evaluate as evaluate_lib
 from next_jax.selftrain import filters as filters_lib
 from next_jax.selftrain import progress
+from next_jax.selftrain import settings as settings_lib
 from next_jax.selftrain import stage as stage_lib
-from next_jax.selftrain import walk
+from next_jax.selftrain import walk as walk_lib
 
 START_FROM = ("base", "last")
 
@@ -98,7 +99,26 @@ class SelfTraining:
     # The workers start here, before anything touches an accelerator, and are no forks of this process.
     with self.executor as executor:
       progress.say(f"[executor] {executor.confinement()}")
-      walk.Walk(self, executor).run()
+      base = evaluate_lib.Model(
+          name="base", checkpoint=self.base_checkpoint, fingerprint=settings_lib.digest(self.base_checkpoint),
+          shots=self.base_shots,
+      )
+      workdir = epath.Path(self.workdir)
+      walk = walk_lib.Walk(
+          workdir=workdir, base=base, executor=executor, digests=build.build(workdir, self.corpora, executor),
+          task=self.task, train_split=self.train_split, engine=self.engine, num_samples=self.num_samples,
+          sampling=self.sampling, tuning=self.tuning, start_from=self.start_from, evaluations=self.evaluations,
+          seed=self.seed,
+      )
+      walk.find_hard_tasks(self.num_train_tasks, self.hard_threshold)
+      walk.evaluate(base, ("always", "base", "base_and_last"))
+      models = walk.chain("iteration", walk.sources, self.filters, [None] * self.iterations)
+      walk.kept = [walk.num_kept(model) for model in models[1:]]
+      for model in dict.fromkeys([models[-1], walk.choose(models)]):
+        if model is not base:
+          walk.evaluate(model, ("base_and_last", "last"))
+      for control in self.controls:
+        control.run(walk)
 
   def run_facts(self) -> dict[str, Any]:
     digests = {}

@@ -1,15 +1,17 @@
 """One walk over the stages of self-training: what they share, and what each makes of what was there before."""
 
+import dataclasses
 import functools
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, TYPE_CHECKING
+from typing import Any
 
 from etils import epath
 
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
+from next_jax.engines import engine as engine_lib
 from next_jax.execution import executor as executor_lib
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import seqio_tasks
@@ -22,63 +24,52 @@ from next_jax.selftrain import processes
 from next_jax.selftrain import progress
 from next_jax.selftrain import sample as sample_lib
 from next_jax.selftrain import seeds
-from next_jax.selftrain import settings as settings_lib
 from next_jax.selftrain import stage as stage_lib
 from next_jax.selftrain import verify as verify_lib
-
-if TYPE_CHECKING:
-  from next_jax.selftrain import loop as loop_lib
 
 
 class WalkError(errors.UserError):
   """There is nothing to go on with; the message says what to set otherwise."""
 
 
+@dataclasses.dataclass(kw_only=True)
 class Walk:
-  """The loop's stages in their order; controls go on with what it has made.
+  """The loop's stages, and what they have made so far: the loop goes through them in its order, controls go on.
 
   Attributes:
     workdir: the work directory.
-    seed: of the run.
     base: P0.
+    executor: its workers have started.
+    digests: corpus -> split -> digest of its file.
+    task, train_split, engine, num_samples, sampling, tuning, start_from, evaluations, seed: of `loop.SelfTraining`.
     sources: the samples of D_H from the base, of iteration 1, of iteration 2, ...
     kept: how many samples each iteration was tuned on; known when all are done.
   """
 
-  def __init__(self, loop: "loop_lib.SelfTraining", executor: executor_lib.Executor):
-    self._loop = loop
-    self._executor = executor
-    self._digests: dict[str, dict[str, str]] = {}
-    self._metrics: dict[str, dict[str, Any]] = {}  # model -> metrics of the first evaluation
-    self.workdir = epath.Path(loop.workdir)
-    self.seed = loop.seed
-    self.base = evaluate_lib.Model(
-        name="base", checkpoint=loop.base_checkpoint, fingerprint=settings_lib.digest(loop.base_checkpoint),
-        shots=loop.base_shots,
-    )
-    self.sources: list[filter_lib.Source] = []
-    self.kept: list[int] = []
+  workdir: epath.Path
+  base: evaluate_lib.Model
+  executor: executor_lib.Executor
+  digests: Mapping[str, Mapping[str, str]]
+  task: str
+  train_split: str
+  engine: engine_lib.Engine
+  num_samples: int
+  sampling: engine_lib.Sampling
+  tuning: engine_lib.Tuning
+  start_from: str
+  evaluations: Sequence[evaluate_lib.Evaluation]
+  seed: int
+  sources: list[filter_lib.Source] = dataclasses.field(default_factory=list)
+  kept: list[int] = dataclasses.field(default_factory=list)
 
-  def run(self) -> None:
-    loop = self._loop
-    self._digests = build.build(self.workdir, loop.corpora, self._executor)
-    # What the base model solved of D_H while D_H was found is as good as what it solves when asked again.
-    self.sources = [self._hard_tasks()]
-    self.evaluate(self.base, ("always", "base", "base_and_last"))
-    models = self.chain("iteration", self.sources, loop.filters, [None] * loop.iterations)
-    self.kept = [self._num_kept(model.name) for model in models[1:]]
-    best = self._choose(models)
-    for model in dict.fromkeys([models[-1], best]):
-      if model is not self.base:
-        self.evaluate(model, ("base_and_last", "last"))
-    for control in loop.controls:
-      control.run(self)
+  def __post_init__(self):
+    self._metrics: dict[str, dict[str, Any]] = {}  # model -> metrics of the first evaluation
 
   @property
   def form(self) -> prompts.Prompt:
     """Of what a tuned model is shown and learns from: zero-shot, traces abridged as they are when it is asked."""
-    registration = seqio_tasks.registration(self._loop.task)
-    return registration.prompt.with_shots(0).within(self._loop.sampling.max_prompt_length, registration.vocabulary)
+    registration = seqio_tasks.registration(self.task)
+    return registration.prompt.with_shots(0).within(self.sampling.max_prompt_length, registration.vocabulary)
 
   @functools.cached_property
   def hard(self) -> list[schema.RepairTask]:
@@ -89,75 +80,77 @@ class Walk:
   def hard_fingerprint(self) -> str:
     return stage_lib.read_manifest(self.workdir / "base/hard").fingerprint
 
-  def _hard_tasks(self) -> filter_lib.Source:
-    """Samples the training tasks from the base model, and writes D_H to base/hard/tasks.jsonl; returns the samples."""
-    loop = self._loop
-    tasks, digest = build.read(loop.task, loop.train_split, self._digests)
-    tasks = evaluate_lib.subset(tasks, loop.num_train_tasks, seeds.derive(loop.seed, "train"))
+  def find_hard_tasks(self, num_train_tasks: int | None, threshold: float) -> None:
+    """Samples the training tasks from the base model, and writes D_H to base/hard/tasks.jsonl.
+
+    The samples are the first of `sources`: what the base model solved of D_H while D_H was found is as good as what it
+    solves when asked again.
+    """
+    tasks, digest = build.read(self.task, self.train_split, self.digests)
+    tasks = evaluate_lib.subset(tasks, num_train_tasks, seeds.derive(self.seed, "train"))
     chosen = stage_lib.Stage(
-        name="base/tasks", workdir=self.workdir, settings={"num_tasks": loop.num_train_tasks, "seed": loop.seed},
+        name="base/tasks", workdir=self.workdir, settings={"num_tasks": num_train_tasks, "seed": self.seed},
         inputs={"tasks": digest},
     ).run(lambda directory: _write_tasks(directory, tasks))
     source = self._sample_and_verify("base", self.base, self.workdir / "base/tasks", chosen.fingerprint, 0)
     stage = stage_lib.Stage(
-        name="base/hard", workdir=self.workdir, settings={"hard_threshold": loop.hard_threshold},
+        name="base/hard", workdir=self.workdir, settings={"hard_threshold": threshold},
         inputs={"verify": source.fingerprint},
     )
 
     def work(directory: epath.Path) -> stage_lib.Outcome:
       rates = pass_rates(files.read_jsonl(source.verdicts, schema.Verdict))
-      return _write_tasks(directory, [task for task in tasks if rates.get(task.task_id, 1.0) <= loop.hard_threshold])
+      return _write_tasks(directory, [task for task in tasks if rates.get(task.task_id, 1.0) <= threshold])
 
     manifest = stage.run(work)
     count = manifest.counts["tasks"]
-    progress.say(f"[base/hard] {count:,} of {len(tasks):,} tasks have pass@1 <= {loop.hard_threshold:g}")
+    progress.say(f"[base/hard] {count:,} of {len(tasks):,} tasks have pass@1 <= {threshold:g}")
     if not count:
       raise WalkError(
           f"{os.fspath(stage.directory)}: no task is hard: the base model solves each more often than"
-          f" hard_threshold={loop.hard_threshold:g}; raise SelfTraining.hard_threshold or give harder tasks"
+          f" hard_threshold={threshold:g}; raise SelfTraining.hard_threshold or give harder tasks"
       )
-    return source
+    self.sources = [source]
 
   def _sample_and_verify(
       self, name: str, model: evaluate_lib.Model, tasks_directory: epath.Path, tasks_fingerprint: str, iteration: int
   ) -> filter_lib.Source:
-    loop, split = self._loop, self._loop.train_split
     tasks_path = tasks_directory / "tasks.jsonl"
-    form = seqio_tasks.registration(loop.task).prompt.with_shots(model.shots)
-    seed = seeds.derive(loop.seed, "sample", name)
+    form = seqio_tasks.registration(self.task).prompt.with_shots(model.shots)
+    seed = seeds.derive(self.seed, "sample", name)
     sampling = stage_lib.Stage(
         name=f"{name}/sample",
         workdir=self.workdir,
         settings={
-            "task": loop.task, "split": split, "num_samples": loop.num_samples, "sampling": loop.sampling,
-            "prompt": form, "engine": loop.engine, "seed": seed,
+            "task": self.task, "split": self.train_split, "num_samples": self.num_samples, "sampling": self.sampling,
+            "prompt": form, "engine": self.engine, "seed": seed,
         },
         inputs={"checkpoint": model.fingerprint, "tasks": tasks_fingerprint},
     )
 
     def sample(directory: epath.Path) -> stage_lib.Outcome:
-      progress.say(f"[{name}/sample] {loop.num_samples} samples a task, from {model.name}")
+      progress.say(f"[{name}/sample] {self.num_samples} samples a task, from {model.name}")
       task = sample_lib.register_tasks(
-          f"{name}_tasks", tasks_path, like=loop.task, split=split, prompt=form,
-          max_prompt_length=loop.sampling.max_prompt_length,
+          f"{name}_tasks", tasks_path, like=self.task, split=self.train_split, prompt=form,
+          max_prompt_length=self.sampling.max_prompt_length,
       )
-      prompt_counts = sample_lib.prompt_counts(task, split)
+      prompt_counts = sample_lib.prompt_counts(task, self.train_split)
       samples, rate = sample_lib.sample(
-          directory / "samples.jsonl", engine=loop.engine, task=task, split=split, checkpoint=model.checkpoint,
-          num_samples=loop.num_samples, sampling=loop.sampling, seed=seed,
+          directory / "samples.jsonl", engine=self.engine, task=task, split=self.train_split,
+          checkpoint=model.checkpoint, num_samples=self.num_samples, sampling=self.sampling, seed=seed,
       )
       counts = {"samples": len(samples), "refused": sum(s.refusal is not None for s in samples), **prompt_counts}
       return stage_lib.Outcome(counts=counts, timing={"samples_per_second": rate})
 
     sampled = sampling.run(sample, together=True)
     verifying = stage_lib.Stage(
-        name=f"{name}/verify", workdir=self.workdir, settings={"executor": loop.executor},
+        name=f"{name}/verify", workdir=self.workdir, settings={"executor": self.executor},
         inputs={"samples": sampled.fingerprint},
     )
 
     def verify(directory: epath.Path) -> stage_lib.Outcome:
       verdicts, rate = verify_lib.verify(
-          directory / "verdicts.jsonl", executor=self._executor, tasks=files.read_jsonl(tasks_path, schema.RepairTask),
+          directory / "verdicts.jsonl", executor=self.executor, tasks=files.read_jsonl(tasks_path, schema.RepairTask),
           samples=files.read_jsonl(sampling.directory / "samples.jsonl", schema.Sample),
       )
       counts = {"verdicts": len(verdicts), "passed": sum(v.passed for v in verdicts)}
@@ -192,7 +185,7 @@ class Walk:
         sources.append(
             self._sample_and_verify(name, models[-1], self.workdir / "base/hard", self.hard_fingerprint, number)
         )
-      start = self.base if self._loop.start_from == "base" else models[-1]
+      start = self.base if self.start_from == "base" else models[-1]
       model = self._tune(name, start, sources[: number + 1], filters, limit)
       if model is None:
         progress.say(f"[{name}] no sample is left to tune on: the loop ends here")
@@ -206,12 +199,11 @@ class Walk:
       filters: Sequence[filters_lib.Filter], limit: int | None,
   ) -> evaluate_lib.Model | None:
     """Filters, and tunes `start` on what is kept; None when nothing is."""
-    loop = self._loop
-    registration = seqio_tasks.registration(loop.task)
+    registration = seqio_tasks.registration(self.task)
     kept = filter_lib.keep(
         self.workdir, f"{name}/filter", sources=sources, filters=filters, tasks=self.hard,
         prompt=registration.prompt.with_shots(0), vocabulary=registration.vocabulary,
-        max_prompt_length=loop.sampling.max_prompt_length, seed=seeds.derive(loop.seed, "filter", name), limit=limit,
+        max_prompt_length=self.sampling.max_prompt_length, seed=seeds.derive(self.seed, "filter", name), limit=limit,
         inputs={"hard": self.hard_fingerprint},
     )
     if not kept.counts["kept"]:
@@ -223,32 +215,32 @@ class Walk:
       self, name: str, start: evaluate_lib.Model, examples: epath.Path, num_examples: int, fingerprint: str
   ) -> evaluate_lib.Model:
     """Tunes `start` on a file of examples, which has a fingerprint, by the loop's settings."""
-    loop = self._loop
     checkpoint, manifest = finetune_lib.finetune(
-        self.workdir, f"{name}/finetune", engine=loop.engine, examples=examples, num_examples=num_examples,
-        vocabulary=seqio_tasks.registration(loop.task).vocabulary, checkpoint=start.checkpoint, tuning=loop.tuning,
-        seed=seeds.derive(loop.seed, "finetune", name),
+        self.workdir, f"{name}/finetune", engine=self.engine, examples=examples, num_examples=num_examples,
+        vocabulary=seqio_tasks.registration(self.task).vocabulary, checkpoint=start.checkpoint, tuning=self.tuning,
+        seed=seeds.derive(self.seed, "finetune", name),
         inputs={"examples": fingerprint, "checkpoint": start.fingerprint},
     )
     return evaluate_lib.Model(name=name, checkpoint=checkpoint, fingerprint=manifest.fingerprint)
 
   def evaluate(self, model: evaluate_lib.Model, when: tuple[str, ...]) -> None:
     """Runs the evaluations that are for such a model."""
-    for place, evaluation in enumerate(self._loop.evaluations):
+    for place, evaluation in enumerate(self.evaluations):
       if evaluation.when in when:
         metrics = evaluate_lib.evaluate(
-            self.workdir, model, evaluation, engine=self._loop.engine, executor=self._executor,
-            sampling=self._loop.sampling, digests=self._digests, seed=self._loop.seed,
+            self.workdir, model, evaluation, engine=self.engine, executor=self.executor, sampling=self.sampling,
+            digests=self.digests, seed=self.seed,
         )
         if place == 0:
           self._metrics[model.name] = metrics
 
-  def _num_kept(self, name: str) -> int:
-    return stage_lib.read_manifest(self.workdir / name / "filter").counts["kept"]
+  def num_kept(self, model: evaluate_lib.Model) -> int:
+    """How many samples a model of a chain was tuned on."""
+    return stage_lib.read_manifest(self.workdir / model.name / "filter").counts["kept"]
 
-  def _choose(self, models: list[evaluate_lib.Model]) -> evaluate_lib.Model:
+  def choose(self, models: list[evaluate_lib.Model]) -> evaluate_lib.Model:
     """The model with the highest pass@1 on the first evaluation, the earlier of equals; writes best.json."""
-    evaluation = self._loop.evaluations[0]
+    evaluation = self.evaluations[0]
     rates = {model.name: self._metrics[model.name]["pass_at"]["1"] for model in models}
     best = max(models, key=lambda model: rates[model.name]["value"])
     chosen = {

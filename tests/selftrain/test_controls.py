@@ -14,7 +14,6 @@ from next_jax.prompts import example
 from next_jax.selftrain import controls
 from next_jax.selftrain import filters
 from next_jax.selftrain import stage
-from next_jax.selftrain import walk
 
 
 @pytest.fixture(scope="module")
@@ -117,17 +116,24 @@ def test_gold_fixes_may_be_explained_rightly(workdir):
 
 
 def test_gold_fixes_are_gone_through_again_until_they_are_as_many_as_the_last_iteration_had(workdir, small_loop):
-  run = small_loop(workdir, controls=(controls.GoldFixes(name="again", rationale=rationales.of_reference),))
-  with run.executor as executor:
-    walked = walk.Walk(run, executor)
-    walked.run()
-    count = 2 * len(walked.hard) + 1
-    walked.kept = [1, count]
-    controls.GoldFixes(name="many", rationale=rationales.of_reference).run(walked)
-  many = read_examples(workdir, "control_many/examples/examples.jsonl")
-  assert [e.task_id for e in many] == (list(hard_tasks(workdir)) * 3)[:count]
-  again = read_examples(workdir, "control_again/examples/examples.jsonl")
-  assert len(again) == len(walked.hard)  # more than the last iteration kept
+  hard = list(hard_tasks(workdir))
+  count = 2 * len(hard) + 1
+
+  class AfterMore(controls.GoldFixes):
+    """The same, had the last iteration kept more than there are tasks."""
+
+    def run(self, walk):
+      walk.kept = [1, count]
+      super().run(walk)
+
+  few, many = (
+      kind(name=name, rationale=rationales.of_reference)
+      for kind, name in ((controls.GoldFixes, "few"), (AfterMore, "many"))
+  )
+  small_loop(workdir, controls=(few, many)).run()
+  found = read_examples(workdir, "control_many/examples/examples.jsonl")
+  assert [e.task_id for e in found] == (hard * 3)[:count]
+  assert len(read_examples(workdir, "control_few/examples/examples.jsonl")) == len(hard)
 
 
 def test_the_rationale_of_a_reference_names_the_change(workdir):
