@@ -13,9 +13,10 @@ import sys
 import tempfile
 import traceback
 from collections.abc import Sequence
-from typing import Any, Protocol
+from typing import Any
 
 from next_jax import errors
+from next_jax.configuration import program as program_lib
 
 _CONFIGURED = {
     "run": "run what a config file says, or go on with it",
@@ -35,28 +36,7 @@ _WITH_TENSORFLOW = ("prompt",)
 USER_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
 _MOST_CPU_DEVICES = 8
 
-
-class Program(Protocol):
-  """What `main.run.program` may be bound to."""
-
-  workdir: Any
-
-  def prepare(self) -> None:
-    """Checks what the run needs, and writes nothing; raises UserError."""
-    ...
-
-  def run(self) -> None:
-    """Runs to the end, or goes on from where a killed run was."""
-    ...
-
-  def run_facts(self) -> dict[str, Any]:
-    """Seeds, digests of datasets: what run.json says of this program."""
-    ...
-
-
-def run(program: Program) -> Program:
-  """Every config binds `main.run.program` to what `next-jax run` shall run."""
-  return program
+run = program_lib.run  # `main.run.program` in config files
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -186,17 +166,15 @@ def _run(arguments: argparse.Namespace, bindings: Sequence[str]) -> int:
   settings = importlib.import_module("next_jax.selftrain.settings")
   siblings = importlib.import_module("next_jax.selftrain.siblings")
   provenance = importlib.import_module("next_jax.selftrain.provenance")
-  # Configs bind `next_jax.main.run`, which is not `__main__.run` under `python -m next_jax.main`.
-  run_function = importlib.import_module("next_jax.main").run
   if getattr(arguments, "files", None):
     with tempfile.TemporaryDirectory() as directory:
       path = os.path.join(directory, "sweep.gin")
       with open(path, "w", encoding="utf-8") as file:
         file.write(importlib.import_module("next_jax.sweep.command").config(arguments, bindings))
-      configuration.parse([path], (), run_function)
+      configuration.parse([path], (), run)
   else:
-    configuration.parse(arguments.gin_file, bindings, run_function)
-  program = configuration.construct(run_function)
+    configuration.parse(arguments.gin_file, bindings, run)
+  program = configuration.construct(run)
   with (
       settings.binding_lookup(configuration.bound_arguments), siblings.taking_from(arguments.take_from),
       _joined(arguments) as group,
@@ -205,9 +183,9 @@ def _run(arguments: argparse.Namespace, bindings: Sequence[str]) -> int:
     if group.index != 0:
       program.run()
       return 0
-    with provenance.recorded(program, lambda: configuration.text(run_function)):
+    with provenance.recorded(program, lambda: configuration.text(run)):
       program.run()
-    results = (f"{run}*/evaluate/*/metrics.json" for run in ("", "*/seed_*/"))
+    results = (f"{folder}*/evaluate/*/metrics.json" for folder in ("", "*/seed_*/"))
     if any(path for pattern in results for path in epath.Path(program.workdir).glob(pattern)):
       # The table and the page; the loop is a floor below the report and knows nothing of it.
       return main(["report", os.fspath(program.workdir)])

@@ -17,8 +17,8 @@ from etils import epath
 
 from next_jax import errors
 from next_jax import files
-from next_jax import main
 from next_jax.configuration import parsing
+from next_jax.configuration import program as program_lib
 from next_jax.selftrain import processes
 from next_jax.selftrain import progress
 from next_jax.selftrain import siblings
@@ -183,13 +183,13 @@ class Sweep:
             f"{', '.join(arm.gin_files)}: WORKDIR and SEED do not reach the program: its work directory is"
             f" {os.fspath(program.workdir)}, its seed {getattr(program, 'seed', None)}; bind them to %WORKDIR and %SEED"
         )
-      return dataclasses.replace(run, config=parsing.text(main.run))
+      return dataclasses.replace(run, config=parsing.text(program_lib.run))
 
 
-def _program(run: Run) -> main.Program:
+def _program(run: Run) -> program_lib.Program:
   """What the run will run."""
-  parsing.parse(run.gin_files, run.bindings, main.run)
-  return parsing.construct(main.run)
+  parsing.parse(run.gin_files, run.bindings, program_lib.run)
+  return parsing.construct(program_lib.run)
 
 
 @contextlib.contextmanager

@@ -1,0 +1,103 @@
+"""The house has floors: an import goes down or stays on its floor, and never comes round in a circle."""
+
+import ast
+import graphlib
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parents[1]
+FLOORS = (
+    ("errors", "schema", "files", "pass_at_k", "configuration"),
+    ("tracing",),
+    ("execution", "pages"),
+    ("corpora", "prompts"),
+    ("models", "tasks"),
+    ("engines",),
+    ("selftrain", "evaluation"),
+    ("report", "sweep", "doctor"),
+    ("main",),
+)
+ALONE = {"gin": "next_jax.configuration", "t5x": "next_jax.engines.t5x"}  # who may import it
+
+
+def names_of_imports(source: str) -> Iterator[str]:
+  """Names of all that is imported, also inside of functions, for types only, and by `import_module`."""
+  for node in ast.walk(ast.parse(source)):
+    match node:
+      case ast.Import():
+        yield from (alias.name for alias in node.names)
+      case ast.ImportFrom():
+        yield from (node.module, *(f"{node.module}.{alias.name}" for alias in node.names))
+      case ast.Call(func=ast.Attribute(attr="import_module"), args=[ast.Constant(value=str(name))]):
+        yield name
+
+
+def read_house(root: pathlib.Path) -> dict[str, set[str]]:
+  """Module -> names of all that it imports."""
+  paths = [path for folder in ("next_jax", "tasks") for path in (root / folder).rglob("*.py")]
+  names = {path: ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__") for path in paths}
+  return {name: set(names_of_imports(path.read_text())) for path, name in names.items()}
+
+
+HOUSE = read_house(ROOT)
+
+
+def room(module: str) -> str:
+  """"engines" for "next_jax.engines.native.sampler"."""
+  return module.removeprefix("next_jax.").split(".")[0]
+
+
+def imported(house: dict[str, set[str]], module: str) -> set[str]:
+  """Modules of the house that a module imports, but for the packages that it is in itself."""
+  return {name for name in house[module] if name in house and not f"{module}.".startswith(f"{name}.")}
+
+
+def circle(house: dict[str, set[str]]) -> list[str]:
+  """Modules that import one another in turn; none where there is no circle."""
+  try:
+    graphlib.TopologicalSorter({module: imported(house, module) for module in house}).prepare()
+  except graphlib.CycleError as error:
+    return error.args[1]
+  return []
+
+
+def climbing(house: dict[str, set[str]]) -> list[str]:
+  """All imports that go up."""
+  height = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+  return [
+      f"{module} imports {name}"
+      for module in house if module != "next_jax"
+      for name in imported(house, module) if height[room(name)] > height[room(module)]
+  ]
+
+
+def test_imports_come_round_in_no_circle():
+  assert circle(HOUSE) == []
+
+
+def test_imports_never_go_up():
+  assert climbing(HOUSE) == []
+
+
+@pytest.mark.parametrize("package, at_home", ALONE.items())
+def test_what_only_one_room_knows_is_imported_there_only(package, at_home):
+  importing = {module for module, names in HOUSE.items() if package in {name.split(".")[0] for name in names}}
+  assert importing and {module for module in importing if not f"{module}.".startswith(f"{at_home}.")} == set()
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        "from next_jax.selftrain import loop",
+        "def run():\n  from next_jax.selftrain import loop",
+        "import typing\nif typing.TYPE_CHECKING:\n  import next_jax.selftrain.loop",
+        "import importlib\nimportlib.import_module('next_jax.selftrain.loop')",
+    ],
+)
+def test_a_hidden_import_is_seen(source):
+  lower = "next_jax.engines.engine"
+  house = {**HOUSE, lower: set(names_of_imports(source))}
+  assert f"{lower} imports next_jax.selftrain.loop" in climbing(house)
+  assert {lower, "next_jax.selftrain.loop"} <= set(circle(house))
