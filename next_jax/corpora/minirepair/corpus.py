@@ -18,7 +18,7 @@ from next_jax.corpora.minirepair import generator as generator_lib
 from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair import splits as splits_lib
 
-_CHUNK = 250
+_CHUNK = 250  # demonstrations that a process makes at once
 _PARTS = {"train": splits_lib.LOOP, "dev": splits_lib.LOOP, "unseen": splits_lib.UNSEEN}
 
 
@@ -117,15 +117,12 @@ class MiniRepair:
       num_workers: processes; 0 makes them in this one. They are spawned, not forked, so that it is
         safe beside JAX; the caller's main module must be importable.
     """
-    stop = start + num
-    ranges = [(begin, min(begin + _CHUNK, stop)) for begin in range(start, stop, _CHUNK)]
+    numbers = range(start, start + num)
     if num_workers == 0:
-      for begin, end in ranges:
-        yield from map(self.demonstration, range(begin, end))
+      yield from map(self.demonstration, numbers)
       return
     with multiprocessing.get_context("spawn").Pool(num_workers) as pool:
-      for chunk in pool.imap(_demonstration_range, [(self, begin, end) for begin, end in ranges]):
-        yield from chunk
+      yield from pool.imap(self.demonstration, numbers, chunksize=_CHUNK)
 
   def demonstration(self, number: int) -> Demonstration:
     rng = random.Random(f"minirepair/{self.seed}/demonstration/{number}")
@@ -185,11 +182,6 @@ class MiniRepair:
         f"minirepair: no task number {number} for {split!r} found in {self.max_attempts} attempts;"
         " ask for fewer tasks or change the shares of the splits"
     )
-
-
-def _demonstration_range(work: tuple[MiniRepair, int, int]) -> list[Demonstration]:
-  corpus, begin, end = work
-  return list(map(corpus.demonstration, range(begin, end)))
 
 
 def _statistics(cases: list[generator_lib.Case], rejections: collections.Counter[str]) -> dict[str, Any]:
