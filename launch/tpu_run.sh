@@ -30,45 +30,41 @@ say() { printf 'tpu_run: %s\n' "$*" >&2; }
 quoted() { printf '%q ' "$@"; }
 pause() { [ -n "$dry_run" ] || sleep "${TPU_RUN_POLL_SECONDS:-30}"; }
 
-fail() {  # CODE MESSAGE...
-  local code="$1"
-  shift
-  say "error: $*"
-  exit "$code"
+fail() {  # CODE MESSAGE
+  say "error: $2"
+  exit "$1"
 }
 
-cloud() {
-  if [ -n "$dry_run" ]; then echo "gcloud $(quoted "$@")" >&3; else gcloud "$@"; fi
+end() {  # CODE MESSAGE: after a run, when it is time to say what becomes of the slice
+  say "$2"
+  if [ -z "$delete" ]; then
+    say "$name stays and costs until it is deleted: $deletion"
+  else
+    resource delete --force --quiet || say "error: could not delete $name; it costs until it is deleted: $deletion"
+  fi
+  exit "$1"
 }
+
+cloud() { if [ -n "$dry_run" ]; then echo "gcloud $(quoted "$@")" >&3; else gcloud "$@"; fi; }
 tpus() { cloud compute tpus "$@" "${where[@]}"; }
+resource() { tpus queued-resources "$1" "$name" "${@:2}"; }
 # `queued-resources ssh` would serve its workers in batches of 64, one after the other.
 on_workers() { tpus tpu-vm ssh "$name" --worker=all --ssh-flag="-o ServerAliveInterval=30" --command="$1"; }
 
 look() {  # ATTEMPTS: sets `state` to that of the queued resource, or NONE
   local attempt
   for attempt in $(seq "$1"); do
-    if state="$(tpus queued-resources describe "$name" --format='value(state.state)' 2>"$scratch/error")"; then
+    [ "$attempt" = 1 ] || pause
+    if state="$(resource describe --format="value(state.state)" 2>"$scratch/error")"; then
       [ -z "$dry_run" ] || state="${asked:-NONE}"
       return
-    fi
-    if grep -q NOT_FOUND "$scratch/error"; then
+    elif grep -q NOT_FOUND "$scratch/error"; then
       state=NONE
       return
     fi
-    [ "$attempt" = "$1" ] || pause
   done
   fail "$NO_SLICE" "cannot look at $name: $(cat "$scratch/error")"
 }
-
-create() {
-  say "asking for $name: $type in $zone, ${tier:-on demand}"
-  tpus queued-resources create "$name" --node-id="$name" --accelerator-type="$type" \
-    --runtime-version="$runtime_version" ${create_flags[@]+"${create_flags[@]}"} ||
-    fail "$NO_SLICE" "the slice was refused; gcloud's message is above"
-  asked=ACTIVE
-}
-
-remove() { tpus queued-resources delete "$name" --force --quiet; }
 
 acquire() {  # returns when the slice is ACTIVE
   local before=""
@@ -77,13 +73,19 @@ acquire() {  # returns when the slice is ACTIVE
     [ "$state" = "$before" ] || say "$name: $state"
     before="$state"
     case "$asked/$state" in
-      /NONE) create ;;
+      /NONE)
+        say "asking for $name: $type in $zone, ${tier:-on demand}"
+        resource create --node-id="$name" --accelerator-type="$type" --runtime-version="$runtime_version" \
+          ${create_flags[@]+"${create_flags[@]}"} ||
+          fail "$NO_SLICE" "the slice was refused; gcloud's message is above"
+        asked=ACTIVE ;;
       */SUSPENDED | /FAILED)  # what an earlier run left, or a preemption before it began
-        remove || fail "$NO_SLICE" "could not delete the remains of $name; gcloud's message is above"
+        resource delete --force --quiet ||
+          fail "$NO_SLICE" "could not delete the remains of $name; gcloud's message is above"
         asked="" ;;
       ACTIVE/FAILED)
-        fail "$NO_SLICE" "$name FAILED: $(tpus queued-resources describe "$name" \
-          --format='value(state.failedData.error.message)'); to delete it: $deletion" ;;
+        fail "$NO_SLICE" "$name FAILED: $(resource describe --format="value(state.failedData.error.message)"); to \
+delete it: $deletion" ;;
       ACTIVE/NONE) fail "$NO_SLICE" "$name was deleted while it waited" ;;
       *) pause ;;
     esac
@@ -91,31 +93,18 @@ acquire() {  # returns when the slice is ACTIVE
   done
 }
 
-end_all() {  # again and again, as a worker may connect only after another has failed
-  while true; do
-    on_workers "$home/launch/tpu_worker.sh stop" </dev/null || true
-    pause
-  done
-}
-
-watched() {  # COMMAND: runs it on all workers, keeps what they say, and ends all when one fails
-  local line ending=""
-  on_workers "$1" 2>&1 | tee -a "$log" | {
-    while IFS= read -r line; do
-      printf '%s\n' "$line"
-      case "$line" in  # what programs say comes as `[worker N] ...`, so it cannot be mistaken for these
-        "worker "[0-9]*": "*" failed with code "*)
-          [ -z "$ending" ] || continue
-          printf '%s\n' "$line" >"$scratch/failed"
-          end_all &
-          ending=$!
-          ;;
-        "worker "[0-9]*": is busy with another run") printf '%s\n' "$line" >"$scratch/busy" ;;
-        "worker "[0-9]*": run was stopped") printf '%s\n' "$line" >"$scratch/stopped" ;;
-      esac
-    done
-    [ -z "$ending" ] || kill "$ending"
-  }
+preempted() {
+  local node initiator
+  look "$ATTEMPTS"
+  case "$state" in
+    ACTIVE)  # the node may be ahead of its queued resource
+      node="$(tpus tpu-vm describe "$name" --format="value(state)")"
+      [ "$node" = PREEMPTED ] || [ "$node" = TERMINATED ] ;;
+    SUSPENDING | SUSPENDED)
+      initiator="$(resource describe --format="value(state.stateInitiator)")"
+      [ "$initiator" != USER ] || fail "$NO_SLICE" "$name was deleted by its user, and is not asked for again" ;;
+    *) fail "$NO_SLICE" "$name is $state, which is no preemption, and is not asked for again" ;;
+  esac
 }
 
 job() {
@@ -131,10 +120,34 @@ job() {
   return "$code"
 }
 
+stop_all() {  # again and again, as a worker may connect only after another has failed
+  while true; do
+    on_workers "$home/launch/tpu_worker.sh stop" </dev/null || true
+    pause
+  done
+}
+
+watched() {  # COMMAND: runs it on all workers, keeps what they say and how they end, and stops all when one fails
+  local line stopping=""
+  on_workers "$1" 2>&1 | tee -a "$log" | {
+    while IFS= read -r line; do
+      printf '%s\n' "$line"
+      # How a worker ends, tpu_worker.sh says; what programs say comes as `[worker N] ...`.
+      [[ $line = "worker "[0-9]*": "* ]] || continue
+      printf '%s\n' "$line" >>"$scratch/ends"
+      if [ -z "$stopping" ] && [[ $line = *" failed with code "* ]]; then
+        stop_all &
+        stopping=$!
+      fi
+    done
+    [ -z "$stopping" ] || kill "$stopping"
+  }
+}
+
 install_and_run() {
   local clone="git clone --quiet --config=advice.detachedHead=false next-jax.bundle $home.part"
   say "installing commit $commit on the workers of $name"
-  rm -f "$scratch/failed" "$scratch/busy" "$scratch/stopped"
+  : >"$scratch/ends"
   job tpus tpu-vm scp "$scratch/next-jax.bundle" "$name:next-jax.bundle" --worker=all || return
   job watched "{ test -d $home || { rm -rf $home.part && $clone && mv $home.part $home; }; } && \
 $home/launch/tpu_worker.sh install $requirements" || return
@@ -142,27 +155,33 @@ $home/launch/tpu_worker.sh install $requirements" || return
   job watched "$home/launch/tpu_worker.sh run $arguments"
 }
 
-preempted() {
-  local node initiator
-  look "$ATTEMPTS"
-  case "$state" in
-    ACTIVE)  # the node may be ahead of its queued resource
-      node="$(tpus tpu-vm describe "$name" --format='value(state)')"
-      [ "$node" = PREEMPTED ] || [ "$node" = TERMINATED ] ;;
-    SUSPENDING | SUSPENDED)
-      initiator="$(tpus queued-resources describe "$name" --format='value(state.stateInitiator)')"
-      [ "$initiator" != USER ] || fail "$NO_SLICE" "$name was deleted by its user, and is not asked for again" ;;
-    *) fail "$NO_SLICE" "$name is $state, which is no preemption, and is not asked for again" ;;
-  esac
-}
-
-end() {  # CODE: what becomes of the slice
-  if [ -n "$delete" ]; then
-    remove || say "error: could not delete $name; it costs until it is deleted: $deletion"
-  else
-    say "$name stays and costs until it is deleted: $deletion"
+run() {
+  local lost=0 line
+  until acquire && install_and_run; do
+    pause  # the state of a slice lags behind what happens to it
+    if preempted; then
+      say "$name was preempted; asking again, and the run will go on from $workdir"
+      resource delete --force --quiet || pause
+      asked="" lost=0
+    elif line="$(grep -m 1 " failed with code " "$scratch/ends")"; then
+      end "$FAILED" "error: $line; the end of its log:
+$(grep -F "[${line%%:*}]" "$log" | tail -n 40)"
+    elif grep -q " is busy " "$scratch/ends"; then
+      fail "$FAILED" "$name goes on with another run: give that run's command to see it, take another --name, or end it:
+  gcloud $(quoted compute tpus tpu-vm ssh "$name" "${where[@]}" --worker=all \
+    --command="$home/launch/tpu_worker.sh stop")"
+    elif line="$(grep -m 1 " was stopped" "$scratch/ends")"; then
+      end "$FAILED" "error: $line, and not by this script; the same command goes on with it"
+    else
+      lost=$((lost + 1))
+      [ "$lost" -lt "$ATTEMPTS" ] || end "$FAILED" "error: could not reach the workers of $name"
+      say "lost the connection to $name; trying again"
+    fi
+  done
+  if cloud storage cp --recursive "$workdir/report" "$out/"; then
+    end 0 "the report: $out/report/index.html"
   fi
-  exit "$1"
+  end 0 "there is no report at $workdir/report"
 }
 
 interrupted() {
@@ -173,67 +192,29 @@ interrupted() {
   exit "$INTERRUPTED"
 }
 
-run() {
-  local lost=0 line
-  until acquire && install_and_run; do
-    pause  # the state of a slice lags behind what happens to it
-    if preempted; then
-      say "$name was preempted; asking again, and the run will go on from $workdir"
-      remove || pause
-      asked="" lost=0
-    elif [ -s "$scratch/failed" ]; then
-      line="$(cat "$scratch/failed")"
-      say "error: $line; the end of its log:"
-      grep -F "[${line%%:*}]" "$log" | tail -n 40 >&2
-      end "$FAILED"
-    elif [ -s "$scratch/busy" ]; then
-      fail "$FAILED" "$name goes on with another run: give that run's command to see it, take another --name, or end it:
-  gcloud $(quoted compute tpus tpu-vm ssh "$name" "${where[@]}" --worker=all \
-    --command="$home/launch/tpu_worker.sh stop")"
-    elif [ -s "$scratch/stopped" ]; then
-      say "error: $(cat "$scratch/stopped"), and not by this script; the same command goes on with it"
-      end "$FAILED"
-    else
-      lost=$((lost + 1))
-      if [ "$lost" = "$ATTEMPTS" ]; then
-        say "error: could not reach the workers of $name"
-        end "$FAILED"
-      fi
-      say "lost the connection to $name; trying again"
-    fi
-  done
-  if cloud storage cp --recursive "$workdir/report" "$out/"; then
-    say "the report: $out/report/index.html"
-  else
-    say "there is no report at $workdir/report"
-  fi
-  end 0
-}
-
 parse() {  # sets the options, and `rest` to what follows `--`
-  local argument option
+  local option
   name="" type="" zone="" workdir="" project="" tier="" runtime_version="" out="" delete="" dry_run=""
   create_flags=() rest=()
   while [ $# -gt 0 ]; do
-    argument="$1"
-    shift
-    case "$argument" in
+    option="${1%%=*}"
+    case "$1" in
       --name=* | --type=* | --zone=* | --workdir=* | --project=* | --runtime_version=* | --out=*)
-        option="${argument%%=*}"
-        printf -v "${option#--}" %s "${argument#*=}" ;;
-      --create_flag=*) create_flags+=("${argument#*=}") ;;
+        printf -v "${option#--}" %s "${1#*=}" ;;
+      --create_flag=*) create_flags+=("${1#*=}") ;;
       --spot | --reserved)
-        [ "${tier:-$argument}" = "$argument" ] || fail "$USAGE" "found --spot and --reserved, expected one of them"
-        tier="$argument" ;;
-      --delete | --dry_run) printf -v "${argument#--}" yes ;;
+        [ "${tier:-$1}" = "$1" ] || fail "$USAGE" "found --spot and --reserved, expected one of them"
+        tier="$1" ;;
+      --delete | --dry_run) printf -v "${1#--}" yes ;;
       --help)
         sed -n '2,/^# shellcheck/{/^# shellcheck/!s/^# \{0,1\}//p;}' launch/tpu_run.sh
         exit 0 ;;
       --)
-        rest=("$@")
+        rest=("${@:2}")
         return ;;
-      *) fail "$USAGE" "found $argument, expected what --help lists, and what is for next-jax after \`--\`" ;;
+      *) fail "$USAGE" "found $1, expected what --help lists, and what is for next-jax after \`--\`" ;;
     esac
+    shift
   done
 }
 
@@ -248,10 +229,7 @@ check() {  # what is asked for, before it costs anything
   local argument
   need type workdir
   [ "${#rest[@]}" -gt 0 ] || fail "$USAGE" "found nothing after \`--\`, expected what is for next-jax: --gin_file=..."
-  case "$workdir" in
-    gs://?*) ;;
-    *) fail "$USAGE" "--workdir: found $workdir, expected gs://...; a disk goes with its slice" ;;
-  esac
+  [[ $workdir = gs://?* ]] || fail "$USAGE" "--workdir: found $workdir, expected gs://...; a disk goes with its slice"
   case "$type" in
     v5litepod-*) runtime_version="${runtime_version:-v2-alpha-tpuv5-lite}" ;;
     v5p-*) runtime_version="${runtime_version:-v2-alpha-tpuv5}" ;;
@@ -272,36 +250,29 @@ check() {  # what is asked for, before it costs anything
   done
 }
 
-main() {
-  parse "$@"
-  command -v gcloud >/dev/null || fail "$USAGE" "found no gcloud on PATH; see https://cloud.google.com/sdk/docs/install"
-  need name zone
-  where=(--zone="$zone")
-  [ -z "$project" ] || where+=(--project="$project")
-  [ -z "$tier" ] || create_flags+=("$tier")
-  deletion="gcloud $(quoted compute tpus queued-resources delete "$name" --force "${where[@]}")"
-  scratch="$(mktemp -d)"
-  asked="" job=""
-  exec 3>&1
-  trap 'rm -rf "$scratch"' EXIT
-  if [ -n "$delete" ] && [ "${#rest[@]}" = 0 ]; then
-    remove
-    exit
-  fi
-  check
-  home="next-jax-$commit"
-  arguments="$(quoted "${rest[@]}" "--gin.WORKDIR='$workdir'")"
-  requirements=""
-  case "$arguments" in *t5x*) requirements=requirements/t5x.txt ;; esac
-  out="${out:-runs/$name}"
-  log=/dev/null
-  if [ -z "$dry_run" ]; then
-    mkdir -p "$out"
-    log="$out/tpu_run.log"
-    git bundle create --quiet "$scratch/next-jax.bundle" HEAD
-  fi
-  trap interrupted INT TERM HUP
-  run
-}
-
-main "$@"
+parse "$@"
+command -v gcloud >/dev/null || fail "$USAGE" "found no gcloud on PATH; see https://cloud.google.com/sdk/docs/install"
+need name zone
+where=(--zone="$zone" ${project:+--project="$project"})
+create_flags+=(${tier:+"$tier"})
+deletion="gcloud $(quoted compute tpus queued-resources delete "$name" --force "${where[@]}")"
+exec 3>&1
+if [ -n "$delete" ] && [ "${#rest[@]}" = 0 ]; then
+  resource delete --force --quiet
+  exit
+fi
+check
+home="next-jax-$commit"
+arguments="$(quoted "${rest[@]}" "--gin.WORKDIR='$workdir'")"
+requirements=""
+if [[ $arguments = *t5x* ]]; then requirements=requirements/t5x.txt; fi
+asked="" job="" log=/dev/null out="${out:-runs/$name}"
+scratch="$(mktemp -d)"
+trap 'rm -rf "$scratch"' EXIT
+if [ -z "$dry_run" ]; then
+  mkdir -p "$out"
+  log="$out/tpu_run.log"
+  git bundle create --quiet "$scratch/next-jax.bundle" HEAD
+fi
+trap interrupted INT TERM HUP
+run
