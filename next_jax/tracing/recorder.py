@@ -25,6 +25,7 @@ thrown again on the next line, until the program gives up. What no exception can
 endless call into C) only a process limit can: `next_jax.execution` runs the recorder in a process that can be killed.
 """
 
+import dataclasses
 import dis
 import gc
 import io
@@ -69,16 +70,20 @@ def record(source: str, call: str, **options: Any) -> schema.Trace:
 
 
 def prepare(
-    source: str, call: str, *, setup_code: str = "", budget: Budget = Budget(), watcher: type[Watcher] | None = None
-) -> Callable[[], schema.Trace]:
+    source: str, call: str, *, setup_code: str = "", budget: Budget = Budget(), watcher: type[Watcher] | None = None,
+    copy: types.CodeType | None = None,
+) -> Callable[[], schema.Trace]:  # fmt: skip
   """Compiles everything and returns the function that runs `setup_code`, the source and `call`, and records the call.
 
   watcher: one of WATCHERS, which give the same traces; by default the first one that this Python has room for.
+  copy: of the module, to run in the place of the source: see `counted`, which has a watcher of its own for it.
 
   Raises:
     TraceError: as `record`.
   """
   layout = statements.analyse(source)
+  if copy is not None:
+    layout = dataclasses.replace(layout, code=copy)
   setup = _compile(setup_code, SETUP_FILE_NAME, "exec", "the setup code does not compile")
   expression = _compile(call.strip(), CALL_FILE_NAME, "eval", f"the call {call!r} is not a Python expression")
   if watcher is None:
