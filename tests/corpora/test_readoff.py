@@ -261,13 +261,13 @@ def test_no_pair_is_in_two_splits_or_twice_in_one(items):
 
 def test_families_are_in_training_and_dev_or_in_unseen(items):
   families = {split: {item.case.family for item in made} for split, made in items.items()}
-  assert families["train"] == families["dev"] == set(readoff.FAMILIES) - {"web", "unpacked", "by_number"}
+  assert families["train"] == families["dev"] == set(readoff.ReadOff().families) - {"web", "unpacked", "by_number"}
   assert families["unseen"] == {"web", "unpacked", "by_number"}
 
 
 def test_each_family_and_each_kind_of_bug_has_its_share(items):
   families = collections.Counter(item.case.family for item in items["train"])
-  assert len(readoff.FAMILIES) == 12
+  assert len(readoff.ReadOff().families) == 12
   assert min(families.values()) > 0.5 * 1500 / len(families)
   kinds = {item.case.task.bug_kind for item in everything(items)}
   assert kinds == {"wrong_return", "wrong_variable", "wrong_key", "wrong_index"}
@@ -327,10 +327,12 @@ def test_prompts_with_traces_are_within_the_length_that_the_findings_sample_with
 def test_settings_that_cannot_work_are_refused():
   with pytest.raises(corpus_lib.CorpusError, match="no family chian; known: chain, side_by_side"):
     readoff.ReadOff(unseen_families=("chian",))
+  with pytest.raises(corpus_lib.CorpusError, match="ReadOff.families: no family gaet; known: chain, .*, nested"):
+    readoff.ReadOff(families=("gate", "gaet"))
   with pytest.raises(corpus_lib.CorpusError, match="known: train, dev, unseen"):
     list(readoff.ReadOff().items("test"))
   with pytest.raises(corpus_lib.CorpusError, match="no task number 0 for 'train'"):
-    list(readoff.ReadOff(unseen_families=tuple(readoff.FAMILIES)).items("train"))
+    list(readoff.ReadOff(unseen_families=readoff.ReadOff().families).items("train"))
 
 
 # ---- demonstrations

@@ -53,4 +53,4 @@ def test_without_its_base_an_arm_says_how_to_make_it(monkeypatch, tmp_path):
 def test_the_base_starts_from_the_shipped_model_and_trains_on_no_task(monkeypatch):
   program = construct(monkeypatch, "runs/base_readoff.gin")
   assert "minirepair_1m" in str(program.checkpoint)
-  assert program.corpus.num_train == 1 and program.share_with_trace == 0.5
+  assert program.corpus.num_train == 1 and program.share_with_trace == 0.7

@@ -14,18 +14,25 @@ from next_jax import schema
 _MAX_VALUE_LENGTH = 14
 _MAX_RESULTS_LENGTH = 36
 
+State = tuple[int, int, str, str]  # step, line, name, value
 
-def write(rng: random.Random, task: schema.RepairTask, fix: str) -> tuple[str, str]:
+
+def write(
+    rng: random.Random, task: schema.RepairTask, fix: str, state: State | None = None
+) -> tuple[str, str]:
   """(rationale, rationale without trace) for changing the buggy code of a traced task into `fix`.
 
   The first quotes the trace: observed value, step numbers, states. The second knows only the task,
   its tests and the change.
+
+  Args:
+    state: the one to quote; None leaves it to the changed line, and whether one is quoted at all to chance.
   """
   expected = task.public_tests[0].rpartition(" == ")[2]
   place = _place(rng, task.buggy_code, fix)
   observation = _observation(rng, task.trace, expected)
-  fact = _fact(rng, task, fix, expected)
-  form = rng.randrange(4)
+  fact = _fact(rng, task, fix, expected) if state is None else _quote(rng, state)
+  form = rng.randrange(4 if state is None else 3)
   if not fact or form == 3:
     sentences = [observation, place]
   elif form == 2:
@@ -77,23 +84,25 @@ def _fact(rng: random.Random, task: schema.RepairTask, fix: str, expected: str) 
   line = _first_difference(old_lines, new_lines)
   new_names = set(_identifiers(new_lines[line])) if line < len(new_lines) else set()
   names = new_names | set(_identifiers(old_lines[line])) if line < len(old_lines) else new_names
-  shown = _shown_states(task.trace)
-  goals = [(step, name, value) for step, _, name, value in shown if name in new_names and value == expected]
-  if goals:
-    step, name, value = goals[-1]
-    if len(value) <= _MAX_VALUE_LENGTH:
-      return rng.choice((f"At step ({step}) {name}={value}.", f"Step ({step}) has {name}={value}."))
+  shown = shown_states(task.trace)
+  goals = [state for state in shown if state[2] in new_names and state[3] == expected]
+  if goals and len(goals[-1][3]) <= _MAX_VALUE_LENGTH:
+    return _quote(rng, goals[-1])
   states = [item for item in shown if item[2] in names and len(item[3]) <= _MAX_VALUE_LENGTH and item[0] > 0]
   here = [item for item in states if item[1] == line + 1]
   candidates = here or states
   if not candidates:
     return ""
-  step, _, name, value = rng.choice(candidates)
+  return _quote(rng, rng.choice(candidates))
+
+
+def _quote(rng: random.Random, state: State) -> str:
+  step, _, name, value = state
   return rng.choice((f"At step ({step}) {name}={value}.", f"Step ({step}) has {name}={value}."))
 
 
-def _shown_states(trace: schema.Trace) -> list[tuple[int, int, str, str]]:
-  """(step, line, name, value) of the first two and the last visit of each line, which are what the prompt shows."""
+def shown_states(trace: schema.Trace) -> list[State]:
+  """Those of the first two and the last visit of each line, which are what the prompt shows."""
   visits: dict[int, list[int]] = {}
   for number, step in enumerate(trace.steps):
     if step.changes or step.value is not None:

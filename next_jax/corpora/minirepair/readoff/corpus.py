@@ -18,13 +18,14 @@ from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import generator as generator_lib
 from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair import splits as splits_lib
+from next_jax.corpora.minirepair.readoff import constants
 from next_jax.corpora.minirepair.readoff import containers
 from next_jax.corpora.minirepair.readoff import loops
 from next_jax.corpora.minirepair.readoff import question as question_lib
-from next_jax.corpora.minirepair.readoff import reading
 from next_jax.corpora.minirepair.readoff import results
 
-FAMILIES = {family.__name__: family for family in (*results.FAMILIES, *loops.FAMILIES, *containers.FAMILIES)}
+_OF_NAMES = (*results.FAMILIES, *loops.FAMILIES, *containers.FAMILIES)
+FAMILIES = {family.__name__: family for family in (*_OF_NAMES, *constants.FAMILIES)}
 SPLITS = ("train", "dev", "unseen")
 _CHUNK = 250
 
@@ -61,7 +62,8 @@ class ReadOff:
   Attributes:
     num_train, num_dev, num_unseen: tasks that `build` writes.
     faithful_share: of demonstrations whose fix is right; the others' has any candidate but the wrong and the right one.
-    unseen_families: are in split "unseen" only, all others in "train" and "dev" only.
+    families: those of which a name is wrong, and the trace tells which has the expected value; or those of `constants`.
+    unseen_families: of them are in split "unseen" only, all others in "train" and "dev" only.
     max_attempts: draws for one task before the settings count as impossible.
     pairs: a canonical (bug, fix) pair belongs to one split, by its hash.
   """
@@ -73,16 +75,18 @@ class ReadOff:
   num_dev: int = 500
   num_unseen: int = 300
   faithful_share: float = 0.5
+  families: tuple[str, ...] = tuple(family.__name__ for family in _OF_NAMES)
   unseen_families: tuple[str, ...] = ("web", "unpacked", "by_number")
   max_attempts: int = 2000
   generator: generator_lib.Generator = generator_lib.Generator(max_trace_steps=60, max_pieces=600)
   pairs: splits_lib.Splits = splits_lib.Splits(salt="readoff-1")
 
   def __post_init__(self):
-    if unknown := set(self.unseen_families) - set(FAMILIES):
-      raise corpus_lib.CorpusError(
-          f"ReadOff.unseen_families: no family {', '.join(sorted(unknown))}; known: {', '.join(FAMILIES)}"
-      )
+    for field, known in (("families", tuple(FAMILIES)), ("unseen_families", self.families)):
+      if unknown := set(getattr(self, field)) - set(known):
+        raise corpus_lib.CorpusError(
+            f"ReadOff.{field}: no family {', '.join(sorted(unknown))}; known: {', '.join(known)}"
+        )
 
   def build(self, directory: epath.PathLike, executor: Any = None) -> dict[str, int]:
     """Writes train.jsonl, dev.jsonl, unseen.jsonl and statistics.json; returns the tasks of each split.
@@ -142,17 +146,21 @@ class ReadOff:
 
   def demonstration(self, number: int) -> minirepair.Demonstration:
     rng = random.Random(f"readoff/{self.seed}/demonstration/{number}")
-    fixes = []
-    # All of them for training, or some candidates of a program would be fixes more often than others.
-    while not fixes or not all(self._for_training(_pair_key(item, fix)) for fix in fixes):
+    faithful = rng.random() < self.faithful_share  # before the draws, of which not all are for training
+    for _ in range(self.max_attempts):
       item = self._item(rng, "pretraining", number, self._for_training, collections.Counter())
-      fixes = [item.question.code(candidate) for candidate in item.question.candidates if candidate != item.wrong]
-    task = item.case.task
-    faithful = rng.random() < self.faithful_share
-    fix = task.reference_code if faithful else rng.choice([fix for fix in fixes if fix != task.reference_code])
-    rationale, without_trace = rationales.write(rng, task, fix)
-    return minirepair.Demonstration(
-        task=task, rationale=rationale, rationale_without_trace=without_trace, fix=fix, faithful=faithful,
+      in_sight = item.question.in_sight(item.case.task.trace)
+      others = [candidate for candidate in in_sight if candidate not in (item.right, item.wrong)]
+      if faithful or others:
+        chosen = item.right if faithful else rng.choice(others)
+        task, fix = item.case.task, item.question.code(chosen)
+        if self._for_training(_pair_key(item, fix)):
+          rationale, without_trace = rationales.write(rng, task, fix, in_sight[chosen])
+          return minirepair.Demonstration(
+              task=task, rationale=rationale, rationale_without_trace=without_trace, fix=fix, faithful=faithful
+          )
+    raise corpus_lib.CorpusError(
+        f"readoff: no demonstration number {number} in {self.max_attempts} programs; change families"
     )
 
   def _for_training(self, pair_key: str) -> bool:
@@ -162,7 +170,7 @@ class ReadOff:
       self, rng: random.Random, split: str, number: int, accepts: Callable[[str], bool],
       rejections: collections.Counter[str],
   ) -> Item:
-    families = [name for name in FAMILIES if (name in self.unseen_families) == (split == "unseen")]
+    families = [name for name in self.families if (name in self.unseen_families) == (split == "unseen")]
     for _ in range(self.max_attempts if families else 0):
       found = self._attempt(rng, rng.choice(families), split, number, accepts)
       if isinstance(found, Item):
@@ -186,8 +194,7 @@ class ReadOff:
     if isinstance(case, generator_lib.Rejected):
       return case
     expected = ast.literal_eval(case.task.public_tests[0].rpartition(" == ")[2])
-    holding, others = reading.holders(question.candidates, case.task.trace, question.wanted(expected))
-    if others or holding != [right]:
+    if question.read_off(case.task.trace, expected) != [right]:
       return generator_lib.Rejected("not one value of the trace is the expected one, but more or none")
     return Item(case=case, question=question, right=right, wrong=wrong)
 

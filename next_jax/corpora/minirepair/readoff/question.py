@@ -5,9 +5,12 @@ import random
 from collections.abc import Callable
 from typing import Any
 
+from next_jax import schema
 from next_jax.corpora import canonical
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import draw
+from next_jax.corpora.minirepair import rationales
+from next_jax.corpora.minirepair.readoff import reading
 
 # Of intermediate results. All occur in the pretraining corpus, though mostly in other roles; all are one token. No "a":
 # instructions have that word.
@@ -26,8 +29,9 @@ class Question:
 
   Attributes:
     code: the program with a candidate in the open place.
-    candidates: expressions, each a name or a name with a constant index; five or more.
-    kind: of the bug that a wrong candidate is: "wrong_return", "wrong_variable", "wrong_key" or "wrong_index".
+    candidates: expressions, each a name or a name with a constant index, or constants; five or more.
+    kind: of the bug that a wrong candidate is: "wrong_return", "wrong_variable", "wrong_key", "wrong_index" or
+      "wrong_constant".
     precise, vague, entry_point, inputs: as in `draw.Problem`. The descriptions say nothing about the place.
     wanted: the part of the call's result that comes from the open place; the result itself for most families.
   """
@@ -48,6 +52,16 @@ class Question:
     """
     right, wrong = rng.sample(self.candidates, 2)
     return right, wrong
+
+  def read_off(self, trace: schema.Trace, expected: Any) -> list[str]:
+    """The candidates that the trace of the failing test says are right, and what else it says so of."""
+    holding, others = reading.holders(self.candidates, trace, self.wanted(expected))
+    return holding + others
+
+  def in_sight(self, trace: schema.Trace) -> dict[str, rationales.State | None]:
+    """What somebody takes who does not know how to tell, and the state of the trace that it is taken from, if any."""
+    del trace
+    return dict.fromkeys(self.candidates)
 
   def posed(self, right: str, wrong: str) -> tuple[draw.Problem, mutations.Mutant]:
     """The program with the right candidate, and the bug that is the wrong one."""

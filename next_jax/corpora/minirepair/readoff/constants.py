@@ -1,0 +1,266 @@
+"""Families with a wrong constant, whose right value a program meets only at run time.
+
+    key = n * 7 % 41  # (1) key=28
+    if key == 15:
+
+The test expects what the program does for this very key, so 28 is what must stand there. The trace shows it beside the
+name that the open line asks for; without it the value is the outcome of arithmetic too long for the head.
+"""
+
+import dataclasses
+import random
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from next_jax import schema
+from next_jax.corpora.minirepair import rationales
+from next_jax.corpora.minirepair import running
+from next_jax.corpora.minirepair.draw import Draw, program
+from next_jax.corpora.minirepair.readoff import question
+from next_jax.corpora.minirepair.readoff import reading
+
+MODULI = (31, 37, 41, 43, 47)  # so a guess is right once in 30 to 46 times; all such numbers are one token
+_DRAWS = 300  # of arguments, to find some that meet the constant
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Constant(question.Question):
+  """A question whose candidates are numbers, of which its arguments are drawn to meet one.
+
+  Attributes:
+    right: the number that is met by about half of the arguments.
+    read: (trace, expected result) -> what the trace shows in place of the open one.
+  """
+
+  right: str
+  read: Callable[[schema.Trace, Any], Any]
+
+  def pose(self, rng: random.Random) -> tuple[str, str]:
+    return self.right, rng.choice([candidate for candidate in self.candidates if candidate != self.right])
+
+  def read_off(self, trace: schema.Trace, expected: Any) -> list[str]:
+    return [str(self.read(trace, expected))]
+
+  def in_sight(self, trace: schema.Trace) -> dict[str, rationales.State | None]:
+    """The whole numbers below 100 that the prompt shows as states."""
+    states = rationales.shown_states(trace)
+    return {state[3]: state for state in states if state[3].isdecimal() and len(state[3]) < 3}
+
+
+
+def gate(d: Draw) -> Constant:
+  f, (n, m), key = d.function("check"), d.names("integer", "second_integer"), d.name("key")
+  lines, k = _arithmetic(d, n, m, key)
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(f"def {f}({n}, {m}):", *lines, f"    if {key} == {c}:", f"        return {n}", f"    return {m}"),
+  )
+
+
+def otherwise(d: Draw) -> Constant:
+  f, (n, m), key = d.function("check"), d.names("integer", "second_integer"), d.name("key")
+  lines, k = _arithmetic(d, n, m, key)
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(f"def {f}({n}, {m}):", *lines, f"    if {key} != {c}:", f"        return {m}", f"    return {n}"),
+  )
+
+
+def chosen(d: Draw) -> Constant:
+  f, (n, m, key, out) = d.function("select"), d.names("integer", "second_integer", "key", "result")
+  lines, k = _arithmetic(d, n, m, key)
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(f"def {f}({n}, {m}):", *lines, f"    {out} = {n} if {key} == {c} else {m}", f"    return {out}"),
+  )
+
+
+def looked_up(d: Draw) -> Constant:
+  f, (n, m, key, table) = d.function("find"), d.names("integer", "second_integer", "key", "mapping")
+  lines, k = _arithmetic(d, n, m, key)
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(
+          f"def {f}({n}, {m}):", *lines, f"    {table} = {{{c}: {n}}}", f"    return {table}.get({key}, {m})"
+      ),
+  )
+
+
+def flagged(d: Draw) -> Constant:
+  f, (n, m, key, ok) = d.function("check"), d.names("integer", "second_integer", "key", "flag")
+  lines, k = _arithmetic(d, n, m, key)
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(
+          f"def {f}({n}, {m}):", *lines, f"    {ok} = {key} == {c}", f"    if {ok}:", f"        return {n}",
+          f"    return {m}",
+      ),
+  )
+
+
+def two_gates(d: Draw) -> Constant:
+  """Two numbers are met; the second one's constant is open."""
+  f, (n, m) = d.function("rate"), d.names("integer", "second_integer")
+  first, second = question.temporaries(d, 2, n, m)
+  (one, _), (two, k) = _arithmetic(d, n, m, first), _arithmetic(d, n, m, second)
+  other = d.between(0, k - 1)
+  return _constant(
+      d, f, (n, m), [*one, *two], second, k,
+      lambda c: program(
+          f"def {f}({n}, {m}):", *one, *two, f"    if {first} == {other}:", "        return 0",
+          f"    if {second} == {c}:", f"        return {n}", f"    return {m}",
+      ),
+  )
+
+
+def by_part(d: Draw) -> Constant:
+  """A helper makes the number."""
+  f, part, (n, m, key) = d.function("check"), d.function("part"), d.names("integer", "second_integer", "key")
+  (i, j), factor, k = d.pick(("i", "j"), ("s", "t")), d.between(2, 9), d.pick(*MODULI)
+  helper = [f"def {part}({i}, {j}):", f"    return {i} * {j} % {k}"]
+  lines = [f"    {key} = {part}({n}, {d.pick(m, factor)})"]
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(
+          *helper, f"def {f}({n}, {m}):", *lines, f"    if {key} == {c}:", f"        return {n}", f"    return {m}"
+      ),
+      before=helper,
+  )
+
+
+def counted(d: Draw) -> Constant:
+  """A loop, too long to be run in the head, makes the number."""
+  f, (n, m, key, i) = d.function("count"), d.names("integer", "second_integer", "key", "index")
+  factor, rounds, k = d.between(2, 9), d.between(5, 9), d.pick(*MODULI)
+  lines = [
+      f"    {key} = {n}", f"    for {i} in range({rounds}):", f"        {key} = ({key} * {factor} + {m}) % {k}",
+  ]  # fmt: skip
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(f"def {f}({n}, {m}):", *lines, f"    if {key} == {c}:", f"        return {n}", f"    return {m}"),
+  )
+
+
+def until(d: Draw) -> Constant:
+  """The number changes with each of three items; the one that is returned tells in which round it was met."""
+  f, (xs, x, key) = d.function("find"), d.names("numbers", "element", "key")
+  start, factor, k = d.between(1, 9), d.between(2, 9), d.pick(*MODULI)
+  head = [f"    {key} = {start}", f"    for {x} in {xs}:", f"        {key} = ({key} * {factor} + {x}) % {k}"]
+
+  def keys(items: Sequence[int]) -> list[int]:
+    found = [start]
+    for item in items:
+      found.append((found[-1] * factor + item) % k)
+    return found[1:]
+
+  right = d.pick(*keys(_numbers(d.rng, 3)))
+
+  def inputs(rng: random.Random) -> tuple[list[int]]:
+    is_met = rng.random() < 0.5
+    for _ in range(_DRAWS):
+      items = _numbers(rng, 3)
+      if not is_met or right in keys(items):
+        break
+    return (items,)
+
+  def read(trace: schema.Trace, expected: Any) -> Any:
+    value = None
+    for step in trace.steps:
+      changes = dict(step.changes)
+      value = changes.get(x, value)
+      if key in changes and value == str(expected):
+        return changes[key]
+    return None
+
+  return Constant(
+      code=lambda c: program(
+          f"def {f}({xs}):", *head, f"        if {key} == {c}:", f"            return {x}", "    return 0"
+      ),
+      candidates=tuple(map(str, range(k))), kind="wrong_constant", entry_point=f, right=str(right), inputs=inputs,
+      precise=f"Return the number of {xs} at which the sum is a certain one, or 0.",
+      vague=f"Return a certain number of {xs} or 0.", read=read,
+  )
+
+
+def assigned(d: Draw) -> Constant:
+  """The constant has a name, and is compared by it."""
+  f, (n, m, key) = d.function("check"), d.names("integer", "second_integer", "key")
+  (limit,) = question.temporaries(d, 1, n, m, key)
+  lines, k = _arithmetic(d, n, m, key)
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(
+          f"def {f}({n}, {m}):", *lines, f"    {limit} = {c}", f"    if {key} == {limit}:", f"        return {n}",
+          f"    return {m}",
+      ),
+  )
+
+
+def listed(d: Draw) -> Constant:
+  """One of two constants is wrong."""
+  f, (n, m, key) = d.function("check"), d.names("integer", "second_integer", "key")
+  lines, k = _arithmetic(d, n, m, key)
+  other = d.between(0, k - 1)
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(
+          f"def {f}({n}, {m}):", *lines, f"    if {key} in [{other}, {c}]:", f"        return {n}", f"    return {m}"
+      ),
+  )
+
+
+def nested(d: Draw) -> Constant:
+  """The comparison is inside another one."""
+  f, (n, m, key) = d.function("check"), d.names("integer", "second_integer", "key")
+  lines, k = _arithmetic(d, n, m, key)
+  least = d.between(2, 9)
+  return _constant(
+      d, f, (n, m), lines, key, k,
+      lambda c: program(
+          f"def {f}({n}, {m}):", *lines, f"    if {n} > {least}:", f"        if {key} == {c}:",
+          f"            return {n}", f"    return {m}",
+      ),
+  )
+
+
+def _arithmetic(d: Draw, n: str, m: str, key: str) -> tuple[list[str], int]:
+  """One or two lines that make `key` of the arguments, and the modulus that it is below."""
+  k, factor, other = d.pick(*MODULI), d.between(2, 9), d.between(2, 9)
+  one = d.pick(f"{n} * {m}", f"{n} * {factor} + {m} * {other}", f"{n} * {n} + {m} * {other}")
+  if d.flip():
+    return [f"    {key} = ({one}) % {k}"], k
+  return [f"    {key} = {one}", f"    {key} = {key} * {factor} % {k}"], k
+
+
+def _constant(
+    d: Draw, f: str, arguments: tuple[str, str], lines: Sequence[str], key: str, k: int, code: Callable[[str], str],
+    before: Sequence[str] = (),
+) -> Constant:
+  """A function of two numbers that returns the first where `key` is met, and as a rule the second where it is not."""
+  n, m = arguments
+  value_of = running.load(program(*before, f"def value_of({n}, {m}):", *lines, f"    return {key}"), "value_of")
+  right = value_of(*_numbers(d.rng, 2))
+
+  def inputs(rng: random.Random) -> tuple[int, ...]:
+    is_met = rng.random() < 0.5
+    for _ in range(_DRAWS):
+      numbers = tuple(_numbers(rng, 2))
+      if not is_met or value_of(*numbers) == right:
+        break
+    return numbers
+
+  return Constant(
+      code=code, candidates=tuple(map(str, range(k))), kind="wrong_constant", entry_point=f, right=str(right),
+      precise=f"Return {n} if a number made of {n} and {m} is a certain one, else {m}.",
+      vague=f"Return {n} or {m}.", inputs=inputs,
+      read=lambda trace, expected: reading.last_states(trace).get(key),
+  )
+
+
+def _numbers(rng: random.Random, num: int) -> list[int]:
+  return rng.sample(range(51, 100), num)
+
+
+FAMILIES = (
+    gate, otherwise, chosen, looked_up, flagged, two_gates, by_part, counted, until, assigned, listed, nested
+)  # fmt: skip
