@@ -131,13 +131,16 @@ class Shards:
     self._directory = epath.Path(directory)
     self._first = first
     self._step = step
+    self._count: int | None = None
 
   def __len__(self) -> int:
-    """How many parts of this writer are written, counted from its first without a gap."""
-    count = 0
-    while self._part(self._first + count * self._step).exists():
-      count += 1
-    return count
+    """How many parts of this writer are written: those it found, counted from its first without a gap, and its own."""
+    if self._count is None:
+      count = 0
+      while self._part(self._first + count * self._step).exists():
+        count += 1
+      self._count = count
+    return self._count
 
   @property
   def next_number(self) -> int:
@@ -145,7 +148,9 @@ class Shards:
     return self._first + len(self) * self._step
 
   def append(self, records: Iterable[schema.Record]) -> None:
+    """Writes the next part, over one that is there behind a gap: another number of writers has left it."""
     write_jsonl(self._part(self.next_number), records)
+    self._count = len(self) + 1
 
   def paths(self) -> list[epath.Path]:
     """The parts that are written, in order."""

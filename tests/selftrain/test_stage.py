@@ -107,6 +107,14 @@ def test_a_killed_file_of_shards_ends_with_the_same_bytes(tmp_path, kill_at):
   assert [p.name for p in (tmp_path / "b").iterdir()] == ["verdicts.jsonl"]
 
 
+def test_parts_behind_a_gap_that_one_of_two_killed_processes_left_are_not_taken_twice(tmp_path):
+  path = epath.Path(tmp_path / "verdicts.jsonl")
+  for number in (0, 2):  # of process 0; process 1 was killed before it had written part 1
+    files.write_jsonl(tmp_path / "verdicts.parts" / f"part-0000{number}.jsonl", [verdict(number)])
+  written = stage.sharded(path, schema.Verdict, lambda skip, step: ([verdict(n)] for n in range(skip, 5, step)))
+  assert written == [verdict(number) for number in range(5)]
+
+
 def test_parts_left_behind_by_a_killed_merge_are_swept(tmp_path):
   path = epath.Path(tmp_path / "verdicts.jsonl")
   files.write_jsonl(path, [verdict(0)])
