@@ -108,8 +108,7 @@ class Annotation:
     self._layout = statements.analyse(source)
     self._places = places.Places(source)
     self._visits = self._find_visits(trace)  # line with the comment -> numbers of its steps
-    is_repeated = any(len(numbers) > 1 for numbers in self._visits.values())
-    self._rounds = rounds.of_steps(trace.steps, self._layout) if is_repeated else []
+    self._left_out: dict[int, bool] = {}  # number of a step -> whether rounds were, since the visit before it
     self.shown: dict[int, int] = {}
     full: dict[int, str] = {}
     for line, numbers in self._visits.items():
@@ -188,13 +187,19 @@ class Annotation:
     for i, number in enumerate(numbers):
       if number not in shown:
         continue
-      if i > before + 1 or (before >= 0 and rounds.left_out(self._rounds[numbers[before]], self._rounds[number])):
+      if i > before + 1 or (i and self._is_after_rounds(numbers[before], number)):
         parts.append(texts.ELLIPSIS)
       parts.append(self.state(number, shown[number]))
       before = i
     if parts and before < len(numbers) - 1:
       parts.append(texts.ELLIPSIS)
     return comments.BETWEEN.join(parts)
+
+  def _is_after_rounds(self, before: int, number: int) -> bool:
+    """Whether rounds were left out between a step and the visit of its line that comes next."""
+    if number not in self._left_out:
+      self._left_out[number] = rounds.left_out(self._steps, self._layout, before, number)
+    return self._left_out[number]
 
   def _columns(self, lines: Iterable[int]) -> dict[int, int]:
     """Function -> the column of its comments."""

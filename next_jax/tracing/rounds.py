@@ -1,44 +1,35 @@
-"""Rounds: how often the loop around a line had gone round at each step, to tell visits that follow each other."""
+"""Rounds: whether the loop around a line went round between two visits of it, to tell visits that follow each other."""
 
 from next_jax import schema
 from next_jax.tracing import statements
 
-Round = tuple[int, int]  # number of a frame, rounds that the innermost loop around the line has gone there
 
+def left_out(steps: tuple[schema.Step, ...], layout: statements.Statements, before: int, after: int) -> bool:
+  """Whether, within one frame, the innermost loop went round without a visit between two steps of a logical line.
 
-def left_out(before: Round, after: Round) -> bool:
-  """Whether, within one frame, the loop went round without a visit in between."""
-  return before[0] == after[0] and after[1] - before[1] > 1
-
-
-def of_steps(steps: tuple[schema.Step, ...], layout: statements.Statements) -> list[Round]:
-  """The round of each step.
+  before, after: numbers of the steps.
 
   A trace does not say which frame a step belongs to; the latest call of the function that has not returned is
   taken. An exception that ended frames of a recursion may make it the wrong one: then a `...` may be missing.
   """
-  frames: dict[int, list[tuple[int, dict[int, list[int]]]]] = {}  # function -> [(number, loop -> [rounds, last line])]
-  loops = sorted(set(layout.loop) - {0})
-  around: dict[int, list[int]] = {}
-  result = []
-  for number, step in enumerate(steps):
-    line = step.line if step.line < len(layout.function) else 0
-    stack = frames.setdefault(layout.function[line], [])
-    if step.event == "call" or not stack:
-      stack.append((number, {}))
-    frame, state = stack[-1]
-    if line not in around:
-      around[line] = [
-          loop for loop in loops
-          if loop <= line <= max(layout.end[loop], loop) and layout.function[loop] == layout.function[line]
-      ]
-    innermost = layout.loop[line]
-    for loop in around[line]:
-      count = state.setdefault(loop, [0, 0])
-      if line == loop or (loop == innermost and line <= count[1] and not layout.flags[loop] & statements.BINDS):
-        count[0] += 1
-      count[1] = line
-    result.append((frame, state[innermost][0] if innermost in state else 0))
-    if step.event == "return":
-      stack.pop()
-  return result
+  last = steps[before].line
+  function, loop = layout.function[last], layout.loop[last]
+  if not loop or steps[before].event == "return":
+    return False
+  end, binds = max(layout.end[loop], loop), layout.flags[loop] & statements.BINDS
+  rounds = depth = 0  # depth: of calls of the function inside of the frame
+  for number in range(before + 1, after + 1):
+    step = steps[number]
+    line = step.line
+    if layout.function[line] != function:
+      continue
+    if step.event == "call":
+      depth += 1
+    if not depth and loop <= line <= end:
+      rounds += line == loop or (layout.loop[line] == loop and line <= last and not binds)
+      last = line
+    if step.event == "return" and number < after:
+      depth -= 1
+      if depth < 0:
+        return False
+  return not depth and rounds > 1
