@@ -8,6 +8,7 @@ import sys
 import tokenize
 
 from next_jax import files
+from next_jax.tracing import counted
 from next_jax.tracing import inline
 from next_jax.tracing import recorder
 from next_jax.tracing import scopes
@@ -101,7 +102,8 @@ def main(arguments: argparse.Namespace) -> int:
   )
   try:
     _check_names(arguments.file, source, arguments.function)
-    trace = recorder.record(source, arguments.call, setup_code=arguments.setup, budget=budget)
+    ends = counted.Ends(first=style.first_visits, last=style.last_visits)
+    trace = counted.record(source, arguments.call, setup_code=arguments.setup, budget=budget, ends=ends)
   except statements.SourceError as error:
     where = f"{arguments.file}:{error.line}" if error.line else arguments.file
     raise files.FileError(f"{where}: {error.message}") from None

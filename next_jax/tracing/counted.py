@@ -1,6 +1,6 @@
 """Counted recordings: of a long run, only the first and the last visits of each line are looked at.
 
-A program that makes more than `Ends.beginning` steps is run twice more, as a copy with `marks`. The first run writes
+A program that makes more than `Ends.beginning` steps is run twice more, with its setup, as a copy with `marks`. The first run writes
 down which marks it comes to, a byte each: that numbers all steps. The second counts the marks down and looks at the
 variables where a visit is near the end of its line, and just before. So a step in between costs two calls into C
 instead of a recording, and no memory but its place in the trace. It is written there as `SKIPPED`; `inline` shows
@@ -48,13 +48,13 @@ class Ends:
   Attributes:
     first: so many that changed something, from the front; as `InlineStyle.first_visits`.
     last: and from the end; as `InlineStyle.last_visits`.
-    window: how many visits are looked at on each side to find them.
+    window: how many more visits are looked at on each side to find them.
     beginning: steps that are recorded in any case.
   """
 
   first: int = 2
   last: int = 1
-  window: int = 16
+  window: int = 14
   beginning: int = 20_000
 
 
@@ -71,15 +71,21 @@ def record(
     recorder.TraceError: as there.
   """
   if budget.max_steps > ends.beginning:
-    short = dataclasses.replace(budget, max_steps=ends.beginning)
-    beginning = recorder.record(source, call, setup_code=setup_code, budget=short)
-    if beginning.outcome != "truncated" or not beginning.detail.startswith("steps:"):
-      return beginning
     try:
-      return _Counted(source, call, ends, beginning.steps, setup_code=setup_code, budget=budget).record()
+      return _counted(source, call, setup_code, budget, ends)
     except (_Unsure, marks_lib.Unmarkable):
       pass
   return recorder.record(source, call, setup_code=setup_code, budget=budget)
+
+
+def _counted(source: str, call: str, setup_code: str, budget: budgets.Budget, ends: Ends) -> schema.Trace:
+  marked = marks_lib.mark(source)  # before the program runs: only one with a copy may run more than once
+  short = dataclasses.replace(budget, max_steps=ends.beginning)
+  beginning = recorder.record(source, call, setup_code=setup_code, budget=short)
+  if beginning.outcome != "truncated" or not beginning.detail.startswith("steps:"):
+    return beginning
+  counted = _Counted(source, call, ends, marked, beginning.steps, setup_code=setup_code, budget=budget)
+  return counted.record()
 
 
 class _Known(states.State):
@@ -111,14 +117,16 @@ class _Calls:
 class _Counted:
   """The two runs of one recording."""
 
-  def __init__(self, source: str, call: str, ends: Ends, beginning: tuple[schema.Step, ...], **options: Any):
+  def __init__(
+      self, source: str, call: str, ends: Ends, marked: marks_lib.Marked, beginning: tuple[schema.Step, ...],
+      **options: Any,
+  ):  # fmt: skip
     """beginning: the first steps of the trace, recorded."""
     self._source, self._call, self._options = source, call, options
     self._ends, self._beginning = ends, beginning
     self._budget = options["budget"]
     self._layout = statements.analyse(source)
-    self._marked = marks_lib.mark(source)
-    self._marks = self._marked.marks
+    self._marked, self._marks = marked, marked.marks
     self._log = bytearray()  # the marks that the first run came to
     self._places = bytes(number for number, mark in enumerate(self._marks) if not mark.event)
 
@@ -177,15 +185,16 @@ class _Counted:
     self._start = known = len(self._beginning)  # the position of the first step that is not known
     while (number := len(self._log[: self._start].translate(None, self._places))) < known:
       self._start += known - number
+    ends = self._ends
     self._windows: dict[int, tuple[list[int], list[int]]] = {}
     chosen, backwards, behind = set(), self._log[::-1], len(self._log) - self._start
     for line in {mark.line for mark in self._marks if mark.changes}:
       numbers = self._of_line(line)
       chosen.update(self._log.find(number) for number in numbers)
       visits = re.compile(b"[%s]" % re.escape(numbers), re.DOTALL).finditer
-      first = [visit.start() for visit in itertools.islice(visits(self._log, self._start), self._ends.window)]
-      last = [visit.end() for visit in itertools.islice(visits(backwards, 0, behind), self._ends.window)]
-      self._windows[line] = first, [len(self._log) - end for end in last]
+      first = itertools.islice(visits(self._log, self._start), ends.first + ends.window)
+      last = itertools.islice(visits(backwards, 0, behind), ends.last + ends.window)
+      self._windows[line] = [found.start() for found in first], [len(self._log) - found.end() for found in last]
       chosen.update(*self._windows[line])
     return chosen - {-1}
 
@@ -276,12 +285,13 @@ class _Counted:
         raise _Unsure(f"step {number} is not what it was")
       steps[number] = self._looked[at]
     changed = collections.Counter(step.line for step in self._beginning if _is_change(step))
+    ends = self._ends
     for line, (first, last) in self._windows.items():
       if len({*first, *last}) == sum(self._log.count(number, self._start) for number in self._of_line(line)):
         continue
       fronts = changed[line] + sum(_is_change(self._looked[at]) for at in first)
       backs = sum(_is_change(self._looked[at]) for at in last)
-      if fronts < self._ends.first or backs < self._ends.last or fronts + backs <= self._ends.first + self._ends.last:
+      if fronts < ends.first or backs < ends.last or fronts + backs <= ends.first + ends.last:
         raise _Unsure(f"too few visits changed anything on line {line}")
 
 

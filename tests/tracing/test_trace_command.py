@@ -45,6 +45,11 @@ def test_settings_are_options(program, capsys):
   assert "(2) n=1; ...; (8) n=4" in capsys.readouterr().out
 
 
+def test_of_a_long_run_the_visits_shown_are_those_of_its_ends(program, capsys):
+  main.main(["trace", str(program), "--call", "separate(range(12000))", "--max_steps", "100000", "--last_visits", "2"])
+  assert "# (2) n=0; (4) n=1; ...; (23998) n=11998; (24000) n=11999" in " ".join(capsys.readouterr().out.split())
+
+
 def test_it_answers_in_under_a_second_without_jax(program):
   code = (
       "import sys\nfrom next_jax import main\n"
