@@ -39,6 +39,7 @@ from next_jax.tracing import states
 SKIPPED = (("...", "..."),)  # the changes of a step that was not looked at
 
 _BETWEEN_CLOCKS = 4096  # marks
+_DEFINES = re.compile(r"\b(?:def|lambda)\b")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -80,6 +81,8 @@ def record(
 
 def _counted(source: str, call: str, setup_code: str, budget: budgets.Budget, ends: Ends) -> schema.Trace:
   marked = marks_lib.mark(source)  # before the program runs: only one with a copy may run more than once
+  if _DEFINES.search(setup_code):
+    raise _Unsure("the steps of functions in the setup code are in the budget too")
   short = dataclasses.replace(budget, max_steps=ends.beginning)
   beginning = recorder.record(source, call, setup_code=setup_code, budget=short)
   if beginning.outcome != "truncated" or not beginning.detail.startswith("steps:"):
@@ -134,9 +137,10 @@ class _Counted:
     trace = self._run(self._counting)
     if trace.outcome != "returned":
       raise _Unsure("it does not return")
-    if sum(mark.ticks * self._log.count(number) for number, mark in enumerate(self._marks)) > self._budget.max_steps:
-      raise _Unsure("it may spend the budget of steps")
     steps = self._numbered()
+    ticks = sum(mark.ticks * self._log.count(number, self._start) for number, mark in enumerate(self._marks))
+    if self._ends.beginning + ticks > self._budget.max_steps:
+      raise _Unsure("it may spend the budget of steps")
     before = {at: self._before(at) for at in self._near_the_ends()}
     self._looked: dict[int, schema.Step] = {}  # by position in the log
     self._left = iter(())
@@ -178,13 +182,13 @@ class _Counted:
     if [(step.line, step.event) for step in steps[:known]] != [(step.line, step.event) for step in self._beginning]:
       raise _Unsure("its steps are not those of its marks")
     steps[:known] = self._beginning
+    self._start = known  # the position of the first step that is not known
+    while (number := len(self._log[: self._start].translate(None, self._places))) < known:
+      self._start += known - number
     return steps
 
   def _near_the_ends(self) -> set[int]:
     """The positions to look at; also the first visits, which are known, to see that both ways give the same."""
-    self._start = known = len(self._beginning)  # the position of the first step that is not known
-    while (number := len(self._log[: self._start].translate(None, self._places))) < known:
-      self._start += known - number
     ends = self._ends
     self._windows: dict[int, tuple[list[int], list[int]]] = {}
     chosen, backwards, behind = set(), self._log[::-1], len(self._log) - self._start

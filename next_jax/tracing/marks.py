@@ -106,11 +106,11 @@ def mark(source: str) -> Marked:
     warnings.simplefilter("ignore")
     tree = ast.parse(source)
   _check_parts(tree)
-  _check_calls(tree)
-  copy = _Copy({plan.line: plan for plan in plans_lib.plans(layout).values()}, _functions(tree))
-  for node in tree.body:
-    if isinstance(node, ast.FunctionDef):
-      copy.function(node)
+  functions = {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
+  _check_calls(tree, functions)
+  copy = _Copy({plan.line: plan for plan in plans_lib.plans(layout).values()}, functions)
+  for function in functions.values():
+    copy.function(function)
   if len(copy.marks) > _MAX_MARKS:
     raise Unmarkable("it has too many statements")
   code = compile(ast.fix_missing_locations(tree), statements.FILE_NAME, "exec", dont_inherit=True)
@@ -127,6 +127,8 @@ def _check_parts(tree: ast.Module) -> None:
       raise Unmarkable(f"{node.name!r} is not a plain function")
     if isinstance(node, ast.Name) and (node.id in _NAMES or node.id in _ITERATORS and id(node) not in used_up):
       raise Unmarkable(f"it uses {node.id!r}")
+    if isinstance(node, ast.Attribute) and node.attr.startswith("__"):
+      raise Unmarkable(f"it uses {node.attr!r}")
     if isinstance(node, ast.GeneratorExp) and id(node) not in used_up:
       raise Unmarkable("it keeps a generator")
     if isinstance(node, (ast.Import, ast.ImportFrom)):
@@ -146,19 +148,14 @@ def _used_up(node: ast.AST) -> list[ast.AST]:
   return [user.func if isinstance(user, ast.Call) else user for user in users]
 
 
-def _functions(tree: ast.Module) -> dict[str, ast.FunctionDef]:
-  return {node.name: node for node in tree.body if isinstance(node, ast.FunctionDef)}
-
-
 def _mentioned(nodes: list[ast.AST], functions: dict[str, ast.FunctionDef]) -> set[str]:
   """Which functions of the program are named there, so that they may be called."""
   names = {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
   return names.intersection(functions)
 
 
-def _check_calls(tree: ast.Module) -> None:
+def _check_calls(tree: ast.Module, functions: dict[str, ast.FunctionDef]) -> None:
   """Raises Unmarkable for a recursion, in which the frame of a mark is not known, and for calls at import."""
-  functions = _functions(tree)
   if len(functions) < sum(isinstance(node, ast.FunctionDef) for node in tree.body):
     raise Unmarkable("it defines a function twice")
   if _mentioned([node.args if isinstance(node, ast.FunctionDef) else node for node in tree.body], functions):

@@ -252,10 +252,25 @@ def test_an_iterator_as_argument_is_recorded_in_full():
   assert not _agree("def f(xs):\n  for x in xs:\n    y = x\n  return y\n", "f(iter(range(70)))")
 
 
-def test_a_run_that_spends_its_steps_ends_as_the_full_recording_does():
-  budget = budgets.Budget(max_steps=100)
-  trace = counted.record(_LOOP, "f(300)", budget=budget, ends=_SOON)
-  assert trace == recorder.record(_LOOP, "f(300)", budget=budget)
+@pytest.mark.parametrize("name", _COPIED)
+def test_what_one_step_more_would_have_ended_is_counted_only_if_the_budget_has_it(name):
+  setup = "x = 1\n" * 50  # these steps are in the budget too
+  least, most = 1, 10_000
+  while least < most:  # the fewest with which the full recording comes to the end
+    middle = (least + most) // 2
+    trace = recorder.record(_COPIED[name], "f(30)", setup_code=setup, budget=budgets.Budget(max_steps=middle))
+    least, most = (least, middle) if trace.outcome == "returned" else (middle + 1, most)
+  for max_steps, outcome in [(least - 1, "truncated"), (least, "returned"), (least + 20, "returned")]:
+    budget = budgets.Budget(max_steps=max_steps)
+    trace = counted.record(_COPIED[name], "f(30)", setup_code=setup, budget=budget, ends=counted.Ends(beginning=60))
+    assert trace.outcome == outcome
+
+
+@pytest.mark.parametrize("source", [_LOOP, "def f(n):\n  while True:\n    n = -n\n"])
+def test_a_run_that_spends_its_steps_ends_as_the_full_recording_does(source):
+  budget = budgets.Budget(max_steps=1000)
+  trace = counted.record(source, "f(600)", budget=budget, ends=_SOON)
+  assert trace == recorder.record(source, "f(600)", budget=budget)
   assert trace.outcome == "truncated"
 
 
