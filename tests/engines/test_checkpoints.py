@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pathlib
 import shutil
 
 from etils import epath
@@ -138,6 +139,27 @@ def test_a_save_that_fails_leaves_no_checkpoint(saved, tmp_path):
   assert not (tmp_path / "checkpoint_3").exists()
   checkpoints.save(tmp_path, 3, params, None, {})  # And the next attempt is not disturbed.
   assert checkpoints.steps(tmp_path) == [3]
+
+
+def test_a_save_that_is_killed_while_gs_renames_file_by_file_leaves_no_checkpoint(saved, tmp_path, monkeypatch):
+  _, params, _ = saved
+  path_type = type(epath.Path(tmp_path))
+  whole_rename = path_type.rename
+
+  def rename(source, target):
+    if target.name != "checkpoint_3":  # Orbax's own
+      return whole_rename(source, target)
+    first = min(file for file in pathlib.Path(source).rglob("*") if file.is_file())
+    (target / first.relative_to(source)).parent.mkdir(parents=True)
+    shutil.copy(first, target / first.relative_to(source))
+    raise KeyboardInterrupt
+
+  with monkeypatch.context() as patch:
+    patch.setattr(path_type, "rename", rename)
+    with pytest.raises(KeyboardInterrupt):
+      checkpoints.save(tmp_path, 3, params, None, {})
+  assert checkpoints.steps(tmp_path) == []
+  assert checkpoints.steps(checkpoints.save(tmp_path, 3, params, None, {}).parent) == [3]
 
 
 def test_steps_are_sorted_as_numbers_and_incomplete_ones_do_not_count(tmp_path):

@@ -75,8 +75,9 @@ def save(
   with _checkpointer(together=True) as checkpointer:
     checkpointer.save(partial / "state", args=ocp.args.PyTreeSave({"target": params, "state": state}))
   if jax.process_index() == 0:
-    files.write_json(partial / "metrics.json", dict(metrics))
     partial.rename(path)
+    # Behind the rename, which on gs:// is one of each file, in the order of their names: it can be killed half way.
+    files.write_json(path / "metrics.json", dict(metrics))
   barrier(f"save {path} ends")
   return path
 
