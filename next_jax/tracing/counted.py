@@ -1,10 +1,10 @@
 """Counted recordings: of a long run, only the first and the last visits of each line are looked at.
 
-A program that makes more than `Ends.beginning` steps is run twice more, with its setup, as a copy with `marks`. The first run writes
-down which marks it comes to, a byte each: that numbers all steps. The second counts the marks down and looks at the
-variables where a visit is near the end of its line, and just before. So a step in between costs two calls into C
-instead of a recording, and no memory but its place in the trace. It is written there as `SKIPPED`; `inline` shows
-none as long as its style asks for no more visits than were looked at.
+A program that makes more than `Ends.beginning` steps is run twice more, with its setup, as a copy with `marks`. The
+first run writes down which marks it comes to, a byte each: that numbers all steps. The second counts the marks down
+and looks at the variables where a visit is near the end of its line, and just before. So a step in between costs two
+calls into C instead of a recording, and no memory but its place in the trace. It is written there as `SKIPPED`;
+`inline` shows none as long as its style asks for no more visits than were looked at.
 
 What is looked at is what `recorder.record` gives. Where that is not certain, its recording is what is returned: of a
 program that has no copy (`marks`), one that raises or spends a budget, variables that may run any code, a line that

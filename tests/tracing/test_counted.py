@@ -306,7 +306,8 @@ _NUMBERS = st.sampled_from(["i", "j", "n", "a", "b", "1", "2", "3", "len(xs)", "
 _TESTS = st.sampled_from(["i % 2", "a > b", "len(xs) > 9", "not n", "i % 3 == 0 and a < 50", "xs"])
 _SIMPLE = [  # most change something whenever they run, as only such lines are counted
     "a += {0} + 99", "b = a + b + 1", "a, b = b + 1, a + {0} % 5", "xs.append({0})", "xs.append(g({0}))", "b += 1",
-    "pass", "a = b = a + b + 1", "ys = [x + a for x in xs[-3:]]", "xs[:1] = [a, {0}]", "n -= 1", "d[len(d)] = {1}", "h(xs)",
+    "pass", "a = b = a + b + 1", "ys = [x + a for x in xs[-3:]]", "xs[:1] = [a, {0}]", "n -= 1", "h(xs)",
+    "d[len(d)] = {1}",
     "s = str(a), {0}, len(d)", "a = max({0},\n    a + 1)", "xs.sort()", "b = g(a)",
 ]  # fmt: skip
 
