@@ -45,4 +45,6 @@ def made(directory: epath.PathLike, config: str) -> epath.Path:
 
 
 def _checkpoints(directory: epath.Path) -> list[epath.Path]:
-  return sorted(directory.glob("checkpoint_*"), key=lambda path: int(path.name.rpartition("_")[2]))
+  """Without checkpoint_N.partial, which a killed training leaves."""
+  found = [path for path in directory.glob("checkpoint_*") if path.name.removeprefix("checkpoint_").isdecimal()]
+  return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint_")))

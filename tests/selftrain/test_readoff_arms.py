@@ -23,8 +23,8 @@ def construct(monkeypatch, file, *bindings):
 
 @pytest.fixture
 def base(tmp_path):
-  for step in (9, 10):
-    (tmp_path / f"checkpoint_{step}").mkdir()
+  for name in ("checkpoint_9", "checkpoint_10", "checkpoint_11.partial"):  # the last of a training that was killed
+    (tmp_path / name).mkdir()
   return tmp_path
 
 
