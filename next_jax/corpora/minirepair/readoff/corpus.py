@@ -27,7 +27,7 @@ from next_jax.corpora.minirepair.readoff import results
 _OF_NAMES = (*results.FAMILIES, *loops.FAMILIES, *containers.FAMILIES)
 FAMILIES = {family.__name__: family for family in (*_OF_NAMES, *constants.FAMILIES)}
 SPLITS = ("train", "dev", "unseen")
-_CHUNK = 250
+_CHUNK = 250  # demonstrations that a process makes at once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -134,15 +134,12 @@ class ReadOff:
     The rationale asserts the fix, right or not, and quotes what the trace has of it. No pair of a bug with its fix or
     with its reference is one of dev or unseen.
     """
-    stop = start + num
-    ranges = [(begin, min(begin + _CHUNK, stop)) for begin in range(start, stop, _CHUNK)]
+    numbers = range(start, start + num)
     if num_workers == 0:
-      for begin, end in ranges:
-        yield from map(self.demonstration, range(begin, end))
+      yield from map(self.demonstration, numbers)
       return
     with multiprocessing.get_context("spawn").Pool(num_workers) as pool:
-      for chunk in pool.imap(_demonstration_range, [(self, begin, end) for begin, end in ranges]):
-        yield from chunk
+      yield from pool.imap(self.demonstration, numbers, chunksize=_CHUNK)
 
   def demonstration(self, number: int) -> minirepair.Demonstration:
     rng = random.Random(f"readoff/{self.seed}/demonstration/{number}")
@@ -201,11 +198,6 @@ class ReadOff:
 
 def _pair_key(item: Item, fix: str) -> str:
   return canonical.pair_key(item.case.canonical_bug, canonical.canonical(fix))
-
-
-def _demonstration_range(work: tuple[ReadOff, int, int]) -> list[minirepair.Demonstration]:
-  corpus, begin, end = work
-  return list(map(corpus.demonstration, range(begin, end)))
 
 
 def _statistics(items: list[Item], rejections: collections.Counter[str]) -> dict[str, Any]:
