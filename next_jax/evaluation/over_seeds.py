@@ -37,29 +37,39 @@ class OverSeeds:
 
 def mean(runs: Sequence[Values], *, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> OverSeeds:
   """Of runs with a seed each; raises IntervalError where there is none, or one without tasks."""
+  (found,) = _means([runs], num_resamples, seed)
+  return found
+
+
+def _means(sides: Sequence[Sequence[Values]], num_resamples: int, seed: int) -> list[OverSeeds]:
+  """Of several values of the same tasks and runs, from the same resamples, drawing which is what takes the time."""
   import numpy as np
 
+  runs = sides[0]
   if not runs or not all(runs):
     raise intervals.IntervalError("found a run without tasks, or no run; expected values of one or more tasks of each")
   task_ids = list(dict.fromkeys(task_id for run in runs for task_id in run))
   known = np.array([[task_id in run for run in runs] for task_id in task_ids], dtype=np.float64)
-  values = np.array([[run.get(task_id, 0.0) for run in runs] for task_id in task_ids])
+  values = [np.array([[run.get(task_id, 0.0) for run in side] for task_id in task_ids]) for side in sides]
   generator = np.random.default_rng(seed)
-  means = []
+  means = [[] for _ in sides]
   for start in range(0, num_resamples, _ROWS):
     count = min(_ROWS, num_resamples - start)
     weights = generator.multinomial(len(task_ids), np.full(len(task_ids), 1 / len(task_ids)), size=count)
+    weights = weights.astype(np.float64)  # products of whole numbers are not left to BLAS
     times = weights @ known  # [resamples, seeds]: how many tasks of each seed were drawn
-    of_seeds = np.divide(weights @ values, times, out=np.full(times.shape, np.nan), where=times > 0)
     drawn = generator.integers(len(runs), size=(count, len(runs)))
-    means.append(np.nanmean(np.take_along_axis(of_seeds, drawn, axis=1), axis=1))
-  low, high = np.nanquantile(np.concatenate(means), [0.025, 0.975])
-  per_seed = tuple(math.fsum(run.values()) / len(run) for run in runs)
-  value = math.fsum(per_seed) / len(per_seed)
-  return OverSeeds(
-      estimate=intervals.Estimate(value=value, low=float(low), high=float(high), num_tasks=len(task_ids)),
-      per_seed=per_seed,
-  )
+    for side, found in zip(values, means, strict=True):
+      of_seeds = np.divide(weights @ side, times, out=np.full(times.shape, np.nan), where=times > 0)
+      found.append(np.nanmean(np.take_along_axis(of_seeds, drawn, axis=1), axis=1))
+  results = []
+  for side, found in zip(sides, means, strict=True):
+    low, high = np.nanquantile(np.concatenate(found), [0.025, 0.975])
+    per_seed = tuple(math.fsum(run.values()) / len(run) for run in side)
+    value = math.fsum(per_seed) / len(per_seed)
+    estimate = intervals.Estimate(value=value, low=float(low), high=float(high), num_tasks=len(task_ids))
+    results.append(OverSeeds(estimate=estimate, per_seed=per_seed))
+  return results
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -96,13 +106,13 @@ def contrast(
   befores = [{task_id: value for task_id, value, _ in pair} for pair in pairs]
   afters = [{task_id: value for task_id, _, value in pair} for pair in pairs]
   differences = [{task_id: after - before for task_id, before, after in pair} for pair in pairs]
-  options = {"num_resamples": num_resamples, "seed": seed}
+  first_mean, second_mean, difference = _means([befores, afters, differences], num_resamples, seed)
   of_task: dict[str, list[float]] = {}
   for pair in differences:
     for task_id, value in pair.items():
       of_task.setdefault(task_id, []).append(value)
   return Contrast(
-      first=mean(befores, **options), second=mean(afters, **options), difference=mean(differences, **options),
+      first=first_mean, second=second_mean, difference=difference,
       p_value=intervals.sign_flip_p_value(
           [math.fsum(found) / len(found) for found in of_task.values()], num_permutations=num_resamples, seed=seed
       ),
