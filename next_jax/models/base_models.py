@@ -6,6 +6,7 @@ import os
 from etils import epath
 
 from next_jax import errors
+from next_jax import files
 
 SHIPPED = "minirepair_1m"
 
@@ -28,23 +29,22 @@ def minirepair_1m() -> epath.Path:
 
 
 def made(directory: epath.PathLike, config: str) -> epath.Path:
-  """The last checkpoint in WORKDIR/base/finetune of a run.
+  """The checkpoint that a finished stage `finetune`, as in WORKDIR/base/finetune, has given.
 
   Args:
     config: file that makes it, for the message.
 
   Raises:
-    BaseModelError: there is none.
+    BaseModelError: the stage is not there or not finished.
   """
-  checkpoints = _checkpoints(epath.Path(directory))
-  if not checkpoints:
+  manifest = epath.Path(directory) / "stage.json"
+  if not manifest.exists():
     raise BaseModelError(
-        f"{os.fspath(directory)}/checkpoint_N: there is none; make it first, with next-jax run --gin_file={config}"
+        f"{os.fspath(manifest)}: not there, so no base model is made yet; make it first, or go on making it, with"
+        f" next-jax run --gin_file={config}"
     )
-  return checkpoints[-1]
+  return epath.Path(directory) / files.read_json(manifest)["metrics"]["checkpoint"]
 
 
 def _checkpoints(directory: epath.Path) -> list[epath.Path]:
-  """Without checkpoint_N.partial, which a killed training leaves."""
-  found = [path for path in directory.glob("checkpoint_*") if path.name.removeprefix("checkpoint_").isdecimal()]
-  return sorted(found, key=lambda path: int(path.name.removeprefix("checkpoint_")))
+  return sorted(directory.glob("checkpoint_*"), key=lambda path: int(path.name.removeprefix("checkpoint_")))

@@ -102,7 +102,10 @@ class GoldFixes:
     seed = seeds.derive(walk.seed, "gold", name)
     stage = stage_lib.Stage(
         name=f"{name}/examples", workdir=walk.workdir,
-        settings={"rationale": self.rationale, "prompt": walk.form, "num_examples": count, "seed": seed},
+        settings={
+            "rationale": self.rationale, "prompt": walk.prompt, "max_prompt_length": walk.sampling.max_prompt_length,
+            "num_examples": count, "seed": seed,
+        },
         inputs={"hard": walk.hard_fingerprint},
     )
 

@@ -66,10 +66,14 @@ class Walk:
     self._metrics: dict[str, dict[str, Any]] = {}  # model -> metrics of the first evaluation
 
   @property
+  def prompt(self) -> prompts.Prompt:
+    """Of the task, zero-shot."""
+    return seqio_tasks.registration(self.task).prompt.with_shots(0)
+
+  @property
   def form(self) -> prompts.Prompt:
-    """Of what a tuned model is shown and learns from: zero-shot, traces abridged as they are when it is asked."""
-    registration = seqio_tasks.registration(self.task)
-    return registration.prompt.with_shots(0).within(self.sampling.max_prompt_length, registration.vocabulary)
+    """Of what a tuned model is shown and learns from: `prompt` with traces abridged as they are when it is asked."""
+    return self.prompt.within(self.sampling.max_prompt_length, seqio_tasks.registration(self.task).vocabulary)
 
   @functools.cached_property
   def hard(self) -> list[schema.RepairTask]:
@@ -202,7 +206,7 @@ class Walk:
     registration = seqio_tasks.registration(self.task)
     kept = filter_lib.keep(
         self.workdir, f"{name}/filter", sources=sources, filters=filters, tasks=self.hard,
-        prompt=registration.prompt.with_shots(0), vocabulary=registration.vocabulary,
+        prompt=self.prompt, vocabulary=registration.vocabulary,
         max_prompt_length=self.sampling.max_prompt_length, seed=seeds.derive(self.seed, "filter", name), limit=limit,
         inputs={"hard": self.hard_fingerprint},
     )

@@ -161,10 +161,11 @@ class Sweep:
     path = epath.Path(self.workdir) / FILE_NAME
     facts = files.read_json(path) if path.exists() else {"arms": {}, "findings": {}}
     for arm in self.arms:
-      facts["arms"][arm.name] = {
-          "gin_files": list(arm.gin_files), "bindings": [*self.bindings, *arm.bindings],
-          "seeds": sorted({*self.seeds, *facts["arms"].get(arm.name, {}).get("seeds", ())}),
-      }
+      what = {"gin_files": list(arm.gin_files), "bindings": [*self.bindings, *arm.bindings]}
+      known = facts["arms"].get(arm.name, {})
+      is_same = all(known.get(key) == value for key, value in what.items())
+      # Runs of other settings under the same name are not to be averaged with these.
+      facts["arms"][arm.name] = {**what, "seeds": sorted({*self.seeds, *(known["seeds"] if is_same else ())})}
     for one in self.findings:
       facts["findings"][one.title] = {"hypothesis": one.hypothesis, "contrasts": [list(c) for c in one.contrasts]}
     return facts

@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 
+from next_jax import files
 from next_jax import main
 from next_jax.configuration import messages
 from next_jax.configuration import parsing
@@ -23,8 +24,10 @@ def construct(monkeypatch, file, *bindings):
 
 @pytest.fixture
 def base(tmp_path):
-  for name in ("checkpoint_9", "checkpoint_10", "checkpoint_11.partial"):  # the last of a training that was killed
+  """A finished training with validation, which has given another checkpoint than its last."""
+  for name in ("checkpoint_9", "checkpoint_10", "checkpoint_11"):
     (tmp_path / name).mkdir()
+  files.write_json(tmp_path / "stage.json", {"metrics": {"checkpoint": "checkpoint_10"}})
   return tmp_path
 
 
@@ -45,7 +48,8 @@ def test_the_arms_differ_in_their_prompts_only(monkeypatch, base):
   assert corpus.num_dev >= 500 and trace.iterations == 3 and not trace.controls
 
 
-def test_without_its_base_an_arm_says_how_to_make_it(monkeypatch, tmp_path):
+def test_without_a_finished_base_an_arm_says_how_to_make_it(monkeypatch, tmp_path):
+  (tmp_path / "checkpoint_9").mkdir()
   with pytest.raises(messages.ConfigError, match="next-jax run --gin_file=gin_configs/runs/base_readoff.gin"):
     construct(monkeypatch, "findings/arms/readoff_trace.gin", f"{BINDING}={str(tmp_path)!r}")
 

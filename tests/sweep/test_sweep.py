@@ -129,10 +129,18 @@ def test_sweeps_in_one_work_directory_have_one_report(tmp_path):
   first = make(tmp_path, findings=(rises,))
   (tmp_path / "sweep").mkdir()
   (tmp_path / "sweep/sweep.json").write_text(json.dumps(first.facts()))
-  again = dataclasses.replace(first, arms=first.arms[1:], seeds=(9,), bindings=("NUM_DEV=7",), findings=()).facts()
+  again = dataclasses.replace(first, arms=first.arms[1:], seeds=(9,), findings=()).facts()
   assert again["findings"] == first.facts()["findings"]
   assert again["arms"]["few"]["seeds"] == [3, 4] and again["arms"]["fewer"]["seeds"] == [3, 4, 9]
-  assert again["arms"]["fewer"]["bindings"] == ["NUM_DEV=7"]
+
+
+def test_seeds_that_were_run_with_other_settings_are_not_of_the_same_arm(tmp_path):
+  first = make(tmp_path)
+  (tmp_path / "sweep").mkdir()
+  (tmp_path / "sweep/sweep.json").write_text(json.dumps(first.facts()))
+  again = dataclasses.replace(first, arms=first.arms[1:], seeds=(9,), bindings=("NUM_DEV=7",)).facts()
+  assert again["arms"]["fewer"]["seeds"] == [9] and again["arms"]["fewer"]["bindings"] == ["NUM_DEV=7"]
+  assert again["arms"]["few"]["seeds"] == [3, 4]
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
