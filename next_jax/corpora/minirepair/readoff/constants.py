@@ -53,7 +53,7 @@ def gate(d: Draw) -> Constant:
   lines, k = _arithmetic(d, n, m, key)
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(f"def {f}({n}, {m}):", *lines, f"    if {key} == {c}:", f"        return {n}", f"    return {m}"),
+      lambda c: [f"    if {key} == {c}:", f"        return {n}", f"    return {m}"],
   )
 
 
@@ -62,7 +62,7 @@ def otherwise(d: Draw) -> Constant:
   lines, k = _arithmetic(d, n, m, key)
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(f"def {f}({n}, {m}):", *lines, f"    if {key} != {c}:", f"        return {m}", f"    return {n}"),
+      lambda c: [f"    if {key} != {c}:", f"        return {m}", f"    return {n}"],
   )
 
 
@@ -71,7 +71,7 @@ def chosen(d: Draw) -> Constant:
   lines, k = _arithmetic(d, n, m, key)
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(f"def {f}({n}, {m}):", *lines, f"    {out} = {n} if {key} == {c} else {m}", f"    return {out}"),
+      lambda c: [f"    {out} = {n} if {key} == {c} else {m}", f"    return {out}"],
   )
 
 
@@ -80,9 +80,7 @@ def looked_up(d: Draw) -> Constant:
   lines, k = _arithmetic(d, n, m, key)
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(
-          f"def {f}({n}, {m}):", *lines, f"    {table} = {{{c}: {n}}}", f"    return {table}.get({key}, {m})"
-      ),
+      lambda c: [f"    {table} = {{{c}: {n}}}", f"    return {table}.get({key}, {m})"],
   )
 
 
@@ -91,10 +89,10 @@ def flagged(d: Draw) -> Constant:
   lines, k = _arithmetic(d, n, m, key)
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(
-          f"def {f}({n}, {m}):", *lines, f"    {ok} = {key} == {c}", f"    if {ok}:", f"        return {n}",
+      lambda c: [
+          f"    {ok} = {key} == {c}", f"    if {ok}:", f"        return {n}",
           f"    return {m}",
-      ),
+      ],
   )
 
 
@@ -106,10 +104,10 @@ def two_gates(d: Draw) -> Constant:
   other = d.between(0, k - 1)
   return _constant(
       d, f, (n, m), [*one, *two], second, k,
-      lambda c: program(
-          f"def {f}({n}, {m}):", *one, *two, f"    if {first} == {other}:", "        return 0",
+      lambda c: [
+          f"    if {first} == {other}:", "        return 0",
           f"    if {second} == {c}:", f"        return {n}", f"    return {m}",
-      ),
+      ],
   )
 
 
@@ -121,9 +119,7 @@ def by_part(d: Draw) -> Constant:
   lines = [f"    {key} = {part}({n}, {d.pick(m, factor)})"]
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(
-          *helper, f"def {f}({n}, {m}):", *lines, f"    if {key} == {c}:", f"        return {n}", f"    return {m}"
-      ),
+      lambda c: [f"    if {key} == {c}:", f"        return {n}", f"    return {m}"],
       before=helper,
   )
 
@@ -137,7 +133,7 @@ def counted(d: Draw) -> Constant:
   ]  # fmt: skip
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(f"def {f}({n}, {m}):", *lines, f"    if {key} == {c}:", f"        return {n}", f"    return {m}"),
+      lambda c: [f"    if {key} == {c}:", f"        return {n}", f"    return {m}"],
   )
 
 
@@ -189,10 +185,10 @@ def assigned(d: Draw) -> Constant:
   lines, k = _arithmetic(d, n, m, key)
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(
-          f"def {f}({n}, {m}):", *lines, f"    {limit} = {c}", f"    if {key} == {limit}:", f"        return {n}",
+      lambda c: [
+          f"    {limit} = {c}", f"    if {key} == {limit}:", f"        return {n}",
           f"    return {m}",
-      ),
+      ],
   )
 
 
@@ -203,9 +199,7 @@ def listed(d: Draw) -> Constant:
   other = d.between(0, k - 1)
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(
-          f"def {f}({n}, {m}):", *lines, f"    if {key} in [{other}, {c}]:", f"        return {n}", f"    return {m}"
-      ),
+      lambda c: [f"    if {key} in [{other}, {c}]:", f"        return {n}", f"    return {m}"],
   )
 
 
@@ -216,10 +210,10 @@ def nested(d: Draw) -> Constant:
   least = d.between(2, 9)
   return _constant(
       d, f, (n, m), lines, key, k,
-      lambda c: program(
-          f"def {f}({n}, {m}):", *lines, f"    if {n} > {least}:", f"        if {key} == {c}:",
+      lambda c: [
+          f"    if {n} > {least}:", f"        if {key} == {c}:",
           f"            return {n}", f"    return {m}",
-      ),
+      ],
   )
 
 
@@ -233,12 +227,22 @@ def _arithmetic(d: Draw, n: str, m: str, key: str) -> tuple[list[str], int]:
 
 
 def _constant(
-    d: Draw, f: str, arguments: tuple[str, str], lines: Sequence[str], key: str, k: int, code: Callable[[str], str],
-    before: Sequence[str] = (),
+    d: Draw, f: str, arguments: tuple[str, str], lines: Sequence[str], key: str, k: int,
+    rest: Callable[[str], list[str]], before: Sequence[str] = (),
 ) -> Constant:
-  """A function of two numbers that returns the first where `key` is met, and as a rule the second where it is not."""
+  """A function of two numbers that returns the first where `key` is met, and as a rule the second where it is not.
+
+  Args:
+    before: lines before the function.
+    lines: of the function, which make `key`.
+    rest: the lines behind these, with a constant.
+  """
   n, m = arguments
-  value_of = running.load(program(*before, f"def value_of({n}, {m}):", *lines, f"    return {key}"), "value_of")
+
+  def function(name: str, *last: str) -> str:
+    return program(*before, f"def {name}({n}, {m}):", *lines, *last)
+
+  value_of = running.load(function("value_of", f"    return {key}"), "value_of")
   right = value_of(*_numbers(d.rng, 2))
 
   def inputs(rng: random.Random) -> tuple[int, ...]:
@@ -250,7 +254,8 @@ def _constant(
     return numbers
 
   return Constant(
-      code=code, candidates=tuple(map(str, range(k))), kind="wrong_constant", entry_point=f, right=str(right),
+      code=lambda c: function(f, *rest(c)), candidates=tuple(map(str, range(k))), kind="wrong_constant",
+      entry_point=f, right=str(right),
       precise=f"Return {n} if a number made of {n} and {m} is a certain one, else {m}.",
       vague=f"Return {n} or {m}.", inputs=inputs,
       read=lambda trace, expected: reading.last_states(trace).get(key),
