@@ -21,6 +21,7 @@ from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import families
 from next_jax.corpora.minirepair import running
+from next_jax.corpora.minirepair import splits as splits_lib
 
 
 @pytest.fixture(scope="module")
@@ -210,6 +211,21 @@ def test_build_writes_what_it_counts_and_the_same_bytes_again(tmp_path):
 def test_a_smaller_split_is_a_prefix_of_a_larger_one():
   small, large = (minirepair.MiniRepair(num_dev=num) for num in (10, 20))
   assert list(large.cases("dev"))[:10] == list(small.cases("dev"))
+
+
+@pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
+def test_training_may_have_kinds_of_pretraining_but_dev_and_unseen_never(share):
+  splits = minirepair.Splits(revisited_share=share)
+  pretraining, loop, train, unseen = (
+      splits.combinations(part)
+      for part in (splits_lib.PRETRAINING, splits_lib.LOOP, splits_lib.TRAIN, splits_lib.UNSEEN)
+  )
+  assert not set(pretraining) & set(loop) and not set(unseen) & {*pretraining, *train}
+  assert set(train) == set(loop) | (set(train) & set(pretraining))
+  assert len(set(train) & set(pretraining)) == pytest.approx(share * len(pretraining), abs=1)
+  assert (pretraining, loop, unseen) == tuple(
+      minirepair.Splits().combinations(part) for part in (splits_lib.PRETRAINING, splits_lib.LOOP, splits_lib.UNSEEN)
+  )
 
 
 def test_more_tasks_than_there_are_is_an_error_that_says_so():

@@ -19,7 +19,7 @@ from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair import splits as splits_lib
 
 _CHUNK = 250  # demonstrations that a process makes at once
-_PARTS = {"train": splits_lib.LOOP, "dev": splits_lib.LOOP, "unseen": splits_lib.UNSEEN}
+_PARTS = {"train": splits_lib.TRAIN, "dev": splits_lib.LOOP, "unseen": splits_lib.UNSEEN}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ import hashlib
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import families
 
-PRETRAINING, LOOP, UNSEEN = "pretraining", "loop", "unseen"
+PRETRAINING, LOOP, TRAIN, UNSEEN = "pretraining", "loop", "train", "unseen"
 
 Combination = tuple[str, str]
 
@@ -18,25 +18,28 @@ class Splits:
 
   1. A combination of family and mutation kind is in pretraining only, in the loop only ("train" and
      "dev"), or in neither ("unseen"). The shares are taken within each family, so that each family
-     appears in pretraining with some kinds.
+     appears in pretraining with some kinds. Of pretraining's, "train" may have a share as well;
+     "dev" and "unseen" have none.
   2. A canonical (bug, fix) pair belongs to "dev", to "unseen" or to training ("train" and the
      demonstrations), whatever its description and combination. So no development pair can be in
      training, even where two families make the same program.
 
   Attributes:
     pretraining_share, loop_share: of a family's mutation kinds; the rest is unseen.
+    revisited_share: of pretraining's kinds, those that "train" has beside the loop's own.
     dev_pair_share, unseen_pair_share: of all pairs; the rest is for training.
     salt: another one gives other splits.
   """
 
   pretraining_share: float = 0.5
   loop_share: float = 0.35
+  revisited_share: float = 0.0
   dev_pair_share: float = 0.15
   unseen_pair_share: float = 0.15
   salt: str = "minirepair-1"
 
   def combinations(self, part: str) -> tuple[Combination, ...]:
-    """All (family, kind) of "pretraining", "loop" or "unseen", whether or not the kind finds a place in it."""
+    """All (family, kind) of PRETRAINING, LOOP ("dev"), TRAIN or UNSEEN, whether or not the kind finds a place in it."""
     return _combinations(self)[part]
 
   def owner(self, pair_key: str) -> str:
@@ -49,7 +52,7 @@ class Splits:
 
 @functools.lru_cache(maxsize=8)
 def _combinations(splits: Splits) -> dict[str, tuple[Combination, ...]]:
-  parts: dict[str, list[Combination]] = {PRETRAINING: [], LOOP: [], UNSEEN: []}
+  parts: dict[str, list[Combination]] = {PRETRAINING: [], LOOP: [], TRAIN: [], UNSEEN: []}
   for family in families.FAMILIES:
     kinds = sorted(
         mutations.KINDS, key=lambda kind: hashlib.sha256(f"{splits.salt}/{family}/{kind}".encode()).hexdigest()
@@ -58,5 +61,6 @@ def _combinations(splits: Splits) -> dict[str, tuple[Combination, ...]]:
     second = round(len(kinds) * (splits.pretraining_share + splits.loop_share))
     parts[PRETRAINING] += [(family, kind) for kind in kinds[:first]]
     parts[LOOP] += [(family, kind) for kind in kinds[first:second]]
+    parts[TRAIN] += [(family, kind) for kind in kinds[round(first * (1 - splits.revisited_share)) : second]]
     parts[UNSEEN] += [(family, kind) for kind in kinds[second:]]
   return {part: tuple(combinations) for part, combinations in parts.items()}
