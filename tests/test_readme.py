@@ -29,6 +29,14 @@ _SWEEPS = [command for command in _COMMANDS if command[:2] == ["next-jax", "swee
 _AFTER_THE_QUICKSTART = [command for command in _COMMANDS if "runs/quickstart" in " ".join(command)]
 
 
+def test_every_row_of_a_table_has_a_cell_for_each_column():
+  prose = re.sub(r"```.*?```", "", _README, flags=re.DOTALL)
+  tables = re.findall(r"(?:^\|.*\|\n)+", prose, re.MULTILINE)
+  assert len(tables) >= 4
+  for table in tables:
+    assert len({row.count("|") for row in table.splitlines()}) == 1, table
+
+
 def test_every_command_is_of_a_kind_that_is_tested():
   scripts = [command for command in _COMMANDS if command[0].startswith("./launch/")]
   assert len(scripts) + len(_LIGHT) + len(_RUNS) + len(_SWEEPS) + len(_AFTER_THE_QUICKSTART) == len(_COMMANDS)
