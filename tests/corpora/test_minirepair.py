@@ -4,6 +4,7 @@ import ast
 import builtins
 import collections
 import dataclasses
+import itertools
 import json
 import os
 import random
@@ -26,13 +27,22 @@ from next_jax.corpora.minirepair import splits as splits_lib
 
 @pytest.fixture(scope="module")
 def cases():
-  corpus = minirepair.MiniRepair(num_train=1500)
-  return {split: list(corpus.cases(split)) for split in ("train", "dev", "unseen")}
+  corpus = minirepair.MiniRepair(num_train=1500, num_other=300)
+  return {split: list(corpus.cases(split)) for split in ("train", "dev", "unseen", "other")}
 
 
 @pytest.fixture(scope="module")
 def demonstrations():
   return list(minirepair.MiniRepair().demonstrations(5000))
+
+
+def shape(code):
+  """Its canonical form with the same number in place of every number, and the same text in place of every text."""
+  tree = ast.parse(code)
+  for node in ast.walk(tree):
+    if isinstance(node, ast.Constant) and type(node.value) in (int, str):
+      node.value = type(node.value)(7)
+  return canonical.canonical_tree(tree)
 
 
 def pair(bug, fix):
@@ -55,20 +65,20 @@ def test_there_are_sixty_families_or_more():
 
 def test_no_pair_is_in_two_splits_or_twice_in_one(cases):
   keys = {split: [case.pair_key for case in made] for split, made in cases.items()}
-  assert {split: len(set(made)) for split, made in keys.items()} == {"train": 1500, "dev": 400, "unseen": 300}
-  assert not set(keys["train"]) & set(keys["dev"])
-  assert not set(keys["train"]) & set(keys["unseen"])
-  assert not set(keys["dev"]) & set(keys["unseen"])
+  numbers = {"train": 1500, "dev": 400, "unseen": 300, "other": 300}
+  assert {split: len(set(made)) for split, made in keys.items()} == numbers
+  for one, two in itertools.combinations(keys, 2):
+    assert not set(keys[one]) & set(keys[two]), (one, two)
 
 
-def test_no_pair_of_dev_or_unseen_is_in_a_demonstration(cases, demonstrations):
-  held_out = {case.pair_key for split in ("dev", "unseen") for case in cases[split]}
+def test_no_pair_of_dev_unseen_or_other_is_in_a_demonstration(cases, demonstrations):
+  held_out = {case.pair_key for split in ("dev", "unseen", "other") for case in cases[split]}
   shown = {pair(d.task.buggy_code, fix) for d in demonstrations for fix in (d.fix, d.task.reference_code)}
   assert not held_out & shown
 
 
 def test_pair_keys_are_those_of_the_programs(cases):
-  for case in cases["dev"]:
+  for case in (*cases["dev"], *cases["other"]):
     assert case.pair_key == pair(case.task.buggy_code, case.task.reference_code)
 
 
@@ -103,7 +113,7 @@ def test_the_reference_passes_all_tests_and_the_bug_fails_the_first(cases):
 
 
 def test_the_trace_is_of_the_first_public_test(cases):
-  for case in cases["dev"]:
+  for case in (*cases["dev"], *cases["other"]):
     task = case.task
     assert task.public_tests[0].startswith(f"assert {task.trace.call} == ")
     assert (case.shows == "endless") == (task.trace.outcome == "truncated")
@@ -213,6 +223,84 @@ def test_a_smaller_split_is_a_prefix_of_a_larger_one():
   assert list(large.cases("dev"))[:10] == list(small.cases("dev"))
 
 
+def test_split_other_has_all_of_its_own_families_and_all_kinds_that_find_a_place_in_them(cases):
+  assert {case.family for case in cases["other"]} == set(families.OTHERS)
+  assert {case.task.bug_kind for case in cases["other"]} == set(mutations.KINDS)
+  for number, case in enumerate(cases["other"]):
+    assert case.task.task_id == f"minirepair/other/{number:05d}-{case.family}-{case.task.bug_kind}"
+    assert case.task.split == "other"
+
+
+def test_no_family_of_split_other_is_in_pretraining_the_loop_or_unseen(cases, demonstrations):
+  assert not set(families.OTHERS) & set(families.FAMILIES)
+  elsewhere = {case.family for split in ("train", "dev", "unseen") for case in cases[split]}
+  elsewhere |= {d.task.task_id.split("/")[2].split("-")[1] for d in demonstrations}
+  assert not set(families.OTHERS) & elsewhere
+  splits = minirepair.Splits(revisited_share=1.0)
+  for part in (splits_lib.PRETRAINING, splits_lib.LOOP, splits_lib.TRAIN, splits_lib.UNSEEN):
+    assert not set(families.OTHERS) & {family for family, _ in splits.combinations(part)}
+
+
+def test_no_program_of_split_other_is_one_of_another_split_even_with_other_constants(cases, demonstrations):
+  others = {shape(case.task.reference_code) for case in cases["other"]}
+  for name, family in families.OTHERS.items():
+    others |= {shape(family(draw.Draw(random.Random(f"{name}/{number}"))).code) for number in range(40)}
+  known = {shape(case.task.reference_code) for split in ("train", "dev", "unseen") for case in cases[split]}
+  for name, family in families.FAMILIES.items():
+    known |= {shape(family(draw.Draw(random.Random(f"{name}/{number}"))).code) for number in range(30)}
+  known |= {shape(demonstration.fix) for demonstration in demonstrations[:1000]}
+  assert len(others) > 5 * len(families.OTHERS) and len(known) > 5 * len(families.FAMILIES)
+  assert not others & known
+
+
+def test_pairs_of_split_other_are_none_that_training_or_dev_may_have(cases):
+  assert {minirepair.Splits().owner(case.pair_key) for case in cases["other"]} == {"unseen"}
+
+
+@pytest.mark.parametrize("name", families.OTHERS)
+def test_a_family_of_split_other_makes_many_pairs_and_its_programs_run(name):
+  pairs, descriptions = set(), set()
+  for number in range(40):
+    rng = random.Random(f"{name}/{number}")
+    problem = families.OTHERS[name](draw.Draw(rng))
+    canonical_fix = canonical.canonical(problem.code)
+    pairs.add(canonical.pair_key(next(mutations.mutants(problem.code, rng)).canonical, canonical_fix))
+    descriptions.add((problem.precise, problem.vague))
+    function = running.load(problem.code, problem.entry_point)
+    assert all(running.run(function, problem.inputs(rng)).how == "returned" for _ in range(5)), problem.code
+    assert 3 <= problem.code.count("\n") <= 10
+    written = {node.id for node in ast.walk(ast.parse(problem.code)) if isinstance(node, ast.Name)}
+    pools = {name for pool in (*draw.NAMES.values(), *draw.FUNCTIONS.values()) for name in pool}
+    assert written <= pools | {"rows"} | set(dir(builtins))
+  assert len(pairs) > 25 and len(descriptions) > 5
+
+
+@pytest.mark.parametrize("name", families.OTHERS)
+def test_vague_descriptions_of_split_other_hold_no_number(name):
+  for number in range(40):
+    vague = families.OTHERS[name](draw.Draw(random.Random(f"{name}/{number}"))).vague
+    assert not any(letter.isdigit() for letter in vague), vague
+
+
+def test_split_other_is_built_only_where_it_has_tasks_and_changes_no_other_split(tmp_path):
+  numbers = {"num_train": 12, "num_dev": 8, "num_unseen": 5}
+  assert "other" not in minirepair.MiniRepair(**numbers).build(tmp_path / "without")
+  counts = minirepair.MiniRepair(**numbers, num_other=9).build(tmp_path / "with")
+  assert counts == {"train": 12, "dev": 8, "unseen": 5, "other": 9}
+  without, with_other = (
+      {path.name: path.read_bytes() for path in (tmp_path / name).iterdir()} for name in ("without", "with")
+  )
+  assert set(with_other) - set(without) == {"other.jsonl"}
+  assert all(with_other[name] == without[name] for name in without if name != "statistics.json")
+  statistics = {name: files.read_json(tmp_path / name / "statistics.json") for name in ("without", "with")}
+  assert statistics["with"]["splits"].pop("other")["tasks"] == 9
+  assert statistics["with"] == statistics["without"]
+
+
+def test_a_smaller_split_other_is_a_prefix_of_a_larger_one(cases):
+  assert list(minirepair.MiniRepair(num_other=20).cases("other")) == cases["other"][:20]
+
+
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_training_may_have_kinds_of_pretraining_but_dev_and_unseen_never(share):
   splits = minirepair.Splits(revisited_share=share)
@@ -233,7 +321,7 @@ def test_more_tasks_than_there_are_is_an_error_that_says_so():
   corpus = dataclasses.replace(minirepair.MiniRepair(), splits=splits, max_attempts=20)
   with pytest.raises(corpus_lib.CorpusError, match="no combinations"):
     list(corpus.cases("unseen"))
-  with pytest.raises(corpus_lib.CorpusError, match="known: train, dev, unseen"):
+  with pytest.raises(corpus_lib.CorpusError, match="known: train, dev, unseen, other"):
     list(corpus.cases("test"))
 
 

@@ -19,7 +19,9 @@ from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair import splits as splits_lib
 
 _CHUNK = 250  # demonstrations that a process makes at once
-_PARTS = {"train": splits_lib.TRAIN, "dev": splits_lib.LOOP, "unseen": splits_lib.UNSEEN}
+_PARTS = {
+    "train": splits_lib.TRAIN, "dev": splits_lib.LOOP, "unseen": splits_lib.UNSEEN, "other": splits_lib.OTHER,
+}  # fmt: skip
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,8 @@ class MiniRepair:
 
   Attributes:
     num_train, num_dev, num_unseen: tasks that `build` writes.
+    num_other: tasks of families that neither pretraining nor the loop has, a second corpus in the style of this one;
+      with 0 there is no such split.
     faithful_share: of demonstrations whose fix is right. METHOD: the base model should fix little
       at the first try but something in eight.
     open_names_share: of demonstrations whose names are made up (see draw.Draw); the tasks of the splits
@@ -59,6 +63,7 @@ class MiniRepair:
   num_train: int = 1200
   num_dev: int = 400
   num_unseen: int = 300
+  num_other: int = 0
   faithful_share: float = 0.5
   open_names_share: float = 0.3
   max_attempts: int = 2000
@@ -66,7 +71,9 @@ class MiniRepair:
   splits: splits_lib.Splits = splits_lib.Splits()
 
   def build(self, directory: epath.PathLike, executor: Any = None) -> dict[str, int]:
-    """Writes train.jsonl, dev.jsonl, unseen.jsonl and statistics.json; returns the tasks of each split.
+    """Writes train.jsonl, dev.jsonl, unseen.jsonl, other.jsonl if it has tasks, and statistics.json.
+
+    Returns the tasks of each split.
 
     The programs are this package's own, so they run here and `executor` is not needed.
     """
@@ -75,6 +82,8 @@ class MiniRepair:
     statistics: dict[str, Any] = {"seed": self.seed, "splits": {}}
     counts = {}
     for split in _PARTS:
+      if split == "other" and self.num_other == 0:
+        continue
       rejections: collections.Counter[str] = collections.Counter()
       cases = list(self.cases(split, rejections))
       files.write_jsonl(directory / f"{split}.jsonl", (case.task for case in cases))
@@ -86,19 +95,22 @@ class MiniRepair:
   def cases(
       self, split: str, rejections: collections.Counter[str] | None = None
   ) -> Iterator[generator_lib.Case]:
-    """The tasks of "train", "dev" or "unseen" with no (bug, fix) pair twice, streamed.
+    """The tasks of "train", "dev", "unseen" or "other" with no (bug, fix) pair twice, streamed.
 
     Raises:
       CorpusError: an unknown split, or more tasks wanted than can be found.
     """
     if split not in _PARTS:
       raise corpus_lib.CorpusError(f"unknown split {split!r} of minirepair; known: {', '.join(_PARTS)}")
-    num = {"train": self.num_train, "dev": self.num_dev, "unseen": self.num_unseen}[split]
+    num = {
+        "train": self.num_train, "dev": self.num_dev, "unseen": self.num_unseen, "other": self.num_other,
+    }[split]  # fmt: skip
     combinations = self.splits.combinations(_PARTS[split])
+    owner = "unseen" if split == "other" else split
     seen: set[str] = set()
 
     def accepts(pair_key: str) -> bool:
-      return self.splits.owner(pair_key) == split and pair_key not in seen
+      return self.splits.owner(pair_key) == owner and pair_key not in seen
 
     for number in range(num):
       rng = random.Random(f"minirepair/{self.seed}/{split}/{number}")

@@ -81,7 +81,7 @@ class Generator:
   ) -> Case | Rejected:
     """One task of the combination whose pair key `accepts`, or the reason why there is none this time."""
     family, kind = combination
-    problem = families.FAMILIES[family](draw.Draw(rng, open_names=open_names))
+    problem = families.family(family)(draw.Draw(rng, open_names=open_names))
     bugs = list(itertools.islice(mutations.mutants(problem.code, rng, (kind,)), self.mutants_per_problem))
     task_id = f"minirepair/{split}/{number:05d}-{family}-{kind}"
     return self.case(rng, problem, bugs, accepts, split=split, task_id=task_id, family=family)

@@ -7,7 +7,7 @@ import hashlib
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import families
 
-PRETRAINING, LOOP, TRAIN, UNSEEN = "pretraining", "loop", "train", "unseen"
+PRETRAINING, LOOP, TRAIN, UNSEEN, OTHER = "pretraining", "loop", "train", "unseen", "other"
 
 Combination = tuple[str, str]
 
@@ -24,6 +24,10 @@ class Splits:
      demonstrations), whatever its description and combination. So no development pair can be in
      training, even where two families make the same program.
 
+  Split "other" has families of its own, `families.OTHERS`, with all mutation kinds. Its pairs are among those that
+  "unseen" may have, so rule 2 keeps them out of training and "dev"; those of "unseen" have other fixes, as no family
+  of one is the same computation as one of the other.
+
   Attributes:
     pretraining_share, loop_share: of a family's mutation kinds; the rest is unseen.
     revisited_share: of pretraining's kinds, those that "train" has beside the loop's own.
@@ -39,11 +43,15 @@ class Splits:
   salt: str = "minirepair-1"
 
   def combinations(self, part: str) -> tuple[Combination, ...]:
-    """All (family, kind) of PRETRAINING, LOOP ("dev"), TRAIN or UNSEEN, whether or not the kind finds a place in it."""
+    """All (family, kind) of a part, whether or not the kind finds a place in the family.
+
+    Args:
+      part: PRETRAINING, LOOP (of "dev"), TRAIN, UNSEEN or OTHER.
+    """
     return _combinations(self)[part]
 
   def owner(self, pair_key: str) -> str:
-    """The one of "dev", "unseen" and "train" that may have the pair."""
+    """The one of "dev", "unseen" and "train" that may have the pair; "other" may have what "unseen" may."""
     place = int(pair_key[:8], 16) / 2**32
     if place < self.dev_pair_share:
       return "dev"
@@ -63,4 +71,5 @@ def _combinations(splits: Splits) -> dict[str, tuple[Combination, ...]]:
     parts[LOOP] += [(family, kind) for kind in kinds[first:second]]
     parts[TRAIN] += [(family, kind) for kind in kinds[round(first * (1 - splits.revisited_share)) : second]]
     parts[UNSEEN] += [(family, kind) for kind in kinds[second:]]
+  parts[OTHER] = [(family, kind) for family in families.OTHERS for kind in mutations.KINDS]
   return {part: tuple(combinations) for part, combinations in parts.items()}

@@ -7,6 +7,8 @@ from next_jax.corpora.minirepair.families import aggregates
 from next_jax.corpora.minirepair.families import dicts
 from next_jax.corpora.minirepair.families import lists
 from next_jax.corpora.minirepair.families import numbers
+from next_jax.corpora.minirepair.families import other_lists
+from next_jax.corpora.minirepair.families import others
 from next_jax.corpora.minirepair.families import strings
 
 Family = Callable[[draw.Draw], draw.Problem]
@@ -26,3 +28,11 @@ FAMILIES: dict[str, Family] = {
     family.__name__: family
     for family in (*numbers.FAMILIES, *_OF_LISTS, *strings.FAMILIES, *dicts.FAMILIES)
 }
+
+# Written later, for a split that shares no family with pretraining, nor with the loop; none of them is in FAMILIES.
+OTHERS: dict[str, Family] = {family.__name__: family for family in (*others.FAMILIES, *other_lists.FAMILIES)}
+
+
+def family(name: str) -> Family:
+  """One of FAMILIES or of OTHERS."""
+  return FAMILIES[name] if name in FAMILIES else OTHERS[name]
