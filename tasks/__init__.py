@@ -16,7 +16,7 @@ Each is zero-shot; with `_3shot` behind its name it has three solved exemplars. 
 file that $NEXT_JAX_RATIONALES names, or next_jax.prompts.rationales.set_path: the samples of another model.
 
 Splits are `train`, `dev` and `unseen` of minirepair and readoff, `train` and `dev` of mbpp_r, and `test` of
-hefix_plus. They are read where the corpora were built: $NEXT_JAX_DATA_DIR. In SeqIO's own tools, for example:
+hefix_plus; `minirepair_other_<setting>` has split `other` of minirepair, where that was built. They are read where the corpora were built: $NEXT_JAX_DATA_DIR. In SeqIO's own tools, for example:
 
     NEXT_JAX_DATA_DIR=WORKDIR/corpus python -m seqio.scripts.inspect_tasks_main --module_import=tasks \\
       --tasks=mbpp_r_v100_trace --sequence_length="{'inputs': 1024, 'targets': 256}" --decode_features

@@ -1,4 +1,8 @@
-"""SeqIO tasks over minirepair: our own generated functions and bugs."""
+"""SeqIO tasks over minirepair: our own generated functions and bugs.
+
+Split "other", families that neither pretraining nor the loop has, is not built by default (MiniRepair.num_other), and
+SeqIO's tools read all splits of a task; so it is the one split of tasks of its own, such as `minirepair_other_trace`.
+"""
 
 import functools
 
@@ -7,13 +11,14 @@ from next_jax.models import vocabularies
 from next_jax.prompts import prompt
 from next_jax.prompts import seqio_tasks
 
-for setting, form in prompt.SETTINGS.items():
-  for name in (f"minirepair_v100_{setting}", f"minirepair_{setting}"):
-    seqio_tasks.register_repair_task(
-        name,
-        corpus="minirepair",
-        read=functools.partial(data_dir.read_split, "minirepair"),
-        splits=("train", "dev", "unseen"),
-        prompt=form,
-        vocabulary=vocabularies.minirepair_vocabulary(),
-    )
+for prefix, splits in (("minirepair", ("train", "dev", "unseen")), ("minirepair_other", ("other",))):
+  for setting, form in prompt.SETTINGS.items():
+    for name in (f"{prefix}_v100_{setting}", f"{prefix}_{setting}"):
+      seqio_tasks.register_repair_task(
+          name,
+          corpus="minirepair",
+          read=functools.partial(data_dir.read_split, "minirepair"),
+          splits=splits,
+          prompt=form,
+          vocabulary=vocabularies.minirepair_vocabulary(),
+      )
