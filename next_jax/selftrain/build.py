@@ -62,6 +62,16 @@ def check(task: str, split: str, corpora: Sequence[str]) -> None:
     )
 
 
+def check_built(task: str, split: str, digests: Mapping[str, Mapping[str, str]]) -> None:
+  """Raises SplitError when the corpus was built without the split, before hours are spent on what comes before it."""
+  corpus = corpus_of(task)
+  if split not in digests[corpus]:
+    raise SplitError(
+        f"split {split!r} of task {task!r} is not there: corpus {corpus!r} was built with {', '.join(digests[corpus])};"
+        f" give it tasks of {split!r} (for minirepair, MiniRepair.num_other)"
+    )
+
+
 def read(task: str, split: str, digests: Mapping[str, Mapping[str, str]]) -> tuple[list[schema.RepairTask], str]:
   """The repair tasks of a split, and the digest of its file; raises SplitError when there are none."""
   check(task, split, list(digests))

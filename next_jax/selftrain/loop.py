@@ -91,8 +91,12 @@ class SelfTraining:
           " that next-jax run --gin_file=gin_configs/runs/pretrain_minirepair.gin has written"
       )
     corpora = [corpus.name for corpus in self.corpora]
-    for task, split in [(self.task, self.train_split), *((e.task, e.split) for e in self.evaluations)]:
+    for task, split in self._splits():
       build.check(task, split, corpora)
+
+  def _splits(self) -> list[tuple[str, str]]:
+    """(task, split) of all that the run reads."""
+    return [(self.task, self.train_split), *((e.task, e.split) for e in self.evaluations)]
 
   def run(self) -> None:
     """Runs all stages that are not finished."""
@@ -104,11 +108,13 @@ class SelfTraining:
           shots=self.base_shots,
       )
       workdir = epath.Path(self.workdir)
+      digests = build.build(workdir, self.corpora, executor)
+      for task, split in self._splits():
+        build.check_built(task, split, digests)
       walk = walk_lib.Walk(
-          workdir=workdir, base=base, executor=executor, digests=build.build(workdir, self.corpora, executor),
-          task=self.task, train_split=self.train_split, engine=self.engine, num_samples=self.num_samples,
-          sampling=self.sampling, tuning=self.tuning, start_from=self.start_from, evaluations=self.evaluations,
-          seed=self.seed,
+          workdir=workdir, base=base, executor=executor, digests=digests, task=self.task,
+          train_split=self.train_split, engine=self.engine, num_samples=self.num_samples, sampling=self.sampling,
+          tuning=self.tuning, start_from=self.start_from, evaluations=self.evaluations, seed=self.seed,
       )
       walk.find_hard_tasks(self.num_train_tasks, self.hard_threshold)
       walk.evaluate(base, ("always", "base", "base_and_last"))

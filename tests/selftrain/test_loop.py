@@ -202,6 +202,13 @@ def test_what_is_missing_is_found_before_anything_is_written(tmp_path, small_loo
   assert not (tmp_path / "run").exists()
 
 
+def test_a_split_that_the_corpus_was_built_without_is_found_before_anything_is_sampled(tmp_path, small_loop):
+  other = evaluate.Evaluation(name="other", task="minirepair_other_trace", split="other", num_samples=1)
+  with pytest.raises(ValueError, match="split 'other' of task 'minirepair_other_trace' is not there.*train, dev, unseen"):
+    small_loop(tmp_path / "run", evaluations=(other,)).run()
+  assert not (tmp_path / "run/base").exists()
+
+
 def test_the_tasks_of_an_evaluation_depend_on_the_seed_and_not_on_the_order(workdir):
   tasks = files.read_jsonl(workdir / "corpus/minirepair/dev.jsonl", schema.RepairTask)
   chosen = evaluate.subset(tasks, 4, seed=1)
