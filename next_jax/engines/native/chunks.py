@@ -57,8 +57,12 @@ class Completer:
   together: bool = False
 
   def chunk_tasks(self, num_samples: int) -> int:
-    """Tasks of a chunk, at most, when each is completed `num_samples` times."""
-    return max(1, min(self.rows // num_samples, self.max_tasks))
+    """Tasks of a chunk, at most, when each is completed `num_samples` times.
+
+    A multiple of 8 where there are so many, so that a half and a quarter of them divide over two devices too.
+    """
+    tasks = max(1, min(self.rows // num_samples, self.max_tasks))
+    return tasks - tasks % 8 if tasks > 8 else tasks
 
 
 def sample(
