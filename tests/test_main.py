@@ -96,7 +96,7 @@ def test_a_work_directory_made_with_other_settings_is_refused_and_not_touched(tm
   shutil.copytree(finished, tmp_path / "run")
   assert run(*config, "--gin.AtMost.per_task=2") == 1
   message = one_line(capsys)
-  assert "iteration_01/filter/stage.json" in message and "per_task: found 3, expected 2" in message
+  assert "iteration_01/filter/stage.json" in message and "per_task: found 1, expected 2" in message
   assert contents(tmp_path / "run") == contents(finished)
 
 

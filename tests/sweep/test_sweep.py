@@ -42,7 +42,7 @@ def make_arms(directory):
   base.mkdir(parents=True)
   (base / "skill.json").write_text("0.2")
   text = ARM.format(base=base)
-  (directory / "few.gin").write_text(text)
+  (directory / "few.gin").write_text(text + "filters.AtMost.per_task = 2\n")
   (directory / "fewer.gin").write_text(text + "filters.AtMost.per_task = 1\n")
   return [str(directory / "few.gin"), str(directory / "fewer.gin")]
 
