@@ -1,49 +1,7 @@
-"""Families over whole numbers."""
+"""Families over whole numbers, but for those that look at their digits."""
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw, Problem, program
-
-
-def sum_digits(d: Draw) -> Problem:
-  f, n, total = d.function("sum"), *d.names("integer", "total")
-  k = d.pick(1, 1, 2, 3)
-  step = f"{n} % 10" if k == 1 else f"{n} % 10 * {k}"
-  return Problem(
-      code=program(
-          f"def {f}({n}):",
-          f"    {total} = 0",
-          f"    while {n} > 0:",
-          f"        {d.update(total, '+', step)}",
-          f"        {n} //= 10",
-          f"    return {total}",
-      ),
-      entry_point=f,
-      precise=f"Add up the digits of {n}" + ("." if k == 1 else f", each times {k}."),
-      vague=f"Add up the digits of {n}, with a factor.",
-      inputs=lambda rng: (rng.choice((rng.randint(0, 99), rng.randint(100, 999))),),
-  )
-
-
-def count_digit(d: Draw) -> Problem:
-  f, n, count, digit = d.function("count"), *d.names("integer", "count", "digit")
-  op, phrase = d.pick(("==", "equal to"), (">", "greater than"), ("<", "less than"))
-  k = d.between(2, 7)
-  return Problem(
-      code=program(
-          f"def {f}({n}):",
-          f"    {count} = 0",
-          f"    while {n} > 0:",
-          f"        {digit} = {n} % 10",
-          f"        if {digit} {op} {k}:",
-          f"            {count} += 1",
-          f"        {n} = {n} // 10",
-          f"    return {count}",
-      ),
-      entry_point=f,
-      precise=f"Count the digits of {n} that are {phrase} {k}.",
-      vague=f"Count the digits of {n} that meet a condition.",
-      inputs=lambda rng: (int("".join(str(inputs.integer(rng, 1, 9, (k,))) for _ in range(rng.randint(1, 3)))),),
-  )
 
 
 def halvings(d: Draw) -> Problem:
@@ -225,26 +183,6 @@ def no_divisor(d: Draw) -> Problem:
   )
 
 
-def reverse_digits(d: Draw) -> Problem:
-  f, n, result = d.function("change"), *d.names("integer", "built")
-  plus = d.pick(0, 0, 1, 2)
-  digit = f"{n} % 10" if plus == 0 else f"{n} % 10 + {plus}"
-  return Problem(
-      code=program(
-          f"def {f}({n}):",
-          f"    {result} = 0",
-          f"    while {n} > 0:",
-          f"        {result} = {result} * 10 + {digit}",
-          f"        {n} = {n} // 10",
-          f"    return {result}",
-      ),
-      entry_point=f,
-      precise=f"Return {n} with its digits in reverse order" + ("." if plus == 0 else f", {plus} added to each."),
-      vague=f"Return {n} with its digits in reverse order, maybe with an addition.",
-      inputs=lambda rng: (rng.choice((rng.randint(0, 99), rng.randint(100, 777))),),
-  )
-
-
 def price_with_discount(d: Draw) -> Problem:
   f, n, cost = d.function("sum"), *d.names("integer", "total")
   price, limit, off = d.between(2, 6), d.between(3, 8), d.between(2, 9)
@@ -326,25 +264,6 @@ def countdown(d: Draw) -> Problem:
   )
 
 
-def digits_in_base(d: Draw) -> Problem:
-  f, n, result = d.function("build"), *d.names("integer", "result")
-  base = d.between(2, 5)
-  return Problem(
-      code=program(
-          f"def {f}({n}):",
-          f"    {result} = []",
-          f"    while {n} > 0:",
-          f"        {result}.append({n} % {base})",
-          f"        {n} //= {base}",
-          f"    return {result}" + ("[::-1]" if (turned := d.flip()) else ""),
-      ),
-      entry_point=f,
-      precise=f"List the digits of {n} in base {base}, {'first' if turned else 'last'} digit first.",
-      vague=f"List the digits of {n} in another base.",
-      inputs=lambda rng: (rng.randint(0, base**4 - 1),),
-  )
-
-
 def calendar_rule(d: Draw) -> Problem:
   f, n = d.function("check"), d.name("integer")
   a, b = d.pick((2, 5), (2, 3), (3, 4), (4, 10), (3, 5))
@@ -401,10 +320,3 @@ def save_until(d: Draw) -> Problem:
       vague=f"Add a growing amount each time; count the steps to {goal}.",
       inputs=lambda rng: (inputs.integer(rng, 0, 40, (start, start + gain, start + 2 * gain + growth)),),
   )
-
-
-FAMILIES = (
-    sum_digits, count_digit, halvings, clamp, three_levels, sum_multiples, power, sequence_of_sums, fizz,
-    count_divisors, no_divisor, reverse_digits, price_with_discount, sum_of_changed, largest_of_three, countdown,
-    digits_in_base, calendar_rule, common_divisor, save_until,
-)  # fmt: skip
