@@ -5,8 +5,8 @@ values are shared by the task's rows (collection `prefix` of the network); a row
 only what it wrote. All rows write their n-th token in the same step, so the cache is written as one
 slice. Decoding goes in segments of a few steps on the device; between two segments, tasks that are
 done drop out, and caches grow. All shapes come from small ladders, so a second chunk of the same
-kind compiles nothing. Finer ladders would sample a little faster, and compile for longer than that
-saves in a run of minutes.
+kind compiles nothing. The ladders are coarse, since every combination of their rungs is a program to
+compile.
 """
 
 from collections.abc import Sequence
