@@ -19,11 +19,11 @@ from etils import epath
 
 from next_jax import files
 from next_jax import schema
-from next_jax.evaluation import consistency
-from next_jax.evaluation import labelled
-from next_jax.evaluation.claims import statement as statement_lib
+from next_jax.rationales import consistency
+from next_jax.rationales import labelled
+from next_jax.rationales.claims import statement as statement_lib
 
-LABELLED = pathlib.Path(__file__).parent.parent / "tests" / "evaluation" / "labelled"
+LABELLED = pathlib.Path(__file__).parent.parent / "tests" / "rationales" / "labelled"
 
 
 def show_labelled(path):

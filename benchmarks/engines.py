@@ -18,7 +18,7 @@ from next_jax import files
 from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus
 from next_jax.engines import engine
-from next_jax.engines.native import examples as examples_lib
+from next_jax.engines import examples as examples_lib
 from next_jax.engines.native import native
 from next_jax.engines.native import optimizers
 from next_jax.engines.t5x import t5x

@@ -24,7 +24,7 @@ from etils import epath
 from next_jax import files
 from next_jax import schema
 from next_jax.evaluation import changes
-from next_jax.evaluation import localisation
+from next_jax.rationales import localisation
 
 
 def family(task: schema.RepairTask) -> str:

@@ -29,8 +29,8 @@ import time
 import types
 from collections.abc import Callable
 
-from next_jax.tracing import counted
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import counted
+from next_jax.tracing.recording import recorder
 
 _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data" / "mbpp.jsonl"
 _BUDGET = recorder.Budget(max_steps=10**8, max_seconds=60.0)

@@ -24,13 +24,13 @@ _CONFIGURED = {
     "sweep": "run several config files with several seeds, what they have in common once, and compare them",
 }
 _COMMANDS = {
-    "trace": ("next_jax.tracing.command", "print a program annotated with the states of one call"),
-    "verify": ("next_jax.execution.command", "run samples on the tests of a benchmark and print pass@k"),
-    "report": ("next_jax.report.command", "write the report of a work directory again"),
-    "compare": ("next_jax.evaluation.command", "say whether one evaluation of the same tasks is better than another"),
-    "rate": ("next_jax.evaluation.raters.command", "let people rate rationales of several models, blind"),
-    "doctor": ("next_jax.doctor", "say what is installed, which devices and engines work, what confines programs"),
-    "prompt": ("next_jax.prompts.command", "print exactly what a model sees of a task, and its tokens"),
+    "trace": ("next_jax.commands.trace", "print a program annotated with the states of one call"),
+    "verify": ("next_jax.commands.verify", "run samples on the tests of a benchmark and print pass@k"),
+    "report": ("next_jax.commands.report", "write the report of a work directory again"),
+    "compare": ("next_jax.commands.compare", "say whether one evaluation of the same tasks is better than another"),
+    "rate": ("next_jax.commands.rate", "let people rate rationales of several models, blind"),
+    "doctor": ("next_jax.commands.doctor", "say what is installed, which devices and engines work, what confines programs"),
+    "prompt": ("next_jax.commands.prompt", "print exactly what a model sees of a task, and its tokens"),
 }
 _WITH_TENSORFLOW = ("prompt",)
 USER_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
@@ -123,7 +123,7 @@ def _parser(argv: Sequence[str]) -> argparse.ArgumentParser:
         "--gin_file", action="append", default=[], metavar="PATH", help="a config file; may be given several times"
     )
     if name == "sweep" and name in argv:
-      importlib.import_module("next_jax.sweep.command").add_arguments(configured_parser)
+      importlib.import_module("next_jax.commands.sweep").add_arguments(configured_parser)
     configured_parser.add_argument(
         "--take_from", action="append", default=[], metavar="WORKDIR",
         help="work directory of another run: stages that it has finished with the same settings and inputs are taken"
@@ -163,14 +163,14 @@ def _run(arguments: argparse.Namespace, bindings: Sequence[str]) -> int:
   from etils import epath  # pylint: disable=import-outside-toplevel
 
   configuration = importlib.import_module("next_jax.configuration.parsing")
-  settings = importlib.import_module("next_jax.selftrain.settings")
-  siblings = importlib.import_module("next_jax.selftrain.siblings")
-  provenance = importlib.import_module("next_jax.selftrain.provenance")
+  settings = importlib.import_module("next_jax.stages.settings")
+  siblings = importlib.import_module("next_jax.stages.siblings")
+  provenance = importlib.import_module("next_jax.stages.provenance")
   if getattr(arguments, "files", None):
     with tempfile.TemporaryDirectory() as directory:
       path = os.path.join(directory, "sweep.gin")
       with open(path, "w", encoding="utf-8") as file:
-        file.write(importlib.import_module("next_jax.sweep.command").config(arguments, bindings))
+        file.write(importlib.import_module("next_jax.commands.sweep").config(arguments, bindings))
       configuration.parse([path], (), run)
   else:
     configuration.parse(arguments.gin_file, bindings, run)
@@ -196,8 +196,8 @@ def _joined(arguments: argparse.Namespace) -> contextlib.AbstractContextManager[
   """The processes of the run, as `selftrain.processes`; this one alone, unless others are spoken of."""
   given = {name: getattr(arguments, name) for name in ("coordinator_address", "num_processes", "process_id")}
   if arguments.distributed or any(value is not None for value in given.values()):
-    return importlib.import_module("next_jax.selftrain.pod").joined(**given)
-  return importlib.import_module("next_jax.selftrain.processes").alone()
+    return importlib.import_module("next_jax.stages.pod").joined(**given)
+  return importlib.import_module("next_jax.stages.processes").alone()
 
 
 def _import_tensorflow() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol
 
 from next_jax.corpora import corpus as corpus_lib
-from next_jax.execution import problems as problems_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -28,9 +28,9 @@ from next_jax.corpora import rounds as rounds_lib
 from next_jax.corpora import statistics
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
-from next_jax.execution import plus
-from next_jax.execution import problems as problems_lib
-from next_jax.tracing import recorder
+from next_jax.execution.benchmarks import plus
+from next_jax.execution.benchmarks import problems as problems_lib
+from next_jax.tracing.recording import recorder
 
 SPLIT = "test"
 NUM_PROBLEMS = 164

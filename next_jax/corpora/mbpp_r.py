@@ -29,8 +29,8 @@ from next_jax.corpora import proving
 from next_jax.corpora import rounds as rounds_lib
 from next_jax.corpora import statistics
 from next_jax.execution import executor as executor_lib
-from next_jax.execution import problems as problems_lib
-from next_jax.tracing import recorder
+from next_jax.execution.benchmarks import problems as problems_lib
+from next_jax.tracing.recording import recorder
 
 # The authors' split: training and validation. Problems 1-10 (prompts) and 11-510 (test) are not used.
 SPLITS = {"dev": range(511, 601), "train": range(601, 975)}

@@ -19,8 +19,8 @@ from next_jax import files as files_lib
 from next_jax import schema
 from next_jax.corpora import bugs as bugs_lib
 from next_jax.corpora import corpus as corpus_lib
-from next_jax.execution import problems as problems_lib
-from next_jax.execution import samples as samples_lib
+from next_jax.execution.benchmarks import problems as problems_lib
+from next_jax.execution.benchmarks import samples as samples_lib
 
 # MBPP's splits by their number of problems, which tells them apart: a list of generations names no task.
 _FIRST_PROBLEM = {10: 1, 500: 11, 90: 511, 374: 601, 974: 1}

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from next_jax.corpora import bugs as bugs_lib
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import mutations
-from next_jax.execution import problems as problems_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 
 _MOST_CHANGES = 2
 

@@ -7,8 +7,8 @@ from typing import ClassVar
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import program as program_lib
-from next_jax.tracing import calls
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import calls
+from next_jax.tracing.recording import recorder
 
 # How a bug shows, by the status of its verdict.
 SHOWS = {"failed": "wrong value", "error": "exception", "timeout": "endless", "memory": "memory"}

@@ -9,7 +9,7 @@ from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 from next_jax import schema
-from next_jax.execution import confinement as confinement_lib
+from next_jax.execution.confinement import confinement as confinement_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import pool as pool_lib
 from next_jax.execution import program as program_lib
@@ -117,7 +117,7 @@ class Executor:
     if name not in self._pools:
       settings = {**dataclasses.asdict(self._limits), "preload": [], "layers": self._layers}
       if name == "trace":
-        settings["preload"] = ["next_jax.tracing.recorder"]
+        settings["preload"] = ["next_jax.tracing.recording.recorder"]
       self._pools[name] = pool_lib.Pool(self._num_workers, settings, self._directory, self._on_start)
     return self._pools[name]
 

@@ -20,9 +20,9 @@ import math
 from collections.abc import Callable, Iterator
 from typing import Any
 
-from next_jax.execution import assertions
-from next_jax.execution import plain_data
-from next_jax.execution import remote
+from next_jax.execution.judging import assertions
+from next_jax.execution.judging import plain_data
+from next_jax.execution.judging import remote
 
 _FLOAT_TOLERANCE = 1e-6
 _RELATIVE_TOLERANCE = 1e-7

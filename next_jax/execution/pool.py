@@ -11,7 +11,7 @@ from typing import Any
 from next_jax import errors
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
-from next_jax.execution import worker as worker_lib
+from next_jax.execution.judging import worker as worker_lib
 
 # Jobs that a worker holds: one to run and one to go on with when it is done.
 _JOBS_A_WORKER = 2

@@ -3,7 +3,7 @@
 import difflib
 
 from next_jax import schema
-from next_jax.tracing import inline
+from next_jax.tracing.annotation import inline
 
 
 def annotated(task: schema.RepairTask) -> list[list[str]]:

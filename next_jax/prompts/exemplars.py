@@ -4,8 +4,8 @@ import dataclasses
 import functools
 
 from next_jax import schema
-from next_jax.tracing import calls
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import calls
+from next_jax.tracing.recording import recorder
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -10,9 +10,9 @@ from next_jax import errors
 from next_jax import files
 from next_jax import pass_at_k
 from next_jax import schema
-from next_jax.evaluation import consistency
+from next_jax.rationales import consistency
 from next_jax.evaluation import groups
-from next_jax.evaluation import localisation
+from next_jax.rationales import localisation
 
 
 class MeasureError(errors.UserError):

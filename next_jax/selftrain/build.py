@@ -10,9 +10,9 @@ from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.execution import executor as executor_lib
 from next_jax.prompts import seqio_tasks
-from next_jax.selftrain import progress
-from next_jax.selftrain import settings as settings_lib
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import progress
+from next_jax.stages import settings as settings_lib
+from next_jax.stages import stage as stage_lib
 
 
 class SplitError(errors.UserError):

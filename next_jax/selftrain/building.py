@@ -15,7 +15,7 @@ from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.execution import executor as executor_lib
 from next_jax.selftrain import build
-from next_jax.selftrain import progress
+from next_jax.stages import progress
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

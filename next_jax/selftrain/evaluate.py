@@ -10,19 +10,19 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
-from next_jax.evaluation import consistency
+from next_jax.rationales import consistency
 from next_jax.evaluation import groups as groups_lib
-from next_jax.evaluation import localisation
+from next_jax.rationales import localisation
 from next_jax.evaluation import repair
 from next_jax.execution import executor as executor_lib
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import build
-from next_jax.selftrain import processes
-from next_jax.selftrain import progress
+from next_jax.stages import processes
+from next_jax.stages import progress
 from next_jax.selftrain import sample as sample_lib
-from next_jax.selftrain import seeds
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import seeds
+from next_jax.stages import stage as stage_lib
 from next_jax.selftrain import verify as verify_lib
 
 WHEN = ("always", "base", "base_and_last", "last")

@@ -11,9 +11,9 @@ from next_jax.prompts import example as examples
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import token_budget
 from next_jax.selftrain import filters as filters_lib
-from next_jax.selftrain import progress
-from next_jax.selftrain import seeds
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import progress
+from next_jax.stages import seeds
+from next_jax.stages import stage as stage_lib
 
 KEPT = "kept.jsonl"
 

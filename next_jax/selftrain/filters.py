@@ -13,7 +13,7 @@ from typing import Protocol
 
 from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.evaluation import consistency
+from next_jax.rationales import consistency
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

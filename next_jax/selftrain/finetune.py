@@ -7,8 +7,8 @@ import seqio
 
 from next_jax.engines import engine as engine_lib
 from next_jax.prompts import seqio_tasks
-from next_jax.selftrain import progress
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import progress
+from next_jax.stages import stage as stage_lib
 
 
 def finetune(

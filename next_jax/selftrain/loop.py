@@ -18,9 +18,9 @@ from next_jax.selftrain import build
 from next_jax.selftrain import controls as controls_lib
 from next_jax.selftrain import evaluate as evaluate_lib
 from next_jax.selftrain import filters as filters_lib
-from next_jax.selftrain import progress
-from next_jax.selftrain import settings as settings_lib
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import progress
+from next_jax.stages import settings as settings_lib
+from next_jax.stages import stage as stage_lib
 from next_jax.selftrain import walk as walk_lib
 
 START_FROM = ("base", "last")

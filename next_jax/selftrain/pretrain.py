@@ -17,10 +17,10 @@ from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import build
 from next_jax.selftrain import evaluate as evaluate_lib
 from next_jax.selftrain import finetune as finetune_lib
-from next_jax.selftrain import progress
-from next_jax.selftrain import seeds
-from next_jax.selftrain import settings as settings_lib
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import progress
+from next_jax.stages import seeds
+from next_jax.stages import settings as settings_lib
+from next_jax.stages import stage as stage_lib
 
 PART_SIZE = 2000  # demonstrations of a part; a killed run repeats at most this many
 

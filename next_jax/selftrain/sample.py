@@ -11,9 +11,9 @@ from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.prompts import prompt as prompts
 from next_jax.prompts import seqio_tasks
-from next_jax.selftrain import processes
-from next_jax.selftrain import progress
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import processes
+from next_jax.stages import progress
+from next_jax.stages import stage as stage_lib
 
 
 def sample(

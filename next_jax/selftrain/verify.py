@@ -9,9 +9,9 @@ from etils import epath
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import program as programs
-from next_jax.selftrain import processes
-from next_jax.selftrain import progress
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import processes
+from next_jax.stages import progress
+from next_jax.stages import stage as stage_lib
 
 OUT_OF_TIME = "did not end in time"
 BATCH_SIZE = 512  # samples of a part; a killed run repeats at most this many

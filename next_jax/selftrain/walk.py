@@ -20,11 +20,11 @@ from next_jax.selftrain import evaluate as evaluate_lib
 from next_jax.selftrain import filter as filter_lib
 from next_jax.selftrain import filters as filters_lib
 from next_jax.selftrain import finetune as finetune_lib
-from next_jax.selftrain import processes
-from next_jax.selftrain import progress
+from next_jax.stages import processes
+from next_jax.stages import progress
 from next_jax.selftrain import sample as sample_lib
-from next_jax.selftrain import seeds
-from next_jax.selftrain import stage as stage_lib
+from next_jax.stages import seeds
+from next_jax.stages import stage as stage_lib
 from next_jax.selftrain import verify as verify_lib
 
 

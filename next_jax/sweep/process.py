@@ -9,13 +9,13 @@ from collections.abc import Sequence
 from etils import epath
 
 from next_jax import errors
-from next_jax.selftrain import progress
+from next_jax.stages import progress
 
 # The number of the parent stands in the first argument. What prctl sets survives exec.
 _START = """
 import os, sys
 if sys.platform == "linux":
-  from next_jax.execution import confinement
+  from next_jax.execution.confinement import confinement
   confinement.die_with_parent(int(sys.argv[1]))
 os.execv(sys.executable, [sys.executable, "-m", "next_jax.main", *sys.argv[2:]])
 """

@@ -19,9 +19,9 @@ from next_jax import errors
 from next_jax import files
 from next_jax.configuration import parsing
 from next_jax.configuration import program as program_lib
-from next_jax.selftrain import processes
-from next_jax.selftrain import progress
-from next_jax.selftrain import siblings
+from next_jax.stages import processes
+from next_jax.stages import progress
+from next_jax.stages import siblings
 from next_jax.sweep import finding
 from next_jax.sweep import process
 

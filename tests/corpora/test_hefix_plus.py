@@ -16,7 +16,7 @@ from next_jax.corpora import hefix_plus
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits
 from next_jax.execution import program as program_lib
-from next_jax.tracing import inline
+from next_jax.tracing.annotation import inline
 
 # Among them: an endless bug (10), random tests in a loop and examples in the docstring (32) or none (38, 50), a helper
 # in the prompt (38, 50), asserts with messages (83, 151), tests that compare within a tolerance (2, 4), `check` in

@@ -16,9 +16,9 @@ from next_jax.corpora import mutants
 from next_jax.corpora import proving
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits
-from next_jax.execution import problems as problems_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 from next_jax.execution import program as program_lib
-from next_jax.tracing import inline
+from next_jax.tracing.annotation import inline
 
 
 @pytest.fixture(scope="module", name="executor")

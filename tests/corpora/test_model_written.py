@@ -9,7 +9,7 @@ from next_jax import errors
 from next_jax import schema
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import model_written
-from next_jax.execution import problems as problems_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 
 _CODE = "def f(x):\n  return x\n"
 

@@ -7,7 +7,7 @@ import pytest
 from next_jax.corpora import canonical
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import mutants
-from next_jax.execution import problems as problems_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 
 _CODE = "def f(a, b):\n  total = a + b\n  if total > 3:\n    return total\n  return 0\n"
 _PROBLEM = problems_lib.Problem(

@@ -13,7 +13,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from next_jax.engines.native import sharding
+from next_jax.engines import sharding
 from next_jax.models import transformer
 
 MESHES = {"1x1": (1, 1), "2x2": (2, 2), "4x2": (4, 2)}

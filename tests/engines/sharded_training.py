@@ -17,11 +17,11 @@ import optax
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import conftest  # pylint: disable=wrong-import-position
 
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import course
-from next_jax.engines.native import examples
+from next_jax.engines import checkpoints
+from next_jax.engines import course
+from next_jax.engines import examples
 from next_jax.engines.native import native
-from next_jax.engines.native import sharding
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 

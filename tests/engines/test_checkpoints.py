@@ -14,8 +14,8 @@ import orbax.checkpoint as ocp
 import pytest
 
 from next_jax.engines import engine
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import sharding
+from next_jax.engines import checkpoints
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 

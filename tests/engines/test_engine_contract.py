@@ -19,12 +19,12 @@ import pytest
 import tensorflow as tf
 
 from next_jax.engines import engine
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import examples as examples_lib
+from next_jax.engines import checkpoints
+from next_jax.engines import examples as examples_lib
 from next_jax.engines.native import native
 from next_jax.engines.native import optimizers
-from next_jax.engines.native import packing
-from next_jax.engines.native import sharding
+from next_jax.engines import packing
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 

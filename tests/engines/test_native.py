@@ -8,9 +8,9 @@ import pytest
 import seqio
 
 from next_jax.engines import engine
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import examples as examples_lib
-from next_jax.engines.native import sharding
+from next_jax.engines import checkpoints
+from next_jax.engines import examples as examples_lib
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 

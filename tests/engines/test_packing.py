@@ -7,8 +7,8 @@ import numpy as np
 import seqio
 import tensorflow as tf
 
-from next_jax.engines.native import examples as examples_lib
-from next_jax.engines.native import packing
+from next_jax.engines import examples as examples_lib
+from next_jax.engines import packing
 
 
 def token_examples(pairs):

@@ -8,9 +8,9 @@ import optax
 import pytest
 
 from next_jax.engines import engine
-from next_jax.engines.native import checkpoints
+from next_jax.engines import checkpoints
 from next_jax.engines.native import optimizers
-from next_jax.engines.native import stacking
+from next_jax.engines import stacking
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 

@@ -15,10 +15,10 @@ import optax
 import pytest
 
 from next_jax.engines import engine
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import course
+from next_jax.engines import checkpoints
+from next_jax.engines import course
 from next_jax.engines.native import optimizers
-from next_jax.engines.native import sharding
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from next_jax.execution import confinement
+from next_jax.execution.confinement import confinement
 
 _ROOT = pathlib.Path(__file__).resolve().parents[2]
 _NOBODY = 65534

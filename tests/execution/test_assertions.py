@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from next_jax.execution import assertions
+from next_jax.execution.judging import assertions
 
 
 def explanation(source, **names):

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import strategies as st
 
 from next_jax import errors
-from next_jax.execution import problems as problems_lib
-from next_jax.execution import samples as samples_lib
+from next_jax.execution.benchmarks import problems as problems_lib
+from next_jax.execution.benchmarks import samples as samples_lib
 
 ROWS = [
     {"task_id": 11, "text": "Double.", "code": "def f(x):\n  return 2 * x", "test_list": ["assert f(1) == 2"],

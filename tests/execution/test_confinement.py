@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from next_jax.execution import confinement as confinement_lib
+from next_jax.execution.confinement import confinement as confinement_lib
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import program as program_lib
 

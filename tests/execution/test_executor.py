@@ -9,7 +9,7 @@ import pytest
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
-from next_jax.execution import zygote
+from next_jax.execution.judging import zygote
 
 LIMITS = limits_lib.Limits(cpu_seconds=0.5, wall_slack=1.0, judge_cpu_seconds=2.0)
 

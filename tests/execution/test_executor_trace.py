@@ -5,7 +5,7 @@ import pytest
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import recorder
 
 
 @pytest.fixture(scope="module")

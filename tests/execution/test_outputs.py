@@ -9,9 +9,9 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from next_jax.execution import assertions
+from next_jax.execution.judging import assertions
 from next_jax.execution import outputs
-from next_jax.execution import plain_data
+from next_jax.execution.judging import plain_data
 
 
 def passes(output, wanted, *, rule="equal", atol=0, arguments=(1,)):

@@ -7,8 +7,8 @@ import pytest
 
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
-from next_jax.execution import plus
-from next_jax.execution import problems as problems_lib
+from next_jax.execution.benchmarks import plus
+from next_jax.execution.benchmarks import problems as problems_lib
 
 LIMITS = limits_lib.Limits(reply_bytes=1 << 16)
 

@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from next_jax.execution import problems as problems_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 
 MBPP = {
     "task_id": 11,

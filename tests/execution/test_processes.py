@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from next_jax.execution import processes
+from next_jax.execution.judging import processes
 
 SCRIPT = """
 import subprocess, sys, threading

@@ -4,7 +4,7 @@ import pytest
 
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
-from next_jax.execution import problems as problems_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 
 # What the tests of these rely on is in the program: classes (367, 601, 927) and an import (596).
 MBPP_INSIDE = {"367", "596", "601", "927"}

@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from next_jax.execution import scratch
+from next_jax.execution.judging import scratch
 
 
 def users():
@@ -77,7 +77,7 @@ def test_modes_keep_nothing_from_being_removed(user):
       "assert os.listdir() == []\n"
       "os.rmdir(directory)\n"
   )
-  script = "from next_jax.execution import scratch\n" + script
+  script = "from next_jax.execution.judging import scratch\n" + script
   result = subprocess.run([sys.executable, "-c", script, str(user)], capture_output=True, text=True, check=False)
   assert result.returncode == 0, result.stderr
 

@@ -5,8 +5,8 @@ import struct
 
 import pytest
 
-from next_jax.execution import seccomp
-from next_jax.execution import system_calls
+from next_jax.execution.confinement import seccomp
+from next_jax.execution.confinement import system_calls
 
 ARCHITECTURES = {"x86_64": 0xC000003E, "aarch64": 0xC00000B7}
 ALLOW, KILL, REFUSE, NO_EFFECT = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM, 0x00050000

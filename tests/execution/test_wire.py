@@ -4,7 +4,7 @@ import hypothesis
 import pytest
 from hypothesis import strategies as st
 
-from next_jax.execution import wire
+from next_jax.execution.judging import wire
 
 
 @hypothesis.given(st.lists(st.binary(max_size=50)), st.lists(st.integers(1, 20), min_size=1))

@@ -2,8 +2,8 @@
 
 import pathlib
 
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import sharding
+from next_jax.engines import checkpoints
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import base_models
 from next_jax.models import transformer

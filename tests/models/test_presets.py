@@ -12,7 +12,7 @@ import pytest
 
 from next_jax.engines.native import native
 from next_jax.engines.native import optimizers
-from next_jax.engines.native import sharding
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 

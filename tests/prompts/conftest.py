@@ -6,7 +6,7 @@ from next_jax import files
 from next_jax import schema
 from next_jax.corpora import data_dir
 from next_jax.prompts import rationales
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import recorder
 
 SPLITS = {"minirepair": ("train", "dev", "unseen"), "mbpp_r": ("train", "dev"), "hefix_plus": ("test",)}
 

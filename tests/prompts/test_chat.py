@@ -10,8 +10,8 @@ from next_jax.configuration import parsing
 from next_jax.prompts import chat
 from next_jax.prompts import prompt
 from next_jax.prompts import seqio_tasks
-from next_jax.selftrain import settings
-from next_jax.tracing import recorder
+from next_jax.stages import settings
+from next_jax.tracing.recording import recorder
 
 _BUGGY = "def inc(x):\n    return x - 1"
 _FIX = "def inc(x):\n    return x + 1"

@@ -15,10 +15,10 @@ from next_jax.models import vocabularies
 from next_jax.prompts import exemplars
 from next_jax.prompts import prompt
 from next_jax.prompts import token_budget
-from next_jax.selftrain import settings
-from next_jax.tracing import inline
-from next_jax.tracing import recorder
-from next_jax.tracing import scopes
+from next_jax.stages import settings
+from next_jax.tracing.annotation import inline
+from next_jax.tracing.recording import recorder
+from next_jax.tracing.annotation import scopes
 
 _BUGGY = "def total(xs):\n    s = 1\n    for x in xs:\n        s += x\n    return s"
 _REFERENCE = _BUGGY.replace("s = 1", "s = 0")
@@ -213,7 +213,7 @@ def test_a_stage_knows_the_budget_its_prompts_were_made_with():
   form = prompt.Prompt(budget=token_budget.TokenBudget(max_tokens=512, vocabulary=vocabularies.minirepair_vocabulary()))
   described = settings.describe(form)
   assert described["budget"]["max_tokens"] == 512
-  assert described["style"]["functions"] == {"class": "next_jax.tracing.scopes.AllFunctions"}
+  assert described["style"]["functions"] == {"class": "next_jax.tracing.annotation.scopes.AllFunctions"}
 
 
 def test_gin_binds_the_style_and_the_budget(tmp_path):
@@ -224,8 +224,8 @@ from next_jax import main
 from next_jax.models import vocabularies
 from next_jax.prompts import prompt
 from next_jax.prompts import token_budget
-from next_jax.tracing import inline
-from next_jax.tracing import scopes
+from next_jax.tracing.annotation import inline
+from next_jax.tracing.annotation import scopes
 main.run.program = @prompt.Prompt()
 prompt.Prompt.budget = @token_budget.TokenBudget()
 prompt.Prompt.style = @inline.InlineStyle()

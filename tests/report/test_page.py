@@ -11,7 +11,7 @@ import pytest
 from next_jax import files
 from next_jax import schema
 from next_jax.report import browser
-from next_jax.report import command
+from next_jax.commands import report as command
 from next_jax.report import markup
 from next_jax.report import page
 from next_jax.report import workdir as workdir_lib

@@ -12,7 +12,7 @@ import pytest
 from next_jax import files
 from next_jax import schema
 from next_jax.report import answers
-from next_jax.report import command
+from next_jax.commands import report as command
 from next_jax.report import measures
 from next_jax.report import several
 from next_jax.report import workdir

@@ -7,8 +7,8 @@ import random
 from next_jax import files
 from next_jax import schema
 from next_jax.evaluation import repair
-from next_jax.tracing import calls
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import calls
+from next_jax.tracing.recording import recorder
 
 _COUNT_ABOVE = """\
 def count_above(values, limit):

@@ -18,7 +18,7 @@ from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.execution import executor
 from next_jax.selftrain import building
-from next_jax.selftrain import provenance
+from next_jax.stages import provenance
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 

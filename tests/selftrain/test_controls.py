@@ -8,12 +8,12 @@ import pytest
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora.minirepair import rationales
-from next_jax.evaluation import consistency
+from next_jax.rationales import consistency
 from next_jax.prompts import completion
 from next_jax.prompts import example
 from next_jax.selftrain import controls
 from next_jax.selftrain import filters
-from next_jax.selftrain import stage
+from next_jax.stages import stage
 
 
 @pytest.fixture(scope="module")

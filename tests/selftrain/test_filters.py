@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from next_jax import schema
 from next_jax.selftrain import filters
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import recorder
 
 FIXES = (
     "def add(a, b):\n  return a + b",

@@ -12,13 +12,13 @@ from next_jax.corpora import canonical
 from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.evaluation import repair
-from next_jax.execution import confinement
+from next_jax.execution.confinement import confinement
 from next_jax.prompts import example
 from next_jax.selftrain import controls
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import filters
 from next_jax.selftrain import loop
-from next_jax.selftrain import stage
+from next_jax.stages import stage
 from next_jax.selftrain import walk
 
 

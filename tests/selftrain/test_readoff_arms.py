@@ -9,7 +9,7 @@ from next_jax import files
 from next_jax import main
 from next_jax.configuration import messages
 from next_jax.configuration import parsing
-from next_jax.selftrain import settings
+from next_jax.stages import settings
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 BINDING = "made.directory"

@@ -3,8 +3,8 @@
 import pytest
 
 from next_jax import errors
-from next_jax.tracing import calls
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import calls
+from next_jax.tracing.recording import recorder
 
 
 @pytest.mark.parametrize("test, call", [

@@ -11,10 +11,10 @@ import warnings
 
 import pytest
 
-from next_jax.tracing import calls
-from next_jax.tracing import monitoring
-from next_jax.tracing import recorder
-from next_jax.tracing import texts
+from next_jax.tracing.recording import calls
+from next_jax.tracing.recording import monitoring
+from next_jax.tracing.recording import recorder
+from next_jax.tracing.recording import texts
 
 
 @pytest.fixture(params=recorder.WATCHERS, ids=lambda watcher: watcher.__name__)

@@ -4,7 +4,7 @@ import hypothesis
 from hypothesis import strategies as st
 import pytest
 
-from next_jax.tracing import comments
+from next_jax.tracing.annotation import comments
 
 _ON_A_BUSY_MACHINE = hypothesis.settings(deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow])
 _TEXT = st.text() | st.lists(

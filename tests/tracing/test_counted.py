@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 import pytest
 
 from next_jax import schema
-from next_jax.tracing import budgets
-from next_jax.tracing import counted
-from next_jax.tracing import inline
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import budgets
+from next_jax.tracing.recording import counted
+from next_jax.tracing.annotation import inline
+from next_jax.tracing.recording import recorder
 
 _BUDGET = budgets.Budget(max_steps=1_000_000, max_seconds=30.0)
 _SOON = counted.Ends(window=2, beginning=12)

@@ -6,8 +6,8 @@ import hypothesis
 from hypothesis import strategies as st
 import pytest
 
-from next_jax.tracing import effects
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import effects
+from next_jax.tracing.recording import recorder
 
 
 @pytest.mark.parametrize("line, expected", [

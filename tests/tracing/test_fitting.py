@@ -7,10 +7,10 @@ from hypothesis import strategies as st
 import pytest
 
 from next_jax import schema
-from next_jax.tracing import fitting
-from next_jax.tracing import inline
-from next_jax.tracing import readback
-from next_jax.tracing import recorder
+from next_jax.tracing.annotation import fitting
+from next_jax.tracing.annotation import inline
+from next_jax.tracing.annotation import readback
+from next_jax.tracing.recording import recorder
 
 LOOP = """\
 def f(items):

@@ -7,10 +7,10 @@ import textwrap
 import pytest
 
 from next_jax import schema
-from next_jax.tracing import recorder
-from next_jax.tracing import settrace
-from next_jax.tracing import texts
-from next_jax.tracing import values
+from next_jax.tracing.recording import recorder
+from next_jax.tracing.recording import settrace
+from next_jax.tracing.recording import texts
+from next_jax.tracing.recording import values
 
 
 WATCHER: list = [None]  # the one that `record` uses

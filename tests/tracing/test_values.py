@@ -16,8 +16,8 @@ import hypothesis
 from hypothesis import strategies as st
 import pytest
 
-from next_jax.tracing import texts
-from next_jax.tracing import values
+from next_jax.tracing.recording import texts
+from next_jax.tracing.recording import values
 
 atoms = st.one_of(
     st.none(), st.booleans(), st.integers(), st.integers(10**30, 10**900), st.floats(), st.text(max_size=30),
@@ -184,7 +184,7 @@ class TestWrite:
 
   def test_the_order_of_a_set_does_not_depend_on_hashes(self):
     code = (
-        "from next_jax.tracing import texts\n"
+        "from next_jax.tracing.recording import texts\n"
         "class C:\n  def __init__(self, x): self.x = x\n"
         "words = [str(i) * 3 for i in range(40)]\n"
         "print(texts.write(set(words), 100), texts.write({(w, 1) for w in words} | {1, None}, 100))\n"

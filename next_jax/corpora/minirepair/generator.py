@@ -13,7 +13,7 @@ from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import families
 from next_jax.corpora.minirepair import running
 from next_jax.corpora.minirepair import splits
-from next_jax.tracing import recorder
+from next_jax.tracing.recording import recorder
 
 
 @dataclasses.dataclass(frozen=True)

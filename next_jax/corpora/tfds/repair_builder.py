@@ -13,7 +13,7 @@ from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.execution import executor as executor_lib
 from next_jax.prompts import prompt as prompts
-from next_jax.tracing import inline
+from next_jax.tracing.annotation import inline
 
 
 NEXT = """@inproceedings{ni2024next,

@@ -12,15 +12,15 @@ import seqio
 
 from next_jax import schema
 from next_jax.engines import engine
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import chunks
-from next_jax.engines.native import course as course_lib
-from next_jax.engines.native import examples as examples_lib
+from next_jax.engines import checkpoints
+from next_jax.engines import chunks
+from next_jax.engines import course as course_lib
+from next_jax.engines import examples as examples_lib
 from next_jax.engines.native import sampler
 from next_jax.engines.native import scorer
-from next_jax.engines.native import sharding
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer
-from next_jax.engines.native import validator
+from next_jax.engines import validator
 from next_jax.models import transformer
 
 

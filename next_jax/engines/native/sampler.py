@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from next_jax.engines import engine
-from next_jax.engines.native import chunks
-from next_jax.engines.native import sharding
-from next_jax.engines.native import truncation
+from next_jax.engines import chunks
+from next_jax.engines import sharding
+from next_jax.engines import truncation
 from next_jax.models import attention
 from next_jax.models import axes
 from next_jax.models import transformer

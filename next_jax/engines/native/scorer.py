@@ -7,9 +7,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from next_jax.engines.native import examples as examples_lib
-from next_jax.engines.native import packing
-from next_jax.engines.native import sharding
+from next_jax.engines import examples as examples_lib
+from next_jax.engines import packing
+from next_jax.engines import sharding
 from next_jax.models import transformer
 
 _TOKENS_OF_A_BATCH = 4096

@@ -16,11 +16,11 @@ import optax
 import tqdm
 
 from next_jax.engines import engine
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import course as course_lib
-from next_jax.engines.native import packing
-from next_jax.engines.native import sharding
-from next_jax.engines.native import stacking
+from next_jax.engines import checkpoints
+from next_jax.engines import course as course_lib
+from next_jax.engines import packing
+from next_jax.engines import sharding
+from next_jax.engines import stacking
 from next_jax.models import transformer
 
 _LOSS_AVERAGE_STEPS = 20  # The loss in the metrics is an average that forgets over so many steps.

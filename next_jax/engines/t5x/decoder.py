@@ -18,7 +18,7 @@ from t5x import decoding
 from t5x import models
 from t5x import optimizers as t5x_optimizers
 
-from next_jax.engines.native import truncation as truncation_lib
+from next_jax.engines import truncation as truncation_lib
 from next_jax.models import transformer
 
 

@@ -6,7 +6,7 @@ from flax import traverse_util
 import jax
 from t5x import partitioning
 
-from next_jax.engines.native import sharding
+from next_jax.engines import sharding
 
 
 class MeshPartitioner(partitioning.PjitPartitioner):

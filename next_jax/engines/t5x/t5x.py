@@ -16,16 +16,16 @@ from t5x import utils as t5x_utils
 
 from next_jax import schema
 from next_jax.engines import engine
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import chunks
-from next_jax.engines.native import course as course_lib
-from next_jax.engines.native import examples as examples_lib
-from next_jax.engines.native import packing
+from next_jax.engines import checkpoints
+from next_jax.engines import chunks
+from next_jax.engines import course as course_lib
+from next_jax.engines import examples as examples_lib
+from next_jax.engines import packing
 from next_jax.engines.native import sampler
-from next_jax.engines.native import sharding
+from next_jax.engines import sharding
 from next_jax.engines.native import trainer as native_trainer
-from next_jax.engines.native import truncation
-from next_jax.engines.native import validator
+from next_jax.engines import truncation
+from next_jax.engines import validator
 from next_jax.engines.t5x import decoder
 from next_jax.engines.t5x import partitioner as partitioner_lib
 from next_jax.engines.t5x import trainer

@@ -20,9 +20,9 @@ from t5x import trainer as t5x_trainer
 from t5x import utils as t5x_utils
 import tqdm
 
-from next_jax.engines.native import checkpoints
-from next_jax.engines.native import course as course_lib
-from next_jax.engines.native import sharding
+from next_jax.engines import checkpoints
+from next_jax.engines import course as course_lib
+from next_jax.engines import sharding
 from next_jax.engines.t5x import decoder
 from next_jax.engines.t5x import optimizer as optimizer_lib
 from next_jax.engines.t5x import partitioner as partitioner_lib

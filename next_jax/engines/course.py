@@ -1,0 +1,173 @@
+"""The course of a training: its rows and steps, the checkpoints it leaves and the one it gives.
+
+Both engines follow it, so that a training that one has begun the other can end.
+"""
+
+from collections.abc import Callable, Mapping
+import dataclasses
+import functools
+from typing import Any
+
+from absl import logging
+from etils import epath
+import jax
+import numpy as np
+
+from next_jax import errors
+from next_jax import files
+from next_jax.engines import engine
+from next_jax.engines import checkpoints
+from next_jax.engines import examples as examples_lib
+from next_jax.engines.native import optimizers
+from next_jax.engines import packing
+from next_jax.engines import validator as validator_lib
+
+VALIDATION = "validation.json"  # Beside the state in the directory of a checkpoint.
+
+
+class TrainingError(errors.UserError):
+  """Settings with which no training can be done, or a training that went astray."""
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Course:
+  """One training, from its examples to its best checkpoint.
+
+  Attributes:
+    directory: of the checkpoints.
+    loss_on_targets_only: else prompts are learned too.
+    keep_optimizer_state: whether the last checkpoint has it; those on the way always do.
+    validator: measures the checkpoints, by `tuning.validation`.
+  """
+
+  examples: examples_lib.TokenExamples
+  tuning: engine.Tuning
+  seed: int
+  directory: epath.PathLike
+  loss_on_targets_only: bool
+  keep_optimizer_state: bool
+  validator: validator_lib.Validator | None = None
+
+  def __post_init__(self):
+    tuning = self.tuning
+    if tuning.accumulation < 1 or tuning.batch_size % tuning.accumulation:
+      raise TrainingError(
+          f"accumulation: found {tuning.accumulation}, expected a divisor of batch_size={tuning.batch_size}"
+      )
+    if tuning.num_epochs <= 0:
+      raise TrainingError(f"num_epochs: found {tuning.num_epochs}, expected more than 0")
+    if tuning.keep_checkpoints < 1:
+      raise TrainingError(f"keep_checkpoints: found {tuning.keep_checkpoints}, expected 1 or more")
+    if not self.num_steps:
+      raise TrainingError(
+          f"num_epochs: {tuning.num_epochs} of {len(self.examples)} examples is not one example; raise it"
+      )
+
+  @functools.cached_property
+  def plan(self) -> packing.Plan:
+    """Rows of the whole training."""
+    tuning = self.tuning
+    return packing.plan_rows(
+        self.examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=self.seed,
+        sharing=self.examples if tuning.share_prompts else None,
+    )
+
+  @property
+  def num_steps(self) -> int:
+    return -(-len(self.plan) // self.tuning.batch_size)
+
+  def learning_rate(self) -> Callable[[int], float]:
+    """The schedule: step -> learning rate."""
+    return optimizers.schedule(
+        peak=self.tuning.learning_rate,
+        num_steps=self.num_steps,
+        warmup_fraction=self.tuning.warmup_fraction,
+        decay_fraction=self.tuning.decay_fraction,
+    )
+
+  def begin(self) -> epath.Path | None:
+    """The checkpoint to go on from, None for a training that has not begun.
+
+    Raises:
+      CheckpointError: a checkpoint in the directory that is not of this training.
+    """
+    done = checkpoints.steps_of_training(self.directory, self.num_steps)
+    if not done:
+      tokens = self.num_steps * self.tuning.batch_size * self.tuning.sequence_length
+      logging.info(
+          "%d examples, %d too long for %d tokens; %d rows (%.0f%% full) in %d steps",
+          len(self.examples), self.examples.too_long, self.tuning.sequence_length, len(self.plan),
+          100 * self.examples.lengths[self.plan.ids].sum() / tokens, self.num_steps,
+      )  # fmt: skip
+      return None
+    self._settle(done[-1])
+    logging.info("going on from %s", checkpoints.path_of(self.directory, done[-1]))
+    return checkpoints.path_of(self.directory, done[-1])
+
+  def is_ended(self, checkpoint: epath.Path | None) -> bool:
+    """Whether a checkpoint that `begin` gave is the last one."""
+    return checkpoint == checkpoints.path_of(self.directory, self.num_steps)
+
+  def batch(self, step: int) -> packing.Batch:
+    """Features `[batch_size, sequence_length]` of a step."""
+    first = step * self.tuning.batch_size
+    rows = range(first, min(first + self.tuning.batch_size, len(self.plan)))
+    return packing.make_batch(
+        self.examples,
+        [self.plan.row(number) for number in rows],
+        num_rows=self.tuning.batch_size,
+        row_length=self.tuning.sequence_length,
+        loss_on_targets_only=self.loss_on_targets_only,
+        share_prompts=self.tuning.share_prompts,
+    )
+
+  def next_save(self, step: int) -> int:
+    """The first step behind `step` at whose end a checkpoint is due."""
+    return min((step // self.tuning.save_every + 1) * self.tuning.save_every, self.num_steps)
+
+  def save(self, step: int, params: Any, opt_state: Any, *, tokens: int, loss: float) -> None:
+    """Saves what `step` steps have made, measures it, and removes what is not to be kept."""
+    metrics = {
+        "steps": step,
+        "tokens": tokens,
+        "rows": len(self.plan),
+        "examples": len(self.examples),
+        "examples_too_long": self.examples.too_long,
+        "loss": loss,
+    }
+    if step == self.num_steps and not self.keep_optimizer_state:
+      opt_state = None
+    checkpoints.save(self.directory, step, params, opt_state, metrics)
+    self._settle(step)
+
+  def result(self) -> tuple[epath.Path, dict[str, float]]:
+    """The checkpoint that the training gives, and its metrics."""
+    step = self._ranked(checkpoints.steps(self.directory))[0]
+    path = checkpoints.path_of(self.directory, step)
+    metrics = checkpoints.metrics(path)
+    if self.validator is not None:
+      metrics |= {f"validation_{name}": value for name, value in _validation(path).items()}
+    return path, metrics
+
+  def _settle(self, step: int) -> None:
+    """Measures the newest checkpoint, unless a killed run has done it, and removes the superfluous ones."""
+    path = checkpoints.path_of(self.directory, step)
+    if self.validator is not None and not (path / VALIDATION).exists():
+      measured = self.validator.measure(path, step)
+      if jax.process_index() == 0:
+        files.write_json(path / VALIDATION, measured)
+      checkpoints.barrier(f"{path} is measured")
+    kept = self._ranked(checkpoints.steps(self.directory))[: self.tuning.keep_checkpoints]
+    checkpoints.remove_all_but(self.directory, {*kept, step})
+
+  def _ranked(self, steps: list[int]) -> list[int]:
+    """The best first."""
+    if self.validator is None:
+      return sorted(steps, reverse=True)
+    metric = self.tuning.validation.metric
+    values = {step: _validation(checkpoints.path_of(self.directory, step))[metric] for step in steps}
+    return sorted(steps, key=lambda step: (-values[step], step))
+
+
+def _validation(checkpoint: epath.Path) -> Mapping[str, float]:
+  return files.read_json(checkpoint / VALIDATION)

@@ -1,0 +1,160 @@
+"""Which examples share a row of a batch, and the features of such a row.
+
+The features are those of `seqio.PrefixLMFeatureConverter(pack=True)`. SeqIO's own packing runs
+inside a tf.data pipeline; here the whole plan is made ahead, because then it fits tighter (best
+fit over all rows), the number of steps is known before the first, and a killed training goes on at
+any row without reading the ones before it.
+
+Examples with the same inputs, such as the kept fixes of one task, can share one copy of them in a
+row: the loss of each is what it would be alone, for a part of the tokens.
+"""
+
+import bisect
+from collections.abc import Sequence
+import dataclasses
+
+import numpy as np
+
+from next_jax.engines import examples as examples_lib
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Plan:
+  """Rows of a training, in order; row r packs the examples `ids[offsets[r]:offsets[r + 1]]`."""
+
+  ids: np.ndarray
+  offsets: np.ndarray
+
+  def __len__(self) -> int:
+    return len(self.offsets) - 1
+
+  def row(self, number: int) -> np.ndarray:
+    return self.ids[self.offsets[number] : self.offsets[number + 1]]
+
+
+def plan_rows(
+    lengths: np.ndarray, *, row_length: int, num_epochs: float, seed: int,
+    sharing: examples_lib.TokenExamples | None = None,
+) -> Plan:  # fmt: skip
+  """Packs `num_epochs` passes over examples of these lengths into rows.
+
+  Every pass is shuffled by (seed, pass); of a fractional last pass, the first examples of its
+  shuffle are taken. A row never mixes two passes.
+
+  Args:
+    sharing: the examples, when those with the same inputs are to share them; they come one after
+      the other then, in as few rows as hold them.
+  """
+  ids, sizes = [], []
+  epoch = 0
+  while num_epochs > epoch:
+    generator = np.random.default_rng([seed, epoch])
+    order = generator.permutation(len(lengths))
+    order = order[: round(min(1.0, num_epochs - epoch) * len(order))]
+    bundles = [[example] for example in order] if sharing is None else bundle(sharing, order, row_length)
+    bundle_lengths = np.array([_bundle_length(lengths, bundle_, sharing) for bundle_ in bundles], np.int64)
+    # Long ones first leave the smallest holes; the shuffle lives on among equal lengths, and the
+    # rows are shuffled again, as their order must not show the length of what is in them.
+    rows = best_fit(bundle_lengths, np.argsort(-bundle_lengths, kind="stable"), row_length)
+    for number in generator.permutation(len(rows)):
+      row = [example for bundle_number in rows[number] for example in bundles[bundle_number]]
+      ids.extend(row)
+      sizes.append(len(row))
+    epoch += 1
+  return Plan(ids=np.array(ids, np.int64), offsets=np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
+
+
+def bundle(examples: examples_lib.TokenExamples, order: Sequence[int], row_length: int) -> list[list[int]]:
+  """Examples with the same inputs, in that order, in bundles that fit into a row with their inputs written once."""
+  bundles: list[list[int]] = []
+  open_bundles: dict[int, tuple[list[int], int]] = {}  # Inputs -> their last bundle and its free tokens.
+  for example in order:
+    inputs, input_length = int(examples.input_ids[example]), int(examples.input_lengths[example])
+    target_length = int(examples.lengths[example]) - input_length
+    members, free = open_bundles.get(inputs, ([], 0))
+    if not members or not input_length or target_length > free:
+      members, free = [], row_length - input_length
+      bundles.append(members)
+    members.append(int(example))
+    open_bundles[inputs] = members, free - target_length
+  return bundles
+
+
+def _bundle_length(lengths: np.ndarray, members: Sequence[int], sharing: examples_lib.TokenExamples | None) -> int:
+  total = int(lengths[members].sum())
+  return total if len(members) == 1 else total - (len(members) - 1) * int(sharing.input_lengths[members[0]])
+
+
+def best_fit(lengths: np.ndarray, order: Sequence[int], row_length: int) -> list[list[int]]:
+  """Rows of example ids: each example goes to the fullest row that still has room for it."""
+  rows = []
+  open_rows = {}  # Free tokens -> rows that have exactly so many.
+  free_sizes = []  # Keys of open_rows, sorted.
+  for example in order:
+    length = int(lengths[example])
+    at = bisect.bisect_left(free_sizes, length)
+    if at == len(free_sizes):
+      row, free = [], row_length
+      rows.append(row)
+    else:
+      free = free_sizes[at]
+      row = open_rows[free].pop()
+      if not open_rows[free]:
+        del open_rows[free]
+        del free_sizes[at]
+    row.append(int(example))
+    free -= length
+    if free:
+      if free not in open_rows:
+        bisect.insort(free_sizes, free)
+        open_rows[free] = []
+      open_rows[free].append(row)
+  return rows
+
+
+def make_batch(
+    examples: examples_lib.TokenExamples, rows: Sequence[Sequence[int]], *, num_rows: int, row_length: int,
+    loss_on_targets_only: bool = True, share_prompts: bool = False,
+) -> Batch:  # fmt: skip
+  """Features `[num_rows, row_length]` int32 of packed rows; rows that are not given are padding.
+
+  Args:
+    share_prompts: neighbours in a row that have the same inputs share one copy; adds the feature
+      `decoder_completion_ids`, which is 0 in inputs and 1, 2, ... in the targets that follow them.
+  """
+  names = (
+      "decoder_input_tokens",
+      "decoder_target_tokens",
+      "decoder_segment_ids",
+      "decoder_positions",
+      "decoder_causal_attention",
+      "decoder_loss_weights",
+  )
+  if share_prompts:
+    names += ("decoder_completion_ids",)
+  batch = {name: np.zeros((num_rows, row_length), np.int32) for name in names}
+  for number, row in enumerate(rows):
+    start, segment, completion = 0, 0, 0
+    for place, example in enumerate(row):
+      tokens = examples.tokens[examples.offsets[example] : examples.offsets[example + 1]]
+      inputs = int(examples.input_lengths[example])
+      shared = share_prompts and place and inputs and examples.input_ids[example] == examples.input_ids[row[place - 1]]
+      written = inputs if shared else 0  # How many of the tokens stand in the row already.
+      segment, completion = (segment, completion + 1) if shared else (segment + 1, 1)
+      end = start + len(tokens) - written
+      batch["decoder_target_tokens"][number, start:end] = tokens[written:]
+      # The first position of all reads nothing; that of targets whose inputs stand before reads the last of these.
+      first = 0 if written else 1
+      batch["decoder_input_tokens"][number, start + first : end] = tokens[max(written - 1, 0) : -1]
+      batch["decoder_segment_ids"][number, start:end] = segment
+      batch["decoder_positions"][number, start:end] = np.arange(written, len(tokens))
+      # One more than the inputs: there the last of them is read, and the first target is predicted.
+      batch["decoder_causal_attention"][number, start : min(start + inputs - written + 1, end)] = 1
+      targets = start + inputs - written
+      batch["decoder_loss_weights"][number, (targets if loss_on_targets_only else start) : end] = 1
+      if share_prompts:
+        batch["decoder_completion_ids"][number, targets:end] = completion
+      start = end
+  return batch

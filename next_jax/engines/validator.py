@@ -1,0 +1,136 @@
+"""Measuring the checkpoints of a training by SeqIO's evaluator."""
+
+import functools
+import os
+
+from etils import epath
+import jax
+from jax.experimental import multihost_utils
+import numpy as np
+import seqio
+import tensorflow as tf
+
+from next_jax import errors
+from next_jax.engines import engine
+from next_jax.engines import chunks
+from next_jax.engines import examples as examples_lib
+
+
+class _TaskFeatures(seqio.PassThroughFeatureConverter):
+  """The features of the task as they are; SeqIO's own class lacks what its evaluator asks for."""
+
+  TASK_FEATURES = {name: seqio.FeatureConverter.FeatureSpec(dtype=tf.int32) for name in ("inputs", "targets")}
+  pack = False
+
+
+class Validator:
+  """The examples of an `engine.Validation`, read when the first checkpoint is measured, and kept.
+
+  Of several processes each completes its share, and process 0 runs the metric functions.
+  """
+
+  def __init__(
+      self,
+      validation: engine.Validation,
+      *,
+      completer: chunks.Completer,
+      vocab_size: int,
+      seed: int,
+      summaries: epath.PathLike | None,
+  ):
+    """Makes a validator; raises TaskError for a task that does not exist or does not fit the network.
+
+    Args:
+      validation: what is measured.
+      completer: completes the prompts, each process its share where they can do so apart.
+      vocab_size: of the network.
+      seed: of the completions.
+      summaries: directory for TensorBoard scalars; None: none are written.
+    """
+    self._validation = validation
+    self._completer = completer
+    self._task = examples_lib.find_task(validation.task, vocab_size)
+    self._seed = seed
+    self._summaries = summaries
+    self._shares = 1 if completer.together else jax.process_count()
+
+  def measure(self, checkpoint: epath.Path, step: int) -> dict[str, float] | None:
+    """Metrics of a checkpoint; None in all processes but process 0.
+
+    Raises:
+      TaskError: the task cannot be measured, or has no such metric.
+      UserError: whatever the metric functions raise.
+    """
+    complete = self._completer.start(
+        checkpoint, self._task, chunk_tasks=self._completer.chunk_tasks(1), num_samples=1,
+        sampling=self._validation.sampling, seed=self._seed,
+    )  # fmt: skip
+    predict = functools.partial(self._predict, complete=complete)
+    try:
+      found, _ = self._evaluator.evaluate(compute_metrics=jax.process_index() == 0, step=step, predict_fn=predict)
+    except ValueError as error:
+      if isinstance(error.__cause__, errors.UserError):  # SeqIO makes all errors of a metric ValueErrors
+        raise error.__cause__ from None
+      raise
+    if found.result() is None:
+      return None
+    (metrics,) = found.result().values()
+    metrics = {name: float(getattr(value, "value", value)) for name, value in metrics.items()}
+    if self._validation.metric not in metrics:
+      raise examples_lib.TaskError(
+          f"Validation.metric: found {self._validation.metric!r}, expected one of those of SeqIO task"
+          f" {self._validation.task!r}: {', '.join(metrics)}"
+      )
+    return metrics
+
+  @functools.cached_property
+  def _evaluator(self) -> seqio.Evaluator:
+    validation = self._validation
+    loggers = (seqio.TensorBoardLogger,) if self._summaries is not None and jax.process_index() == 0 else ()
+    evaluator = seqio.Evaluator(
+        mixture_or_task_name=validation.task,
+        feature_converter=_TaskFeatures(),
+        eval_split=validation.split,
+        sequence_length={
+            "inputs": validation.sampling.max_prompt_length, "targets": validation.sampling.max_completion_length
+        },
+        num_examples=validation.num_examples,
+        logger_cls=loggers,
+        log_dir=os.fspath(self._summaries) if loggers else None,
+        async_compute_metrics=False,
+    )
+    if len(evaluator.eval_tasks) != 1:
+      raise examples_lib.TaskError(
+          f"Validation.task: found {validation.task!r}, expected one SeqIO task with metric functions and the split"
+          f" {validation.split!r}"
+      )
+    return evaluator
+
+  def _predict(self, dataset: tf.data.Dataset, *, complete: chunks.Complete) -> list[tuple[int, np.ndarray]]:
+    """(number, completion `[max_completion_length]`, 0 behind its end) of each example.
+
+    A prompt that is empty, because it did not fit, is not asked.
+    """
+    prompts = {int(number): example["inputs"].astype(np.int32) for number, example in dataset.as_numpy_iterator()}
+    asked = sorted((number for number in prompts if len(prompts[number])), key=lambda number: len(prompts[number]))
+    chunk_tasks = self._completer.chunk_tasks(1)
+    parts = [asked[first : first + chunk_tasks] for first in range(0, len(asked), chunk_tasks)]
+    tokens = np.zeros((len(prompts), self._validation.sampling.max_completion_length), np.int32)
+    for part in parts[jax.process_index() % self._shares :: self._shares]:
+      tokens[part] = complete([prompts[number] for number in part], [str(number) for number in part]).tokens
+    if self._shares > 1:
+      tokens = multihost_utils.process_allgather(tokens).sum(axis=0)
+    return list(enumerate(tokens))
+
+
+def of_training(
+    tuning: engine.Tuning, directory: epath.PathLike, *, completer: chunks.Completer, vocab_size: int, seed: int,
+    write_summaries: bool,
+) -> Validator | None:  # fmt: skip
+  """Measures the checkpoints of a training as `tuning.validation` says; None where they are not measured."""
+  if tuning.validation is None:
+    return None
+  return Validator(
+      tuning.validation, completer=completer, vocab_size=vocab_size, seed=seed,
+      summaries=epath.Path(directory) / "validation" if write_summaries else None,
+  )  # fmt: skip

@@ -1,0 +1,114 @@
+"""The judge's handle of its zygote."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import time
+
+from next_jax.execution.judging import processes
+from next_jax.execution.judging import wire
+from next_jax.execution.judging import zygote
+
+# A zygote does nothing that takes longer, except on a machine that is out of memory.
+_ZYGOTE_SECONDS = 30.0
+_ZYGOTE_TRIES = 30
+_SECONDS_TO_CLEAN = 10.0
+
+
+class ZygoteLost(Exception):
+  """The process that forks for us does not; nothing is known about the program."""
+
+
+class Forker:
+  """Starts a zygote process, and asks it for programs' processes.
+
+  Attributes:
+    pid: of the zygote.
+    missing: layers of confinement that it has not, and why.
+  """
+
+  def __init__(self, settings: dict):
+    self._control, theirs = socket.socketpair()
+    self._control.settimeout(_ZYGOTE_SECONDS / _ZYGOTE_TRIES)
+    self._process = subprocess.Popen(
+        zygote.python("zygote", theirs.fileno(), settings),
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env=zygote.environment(),
+        pass_fds=(theirs.fileno(), settings["lifeline"]),
+    )
+    theirs.close()
+    self.pid = self._process.pid
+    header = self._read(wire.HEADER_BYTES)
+    about = json.loads(self._read(int.from_bytes(header, "big")))
+    self.pid: int = about["pid"]
+    self.missing: dict[str, str] = about["missing"]
+    self._child: int | None = None
+
+  def fork(self) -> socket.socket:
+    """The channel to a new child."""
+    ours, theirs = socket.socketpair()
+    try:
+      socket.send_fds(self._control, [b"F"], [theirs.fileno()])
+    except OSError as error:
+      raise ZygoteLost(f"the forking process is gone: {error}") from None
+    theirs.close()
+    self._child = None
+    return ours
+
+  def look(self) -> tuple[int, list[processes.Process]]:
+    """What the program does: (wait status of its child or zygote.RUNNING, all its processes)."""
+    self._read_child()
+    status, _ = self._ask(b"L")
+    return status, processes.glance(self.pid)
+
+  def end(self) -> tuple[int, float]:
+    """Kills the child and all that it started; returns (wait status, CPU seconds)."""
+    self._read_child()
+    child, self._child = self._child, None
+    if child == zygote.FORK_FAILED:
+      return child, 0.0
+    if "namespaces" in self.missing:
+      processes.kill_group(child)  # the zygote is not permitted to
+    deadline = time.monotonic() + _SECONDS_TO_CLEAN
+    while (reply := self._ask(b"E"))[0] == zygote.REMAINING:
+      # They left the group (setsid, double fork). On Linux all are below the zygote.
+      if time.monotonic() > deadline:
+        return zygote.NOT_CLEAN, 0.0
+      processes.kill(processes.descendants(self.pid))
+      time.sleep(0.001)
+    return reply
+
+  def close(self) -> None:
+    self._control.close()
+    self._process.wait()
+
+  def _read_child(self):
+    if self._child is None:
+      (self._child,) = zygote.PID.unpack(self._read(zygote.PID.size))
+
+  def _ask(self, request):
+    try:
+      self._control.sendall(request)
+    except OSError as error:
+      raise ZygoteLost(f"the forking process is gone: {error}") from None
+    return zygote.REPLY.unpack(self._read(zygote.REPLY.size))
+
+  def _read(self, size):
+    reply = b""
+    for _ in range(_ZYGOTE_TRIES):
+      try:
+        while len(reply) < size:
+          data = self._control.recv(size - len(reply))
+          if not data:
+            raise ZygoteLost("the forking process has ended")
+          reply += data
+        return reply
+      except TimeoutError:
+        os.kill(self.pid, signal.SIGCONT)  # a program may have stopped it
+      except OSError as error:
+        raise ZygoteLost(f"the forking process is gone: {error}") from None
+    raise ZygoteLost(f"the forking process has not answered for {_ZYGOTE_SECONDS:g} s")

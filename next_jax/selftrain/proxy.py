@@ -1,0 +1,152 @@
+"""Proxy-based evaluation: how much do a model's rationales help another model to find the fix?
+
+METHOD.md (Ni et al., NExT, arXiv 2404.14662, section 4): a proxy model gets the task and the rationale, without the
+fix, and its pass@k measures the rationale. Code of a fix is taken out of the rationale's text too (`cutting`),
+because a rationale that dictates the line would measure copying. What words alone can dictate is counted apart: the
+group "mended by" of the metrics has the tasks whose reference writes no new code (a line is to be removed, lines are to
+change places), for which nothing can be cut, and the others, which are what to look at. The group "rationale" tells
+"cut", "whole" (nothing was to be cut) and "none" apart.
+
+What to compare it with: the same proxy with the base model's rationales (`when="base_and_last"` measures both), with
+shuffled ones and with none.
+"""
+
+import dataclasses
+import random
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+from etils import epath
+
+from next_jax import files
+from next_jax import schema
+from next_jax.engines import engine as engine_lib
+from next_jax.rationales import cutting
+from next_jax.selftrain import proxy_training
+from next_jax.prompts import prompt as prompts
+from next_jax.prompts import rationales as rationales_lib
+from next_jax.selftrain import evaluate
+from next_jax.stages import settings
+from next_jax.stages import processes
+from next_jax.stages import stage
+
+GIVEN = ("own", "shuffled", "none")
+RATIONALES = "rationales.jsonl"
+T = TypeVar("T")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class ProxyEvaluation(evaluate.Evaluation):
+  """An evaluation in which another model answers, given the rationales that the model wrote.
+
+  Attributes:
+    task: one of the setting `proxy`, such as "minirepair_proxy".
+    of: name of the evaluation whose samples have the rationales, on the same split; it must run before this one. Of
+      each task the first rationale counts.
+    checkpoint: the proxy, or what it is made of by `training`.
+    engine: that runs it, where its network is not the run's.
+    training: how it learns its part first; None takes the checkpoint as it is, which is for models that follow a
+      rationale without having been taught to.
+    given: "own" gives each task its rationale, "shuffled" that of another task, "none" gives none: what the proxy does
+      without, the rationale did not do.
+  """
+
+  of: str
+  checkpoint: epath.PathLike
+  engine: engine_lib.Engine | None = None
+  training: proxy_training.ProxyTraining | None = None
+  given: str = "own"
+
+  def __post_init__(self):
+    super().__post_init__()
+    if self.given not in GIVEN:
+      raise evaluate.EvaluationError(
+          f"evaluation {self.name!r}: given={self.given!r}, expected one of {', '.join(GIVEN)}"
+      )
+
+  def settings(self) -> dict[str, Any]:
+    return {"of": self.of, "proxy_engine": self.engine, "given": self.given}
+
+  def prepare(self, context: evaluate.Context) -> None:
+    if self.training is not None:
+      self.training.run(self.task, self.checkpoint, self.engine or context.engine, context)
+
+  def inputs(self, workdir: epath.Path, model: evaluate.Model) -> dict[str, str]:
+    manifest = stage.read_manifest(self._rated(workdir, model))
+    if manifest is None:
+      raise evaluate.EvaluationError(
+          f"evaluation {self.name!r}: of={self.of!r} has not been run for {model.name}; name an evaluation that stands"
+          " before this one and is run for the same models"
+      )
+    return {"rationales": manifest.fingerprint, "checkpoint": self._proxy(workdir)[1]}
+
+  def answering(
+      self, workdir: epath.Path, model: evaluate.Model, directory: epath.Path, tasks: Sequence[schema.RepairTask],
+      prompt: prompts.Prompt, seed: int,
+  ) -> evaluate.Answering:
+    written = files.read_jsonl(self._rated(workdir, model) / "samples.jsonl", schema.Sample)
+    first = first_rationales(tasks, written)
+    given = [
+        _Given.of(cutting.without_fix(one.rationale or "", task, one.fix), one.rationale or "")
+        for task, one in zip(tasks, first, strict=True)
+    ]
+    counts = {
+        "without_rationale": sum(one.became == "none" for one in given),
+        "rationales_cut": sum(one.became == "cut" for one in given),
+    }
+    if self.given == "shuffled":
+      given = shuffled(given, seed)
+    elif self.given == "none":
+      given = [_Given.of("", "")] * len(given)
+    path = directory / RATIONALES
+    texts = [one.text or proxy_training.NONE for one in given]
+    shown = [dataclasses.replace(one, rationale=text) for one, text in zip(first, texts, strict=True)]
+    processes.current().from_first(lambda: files.write_jsonl(path, shown))
+    became = {task.task_id: one.became for task, one in zip(tasks, given, strict=True)}
+    whose = {"own": "its rationale", "shuffled": "its rationales shuffled", "none": "no rationale"}[self.given]
+    return evaluate.Answering(
+        checkpoint=self._proxy(workdir)[0], engine=self.engine, counts=counts, input=f"proxy, {whose}",
+        prompt=dataclasses.replace(prompt, rationales=rationales_lib.FromSamples(path)),
+        groups={"rationale": lambda task: became[task.task_id]},
+    )
+
+  def _proxy(self, workdir: epath.Path) -> tuple[epath.PathLike, str]:
+    """The checkpoint that answers, and the fingerprint of how it was made."""
+    if self.training is None:
+      return self.checkpoint, settings.digest(self.checkpoint)
+    return self.training.trained(workdir)
+
+  def _rated(self, workdir: epath.Path, model: evaluate.Model) -> epath.Path:
+    return workdir / model.name / "evaluate" / self.of
+
+
+@dataclasses.dataclass(frozen=True)
+class _Given:
+  """What a task is given: the text, and whether the rationale it is of was "cut", is "whole", or there was "none"."""
+
+  text: str
+  became: str
+
+  @classmethod
+  def of(cls, text: str, rationale: str) -> "_Given":
+    return cls(text=text, became="none" if not rationale else "whole" if text == rationale.strip() else "cut")
+
+
+def first_rationales(tasks: Sequence[schema.RepairTask], samples: Sequence[schema.Sample]) -> list[schema.Sample]:
+  """For each task its first sample that has a rationale, or its first."""
+  first: dict[str, schema.Sample] = {}
+  for sample in samples:
+    if sample.task_id not in first or (sample.rationale and not first[sample.task_id].rationale):
+      first[sample.task_id] = sample
+  for task in tasks:
+    if task.task_id not in first:
+      raise evaluate.EvaluationError(f"task {task.task_id!r}: there is no sample to take a rationale from")
+  return [first[task.task_id] for task in tasks]
+
+
+def shuffled(items: Sequence[T], seed: int) -> list[T]:
+  """The items moved on by one in a random order: none stays where it was, as long as there are two."""
+  order = list(range(len(items)))
+  random.Random(seed).shuffle(order)
+  taken = {order[i]: items[order[i - 1]] for i in range(len(order))}
+  return [taken[i] for i in range(len(items))]

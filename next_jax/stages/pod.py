@@ -1,0 +1,161 @@
+"""Several processes on one or many hosts, joined by JAX's coordination service.
+
+The loop meets through the service's key-value store and not through the devices: it needs to wait
+for hours (another process builds the corpus), to hand over a few kilobytes of JSON, and to hear that
+another process has failed while it waits.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import jax
+from jax._src import distributed  # the client of the service has no public name; Orbax takes it from here too
+
+from next_jax import errors
+from next_jax.stages import processes
+
+_PATIENCE_MS = 1000  # of one question to the service; a signal is noticed between two
+_GRACE_SECONDS = 15.0  # for the other processes to stop by themselves
+_FAILED = "next_jax/failed"
+
+
+class PodError(errors.UserError):
+  """Processes that cannot find one another, or the failure of another one."""
+
+
+@contextlib.contextmanager
+def joined(
+    *, coordinator_address: str | None = None, num_processes: int | None = None, process_id: int | None = None
+) -> Iterator[processes.Processes]:
+  """Joins the processes of a run: while active, `processes.current` gives them.
+
+  Args:
+    coordinator_address: host:port of process 0; like the others, what is None is found out by JAX (Cloud TPU, Slurm,
+      Open MPI, Kubernetes).
+
+  Raises:
+    PodError: they do not find one another, or another process fails; the message is that process's.
+  """
+  # Its notice would keep SIGTERM from ending a process. A run can be killed anywhere: it goes on from its files.
+  jax.config.update("jax_enable_preemption_service", False)
+  try:
+    jax.distributed.initialize(
+        coordinator_address, num_processes, process_id, shutdown_timeout_seconds=int(2 * _GRACE_SECONDS)
+    )
+    # All at once: the first look at the devices waits for all processes, and a process that has nothing left to
+    # sample would not take it for a long time.
+    jax.devices()
+  except (ValueError, TypeError, RuntimeError) as error:
+    given = f"coordinator_address={coordinator_address}, num_processes={num_processes}, process_id={process_id}"
+    raise PodError(
+        f"{given}: the processes of this run do not find one another ({str(error).splitlines()[0]}); give all three"
+        " to each process, or none where JAX finds them out: Cloud TPU, Slurm, Open MPI, Kubernetes"
+    ) from error
+  state = distributed.global_state
+  with Pod(state.client, state.process_id, state.num_processes) as pod, processes.joined(pod):
+    yield pod
+
+
+class Pod:
+  """`processes.Processes` over a client of the coordination service; a context manager.
+
+  When one process leaves by an exception, all others leave by PodError with its message: at once where they run
+  Python, and after some seconds by force where they do not, as in a collective that waits for the one that failed.
+  """
+
+  def __init__(self, client: Any, index: int, count: int):
+    self.index = index
+    self.count = count
+    self._client = client
+    self._meetings = 0
+    self._failure: str | None = None
+    self._ended = threading.Event()
+    self._handler: Any = None
+    self._watcher = threading.Thread(target=self._watch, name="watch-processes", daemon=True)
+
+  def gather(self, value: Any) -> list[Any]:
+    """See `processes.Processes`."""
+    key = self._next_meeting()
+    self._client.key_value_set(f"{key}/{self.index}", json.dumps(value))
+    if self.index == 0:
+      values = [json.loads(self._get(f"{key}/{index}")) for index in range(self.count)]
+      self._client.key_value_set(f"{key}/all", json.dumps(values))
+    return json.loads(self._get(f"{key}/all"))
+
+  def from_first(self, make: Callable[[], Any]) -> Any:
+    """See `processes.Processes`."""
+    key = self._next_meeting()
+    if self.index == 0:
+      value = make()
+      self._client.key_value_set(key, json.dumps(value))
+      return value
+    return json.loads(self._get(key))
+
+  def __enter__(self) -> "Pod":
+    self._handler = signal.signal(signal.SIGUSR1, self._stop)
+    self._watcher.start()
+    return self
+
+  def __exit__(self, unused_type, error: BaseException | None, unused_traceback) -> None:
+    if error is None:
+      try:
+        self.gather(None)  # else a process that is done would leave the others without the service
+      except processes.Stopped as stopped:
+        error = stopped
+    self._ended.set()
+    self._watcher.join()  # a thread that is in the client when the interpreter ends would abort it
+    signal.signal(signal.SIGUSR1, self._handler)
+    if isinstance(error, processes.Stopped):
+      with contextlib.suppress(jax.errors.JaxRuntimeError):  # the service may be gone
+        self._client.key_value_set(f"{_FAILED}/seen/{self.index}", "")
+      raise PodError(self._failure) from None
+    if error is not None:
+      self._tell(error)
+
+  def _tell(self, error: BaseException) -> None:
+    """Tells the other processes that this one has failed, and gives them time to stop."""
+    message = str(error) if isinstance(error, errors.UserError) else f"{type(error).__name__}: {error}"
+    with contextlib.suppress(jax.errors.JaxRuntimeError):  # the service may be what failed
+      self._client.key_value_set(_FAILED, f"process {self.index} failed: {message}", allow_overwrite=True)
+      deadline = time.monotonic() + _GRACE_SECONDS
+      for index in range(self.count):
+        if index != self.index:
+          self._get(f"{_FAILED}/seen/{index}", deadline)
+
+  def _watch(self) -> None:
+    """In a thread: waits for the failure of another process, and stops the main thread."""
+    try:
+      self._failure = self._get(_FAILED, until=self._ended)
+    except jax.errors.JaxRuntimeError as error:
+      self._failure = f"process 0, at which the others meet, is gone ({str(error).splitlines()[0]})"
+    if self._ended.is_set():
+      return
+    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+    if not self._ended.wait(_GRACE_SECONDS / 2):
+      print(f"next-jax: {self._failure}", file=sys.stderr, flush=True)
+      os._exit(1)
+
+  def _stop(self, *unused_signal) -> None:
+    raise processes.Stopped(self._failure)
+
+  def _next_meeting(self) -> str:
+    self._meetings += 1
+    return f"next_jax/meeting/{self._meetings}"
+
+  def _get(self, key: str, deadline: float | None = None, until: threading.Event | None = None) -> str | None:
+    """The value of a key, as soon as there is one; None when the time is over or `until` is set before."""
+    while True:
+      try:
+        return self._client.blocking_key_value_get(key, _PATIENCE_MS)
+      except jax.errors.JaxRuntimeError as error:
+        if "DEADLINE_EXCEEDED" not in str(error):
+          raise
+      if (deadline is not None and time.monotonic() > deadline) or (until is not None and until.is_set()):
+        return None

@@ -1,0 +1,51 @@
+"""What a run says while it works: a line for each stage, a bar with rate and time left.
+
+Of several processes, the first says it.
+"""
+
+import sys
+import time
+
+import tqdm
+
+from next_jax.stages import processes
+
+
+class Bar:
+  """Counts units of a stage on stderr; a context manager.
+
+  In a terminal the bar moves; in a log file it is a line now and then.
+  """
+
+  def __init__(self, total: int, unit: str, done: int = 0):
+    in_terminal = sys.stderr.isatty()
+    self._began = time.monotonic()
+    self._count = 0
+    self._bar = tqdm.tqdm(
+        total=total, unit=f" {unit}", initial=done, mininterval=0.2 if in_terminal else 30.0, file=sys.stderr,
+        ncols=None if in_terminal else 100, dynamic_ncols=in_terminal, leave=not in_terminal,
+        disable=processes.current().index != 0,
+        bar_format="  {percentage:3.0f}% |{bar}| {n_fmt} of {total_fmt}{unit}, {rate_fmt}, {remaining} left",
+    )
+
+  def __enter__(self):
+    return self
+
+  def __exit__(self, *unused_exception):
+    self._bar.close()
+
+  def advance(self, count: int) -> None:
+    self._count += count
+    self._bar.update(count)
+
+  def rate(self) -> float:
+    """Units per second since the bar was made, those found done not counted."""
+    return self._count / max(time.monotonic() - self._began, 1e-9)
+
+
+def say(text: str) -> None:
+  """One line for the user on stdout, at once."""
+  if processes.current().index != 0:
+    return
+  tqdm.tqdm.write(text, file=sys.stdout)
+  sys.stdout.flush()

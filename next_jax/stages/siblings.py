@@ -1,0 +1,121 @@
+"""Stages that another run has finished already: taken over, not made again.
+
+Two runs that differ in their filters have the same corpus, the same base samples and the same D_H.
+A stage of the same name and the same fingerprint, of settings and inputs, is the same stage: its
+files are linked (on one disk) or copied. A directory is marked by `taking.json` from before the first
+file comes until after the manifest is there, so that a stage half taken over is never mistaken for
+anything: it is emptied when the run is started again.
+"""
+
+import contextlib
+import contextvars
+import errno
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+from etils import epath
+
+from next_jax import errors
+from next_jax import files
+from next_jax.stages import settings
+
+MARK = "taking.json"
+_NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
+
+_workdirs: contextvars.ContextVar[tuple[epath.Path, ...]] = contextvars.ContextVar("siblings", default=())
+
+
+class SiblingError(errors.UserError):
+  """A work directory to take stages from that is not there, or that changes meanwhile."""
+
+
+@contextlib.contextmanager
+def taking_from(workdirs: Sequence[epath.PathLike]) -> Iterator[None]:
+  """While active, stages that are finished in one of these work directories are taken over, the first one's first.
+
+  Where stages may be found is, like `processes.current`, a fact of how a run is run: it changes no result.
+  Raises SiblingError when one does not exist.
+  """
+  paths = tuple(epath.Path(workdir) for workdir in workdirs)
+  for path in paths:
+    if not path.is_dir():
+      raise SiblingError(f"{os.fspath(path)}: no such directory; expected the work directory of another run")
+  token = _workdirs.set(paths)
+  try:
+    yield
+  finally:
+    _workdirs.reset(token)
+
+
+def workdirs() -> tuple[epath.Path, ...]:
+  """Where stages may be found."""
+  return _workdirs.get()
+
+
+def find(name: str, is_the_same: Callable[[epath.Path], bool]) -> epath.Path | None:
+  """The directory of the stage `name` in the first work directory where it `is_the_same`; None where none has it."""
+  return next((path for workdir in _workdirs.get() if is_the_same(path := workdir / name)), None)
+
+
+def take(source: epath.Path, directory: epath.Path, *, manifest: str, timing: str, passing: Sequence[str]) -> None:
+  """Makes `directory` what the finished `source` is; what was in it is gone.
+
+  Args:
+    manifest: name of the file that is written last.
+    timing: name of the file of seconds; the copy says in addition where the stage was "taken_from".
+    passing: names of files that do not belong to a finished stage.
+
+  Raises:
+    SiblingError: a copy does not have the bytes of its source, or the source was made again meanwhile.
+  """
+  files.write_json(directory / MARK, {"taken_from": os.fspath(source)})
+  _empty(directory)
+  text = (source / manifest).read_text()
+  for path in _files(source):
+    name = os.fspath(path.relative_to(source))
+    if name not in (manifest, timing, MARK, *passing) and not path.name.endswith(".partial"):
+      _link_or_copy(path, directory / name)
+  seconds = files.read_json(source / timing) if (source / timing).exists() else {}
+  files.write_json(directory / timing, {**seconds, "taken_from": os.fspath(source)})
+  if (source / manifest).read_text() != text:
+    raise SiblingError(f"{os.fspath(source)}: was made again while it was taken over; run the same command again")
+  files.write_text(directory / manifest, text)
+  (directory / MARK).unlink()
+
+
+def clear(directory: epath.Path) -> None:
+  """Empties a directory that was half taken over when the run was killed; the mark goes last."""
+  if (directory / MARK).exists():
+    _empty(directory)
+    (directory / MARK).unlink()
+
+
+def _empty(directory: epath.Path) -> None:
+  for path in directory.iterdir():
+    if path.is_dir():
+      path.rmtree()
+    elif path.name != MARK:
+      path.unlink()
+
+
+def _files(directory: epath.Path) -> Iterator[epath.Path]:
+  for path in sorted(directory.iterdir(), key=os.fspath):
+    if path.is_dir():
+      yield from _files(path)
+    else:
+      yield path
+
+
+def _link_or_copy(source: epath.Path, target: epath.Path) -> None:
+  """A file of a finished stage is never written to again, so that two names for the same bytes are as good as two."""
+  target.parent.mkdir(parents=True, exist_ok=True)
+  if not any("://" in os.fspath(path) for path in (source, target)):
+    try:
+      os.link(source, target)
+      return
+    except OSError as error:
+      if error.errno not in _NO_LINK:
+        raise
+  source.copy(target)
+  if settings.digest(source) != settings.digest(target):
+    raise SiblingError(f"{os.fspath(target)}: is not the same as {os.fspath(source)} after it was copied; run again")
