@@ -24,9 +24,9 @@ from next_jax import files
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
+from next_jax.execution import program as program_lib
 from next_jax.execution.benchmarks import plus
 from next_jax.execution.benchmarks import problems as problems_lib
-from next_jax.execution import program as program_lib
 
 _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 _LIMITS = limits_lib.Limits(cpu_seconds=20.0, judge_cpu_seconds=60.0)

@@ -39,7 +39,7 @@ def sampling_speed(an_engine, arguments, seed):
   for chunk in an_engine.sample(
       task=_TASK, split="train", checkpoint=base_models.minirepair_1m(), num_samples=arguments.samples,
       sampling=engine.Sampling(), seed=seed,
-  ):  # fmt: skip
+  ):
     samples.extend(chunk)
   return len(samples) / (time.perf_counter() - clock), len(samples) / (time.process_time() - cpu), samples
 

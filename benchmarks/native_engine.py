@@ -67,7 +67,7 @@ def main() -> None:
         for chunk in bench.sample(
             task="minirepair_trace", split="train", checkpoint=checkpoint, num_samples=arguments.samples,
             sampling=sampling, seed=seed,
-        ):  # fmt: skip
+        ):
           samples.extend(chunk)
           counts.append(len(chunk))
     print(f"  {sum(sample.token_count for sample in samples) / len(samples):.0f} tokens a sample")
@@ -88,7 +88,7 @@ def main() -> None:
     tuning = engine.Tuning(
         optimizer=optimizers.muon, learning_rate=0.01, num_epochs=1, sequence_length=arguments.row_tokens,
         batch_size=round(4096 / arguments.row_tokens / 2) * 2,
-    )  # fmt: skip
+    )
     for seed in range(2):
       with measured("training", "tokens") as counts:
         _, metrics = bench.finetune(

@@ -15,6 +15,7 @@ only the visits which are shown are looked at.
 
 import argparse
 import ast
+from collections.abc import Callable
 import contextlib
 import gc
 import io
@@ -27,7 +28,6 @@ import sys
 import tempfile
 import time
 import types
-from collections.abc import Callable
 
 from next_jax.tracing.recording import counted
 from next_jax.tracing.recording import recorder

@@ -37,8 +37,8 @@ import time
 
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
-from next_jax.execution.benchmarks import problems as problems_lib
 from next_jax.execution import program as program_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 
 _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 _FILES = ("mbpp.jsonl", "humanevalpack_python.jsonl")

@@ -1,12 +1,12 @@
 """Atomic JSON and JSONL files on any path `etils.epath` knows (local disk, gs://)."""
 
+from collections.abc import Callable, Iterable, Iterator
 import gzip
 import json
 import os
+from typing import Any, TypeVar
 import uuid
 import zlib
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, TypeVar
 
 from etils import epath
 

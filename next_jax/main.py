@@ -5,6 +5,7 @@ second because they import neither JAX nor TensorFlow.
 """
 
 import argparse
+from collections.abc import Sequence
 import contextlib
 import errno
 import importlib
@@ -12,7 +13,6 @@ import os
 import sys
 import tempfile
 import traceback
-from collections.abc import Sequence
 from typing import Any
 
 from next_jax import errors

@@ -3,26 +3,22 @@
 Chen et al., "Evaluating Large Language Models Trained on Code", arXiv 2107.03374, section 2.1.
 """
 
-import math
 from collections.abc import Iterable
+import math
 
 from next_jax import errors
-
-
-class PassAtKError(errors.UserError):
-  """Numbers of samples for which pass@k is not defined."""
 
 
 def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
   """The unbiased estimate from `num_samples` samples of one task, of which `num_correct` passed.
 
   1 - C(n - c, k) / C(n, k), the chance that k samples drawn without replacement are not all wrong,
-  as a product of k or fewer ratios of moderate numbers. Raises PassAtKError for k > num_samples.
+  as a product of k or fewer ratios of moderate numbers. Raises EvaluationError for k > num_samples.
   """
   if not 0 <= num_correct <= num_samples:
-    raise PassAtKError(f"found {num_correct} correct of {num_samples} samples, expected 0 to {num_samples}")
+    raise errors.EvaluationError(f"found {num_correct} correct of {num_samples} samples, expected 0 to {num_samples}")
   if not 1 <= k <= num_samples:
-    raise PassAtKError(f"pass@{k} needs k from 1 to the number of samples of each task, which is {num_samples} for one")
+    raise errors.EvaluationError(f"pass@{k} needs k from 1 to the number of samples of each task, which is {num_samples} for one")
   if num_samples - num_correct < k:
     return 1.0
   # C(n-c, k) / C(n, k) is symmetric in c and k; the shorter product is the faster and exacter one.
@@ -34,5 +30,5 @@ def mean_pass_at_k(counts: Iterable[tuple[int, int]], k: int) -> float:
   """The mean over tasks, each given as (num_samples, num_correct)."""
   values = [pass_at_k(num_samples, num_correct, k) for num_samples, num_correct in counts]
   if not values:
-    raise PassAtKError("found no tasks; pass@k is a mean over tasks and needs at least one")
+    raise errors.EvaluationError("found no tasks; pass@k is a mean over tasks and needs at least one")
   return math.fsum(values) / len(values)

@@ -1,9 +1,9 @@
 """The house has floors: an import goes down or stays on its floor, and never comes round in a circle."""
 
 import ast
+from collections.abc import Iterator
 import graphlib
 import pathlib
-from collections.abc import Iterator
 
 import pytest
 

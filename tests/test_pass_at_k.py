@@ -5,9 +5,10 @@ import itertools
 import math
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
+import pytest
 
+from next_jax import errors
 from next_jax import pass_at_k
 
 
@@ -36,11 +37,11 @@ def test_many_samples_do_not_overflow():
 
 @pytest.mark.parametrize("arguments", [(5, 6, 1), (5, -1, 1), (5, 1, 6), (5, 1, 0), (0, 0, 1)])
 def test_numbers_for_which_it_is_not_defined_are_refused(arguments):
-  with pytest.raises(pass_at_k.PassAtKError):
+  with pytest.raises(errors.EvaluationError):
     pass_at_k.pass_at_k(*arguments)
 
 
 def test_the_mean_is_over_tasks_not_over_samples():
   assert pass_at_k.mean_pass_at_k([(10, 10), (2, 0)], 1) == 0.5
-  with pytest.raises(pass_at_k.PassAtKError, match="no tasks"):
+  with pytest.raises(errors.EvaluationError, match="no tasks"):
     pass_at_k.mean_pass_at_k([], 1)

@@ -15,9 +15,9 @@ from next_jax import errors
 from next_jax import files
 from next_jax import main
 from next_jax import schema
+from next_jax.commands import sweep as sweep_command
 from next_jax.configuration import parsing
 from next_jax.corpora import minirepair
-from next_jax.commands import sweep as sweep_command
 
 _ROOT = pathlib.Path(__file__).resolve().parents[1]
 _README = (_ROOT / "README.md").read_text()

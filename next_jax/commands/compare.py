@@ -3,6 +3,7 @@
 import argparse
 from collections.abc import Sequence
 
+from next_jax import errors
 from next_jax.evaluation import comparison
 from next_jax.evaluation import groups
 
@@ -18,9 +19,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
   if len(arguments.evaluations) > 2:
-    raise comparison.ComparisonError(f"expected one or two evaluations, found {len(arguments.evaluations)}")
+    raise errors.EvaluationError(f"expected one or two evaluations, found {len(arguments.evaluations)}")
   if min(arguments.k) < 1:
-    raise comparison.ComparisonError(f"--k: found {min(arguments.k)}, expected 1 or more")
+    raise errors.EvaluationError(f"--k: found {min(arguments.k)}, expected 1 or more")
   read = [comparison.read(path) for path in arguments.evaluations]
   for place, k in enumerate(arguments.k):
     if place:

@@ -5,6 +5,7 @@ accelerator or abort, and then the rest is still told.
 """
 
 import argparse
+from collections.abc import Iterator, Sequence
 import dataclasses
 import importlib.metadata
 import json
@@ -12,12 +13,11 @@ import os
 import platform
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
 
 from packaging import requirements
 
-from next_jax.execution.confinement import confinement as confinement_lib
 from next_jax.execution import executor as executor_lib
+from next_jax.execution.confinement import confinement as confinement_lib
 
 _DISTRIBUTION = "next-jax"
 _PROBE_SECONDS = 300.0
@@ -178,7 +178,7 @@ def packages(required: Sequence[str]) -> Iterator[Finding]:
     yield Finding(
         topic="packages", name=f"[{extra}]", state="lack", found=f"without {', '.join(wanted)}",
         advice=f'pip install "{_DISTRIBUTION}[{extra}]", for who needs it',
-    )  # fmt: skip
+    )
 
 
 def _extra_of(requirement: requirements.Requirement) -> str:
@@ -194,7 +194,7 @@ def devices() -> Finding:
         topic="devices", name="jax", state="fault", found=problem,
         advice="reinstall jax for this hardware (https://docs.jax.dev/en/latest/installation.html), or set"
         " JAX_PLATFORMS=cpu; an accelerator that another process holds is not there",
-    )  # fmt: skip
+    )
   memory = f", {found['memory'] / 2**30:.0f} GiB each" if found["memory"] else ""
   advice = ""
   if found["platform"] == "cpu":
@@ -202,7 +202,7 @@ def devices() -> Finding:
   return Finding(
       topic="devices", name=found["platform"], state="ok", found=f"{found['count']} x {found['kind']}{memory}",
       advice=advice,
-  )  # fmt: skip
+  )
 
 
 def engine(name: str) -> Finding:
@@ -226,7 +226,7 @@ def sandbox(confinement: confinement_lib.Confinement) -> Iterator[Finding]:
       yield Finding(
           topic="sandbox", name=layer, state="lack", found=f"missing: {missing.get(layer, 'no reason known')}",
           advice=_ADVICE[layer],
-      )  # fmt: skip
+      )
 
 
 def _confinement() -> confinement_lib.Confinement:

@@ -15,10 +15,6 @@ if TYPE_CHECKING:
 EXAMPLE = "next-jax prompt minirepair/dev/000000 --task=minirepair_trace --shots=3 --data_dir=runs/quickstart/corpus"
 
 
-class TaskIdError(errors.UserError):
-  """A task id that is not where it was looked for."""
-
-
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.epilog = (
       f"Example: {EXAMPLE}. The prompt goes to standard output byte for byte; its tokens, and what became of the trace,"
@@ -60,7 +56,7 @@ def main(arguments: argparse.Namespace) -> int:
     try:
       importlib.import_module(module)
     except ModuleNotFoundError as error:
-      raise TaskIdError(f"--module_import={module}: {error}; give a module that Python finds from here") from None
+      raise errors.CommandError(f"--module_import={module}: {error}; give a module that Python finds from here") from None
   data_dir.set_data_dir(arguments.data_dir)
   if arguments.rationales is not None:
     rationales.set_path(arguments.rationales)
@@ -84,7 +80,7 @@ def _find(
   from next_jax.corpora import data_dir
 
   if split is not None and split not in registration.splits:
-    raise TaskIdError(
+    raise errors.CommandError(
         f"--split={split}: task {registration.name!r} has no such split; it has {', '.join(registration.splits)}"
     )
   if file is not None:
@@ -97,7 +93,7 @@ def _find(
   by_id = {task.task_id: task for tasks in found.values() for task in tasks}
   if task_id not in by_id:
     near = difflib.get_close_matches(task_id, by_id, n=3) or list(by_id)[:3]
-    raise TaskIdError(
+    raise errors.CommandError(
         f"task {task_id!r} is not among the {len(by_id):,} tasks of {', '.join(found)}; found for example"
         f" {', '.join(near) or 'none'}"
     )

@@ -5,6 +5,7 @@ import os
 
 from etils import epath
 
+from next_jax import errors
 from next_jax.report import page
 from next_jax.report import several
 from next_jax.report import several_page
@@ -26,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(arguments: argparse.Namespace) -> int:
   paths = arguments.workdirs
   if len(paths) > 1 and arguments.out is None:
-    raise workdir_lib.WorkdirError("several work directories: expected --out=DIR, where their page shall be")
+    raise errors.ReportError("several work directories: expected --out=DIR, where their page shall be")
   out = epath.Path(arguments.out or epath.Path(paths[0]) / "report")
   if len(paths) == 1 and not several.is_sweep(paths[0]):
     run = workdir_lib.read(paths[0])

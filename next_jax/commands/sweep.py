@@ -1,11 +1,11 @@
 """`next-jax sweep FILE...`: a sweep whose arms are config files; written down as a config file, and run like one."""
 
 import argparse
+from collections.abc import Sequence
 import os
 import pathlib
-from collections.abc import Sequence
 
-from next_jax.sweep import sweep
+from next_jax import errors
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,13 +23,13 @@ def config(arguments: argparse.Namespace, bindings: Sequence[str]) -> str:
     bindings: "NAME=VALUE", for all arms.
   """
   if arguments.gin_file:
-    raise sweep.SweepError("give either --gin_file of a sweep, or config files for its arms, not both")
+    raise errors.SweepError("give either --gin_file of a sweep, or config files for its arms, not both")
   if not arguments.workdir:
-    raise sweep.SweepError("expected --workdir=DIR, where the runs of the sweep will be")
+    raise errors.SweepError("expected --workdir=DIR, where the runs of the sweep will be")
   try:
     seeds = tuple(int(seed) for seed in arguments.seeds.split(","))
   except ValueError:
-    raise sweep.SweepError(f"--seeds: found {arguments.seeds!r}, expected numbers such as 0,1,2") from None
+    raise errors.SweepError(f"--seeds: found {arguments.seeds!r}, expected numbers such as 0,1,2") from None
   lines = [
       "from __gin__ import dynamic_registration", "from next_jax import main", "from next_jax.sweep import sweep",
       "main.run.program = @sweep.Sweep()", f"sweep.Sweep.workdir = {os.fspath(arguments.workdir)!r}",

@@ -8,11 +8,11 @@ import sys
 import tokenize
 
 from next_jax import files
-from next_jax.tracing.recording import counted
 from next_jax.tracing.annotation import inline
-from next_jax.tracing.recording import recorder
 from next_jax.tracing.annotation import scopes
 from next_jax.tracing.annotation import statements
+from next_jax.tracing.recording import counted
+from next_jax.tracing.recording import recorder
 
 EXAMPLE = "next-jax trace separate.py --call 'separate([1, 2, 3, 4])'"
 
@@ -87,7 +87,7 @@ def main(arguments: argparse.Namespace) -> int:
   """Prints the annotated source; 0 also where the program raises: that is what was to be seen.
 
   Raises:
-    errors.UserError: the file cannot be read or does not compile, or the call is not a call of it.
+    UserError: the file cannot be read or does not compile, or the call is not a call of it.
   """
   source = _read_source(arguments.file)
   budget = recorder.Budget(max_steps=arguments.max_steps, max_seconds=arguments.max_seconds)

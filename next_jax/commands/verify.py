@@ -2,13 +2,13 @@
 
 import argparse
 import collections
+from collections.abc import Iterable, Iterator, Sequence
 import dataclasses
 import hashlib
 import os
 import re
 import sys
 import time
-from collections.abc import Iterable, Iterator, Sequence
 
 from etils import epath
 
@@ -29,10 +29,6 @@ _SECONDS_A_PART = 10.0
 # Reference solutions get this, and programs as many times what those took as evalplus gives them.
 _REFERENCE_SECONDS = 60.0
 _TIMES_REFERENCE = 4.0
-
-
-class CommandError(errors.UserError):
-  """An argument of `next-jax verify` that cannot be used."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-  """Raises errors.UserError for bad input, before anything is run or written.
+  """Raises UserError for bad input, before anything is run or written.
 
   Verdicts are kept beside `--out` in parts until all are there: the same command goes on with them,
   and `--out` is written whole or not at all.
@@ -222,7 +218,7 @@ def _parse_ks(text):
   except ValueError:
     ks = []
   if not ks or min(ks) < 1:
-    raise CommandError(f"--k: found {text!r}, expected whole numbers from 1 on, such as 1,10,100")
+    raise errors.CommandError(f"--k: found {text!r}, expected whole numbers from 1 on, such as 1,10,100")
   return ks
 
 

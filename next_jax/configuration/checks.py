@@ -1,12 +1,13 @@
 """What gin accepts in silence, and a run should not: bindings without effect and values of a wrong type."""
 
+from collections.abc import Callable, Iterator, Sequence
 import dataclasses
 import typing
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 from gin import config as gin_config
 
+from next_jax import errors
 from next_jax.configuration import messages
 
 _MACRO_MODULE = "gin.macro"
@@ -19,10 +20,10 @@ def check_macros(bindings: Sequence[str]) -> None:
   for name, binding in _bound_names(bindings):
     if _is_macro(name) and name not in used:
       hint = messages.suggest(name, sorted(used), "the macros in use are")
-      raise messages.ConfigError(f"--gin.{binding}: no config file refers to %{name}{hint}")
+      raise errors.ConfigError(f"--gin.{binding}: no config file refers to %{name}{hint}")
   for name in sorted(used):
     if not _is_macro(name):
-      raise messages.ConfigError(
+      raise errors.ConfigError(
           f"%{name} is used in the config files but never set; set it with --gin.{name}=VALUE"
       )
 
@@ -36,13 +37,13 @@ def check_effect(bindings: Sequence[str], program: Callable[..., Any]) -> None:
     key = gin_config.ParsedBindingKey.parse(name)
     scope = key.scope.split("/")[0]
     if key.complete_selector not in selectors:
-      raise messages.ConfigError(
+      raise errors.ConfigError(
           f"--gin.{binding}: has no effect, what these config files run does not construct it; refer to it in a config"
           f" file, for example {_EXAMPLE}"
       )
     if scope and scope not in scopes:
       hint = messages.suggest(scope, sorted(scopes), "the scopes in use are")
-      raise messages.ConfigError(f"--gin.{binding}: has no effect, nothing is constructed in scope {scope!r}{hint}")
+      raise errors.ConfigError(f"--gin.{binding}: has no effect, nothing is constructed in scope {scope!r}{hint}")
 
 
 def reachable(program: Callable[..., Any]) -> tuple[set[str], set[str]]:
@@ -79,7 +80,7 @@ def check_types(value: Any) -> None:
       kinds = (*options, int) if float in options else options
       if type(found) not in kinds:
         expected = " or ".join("None" if option is type(None) else option.__name__ for option in options)
-        raise messages.ConfigError(f"{type(value).__name__}.{field.name}: found {found!r}, expected {expected}")
+        raise errors.ConfigError(f"{type(value).__name__}.{field.name}: found {found!r}, expected {expected}")
     else:
       check_types(found)
 

@@ -1,21 +1,15 @@
 """What gin reports, in one line and with the names that may have been meant."""
 
+from collections.abc import Sequence
 import difflib
 import importlib
 import inspect
 import re
 import tokenize
-from collections.abc import Sequence
 
 from gin import config as gin_config
 
-from next_jax import errors
-
 _GIN_TRAIL = re.compile(r"\s*\n\s*In call to configurable .*", re.DOTALL)  # what gin appends to a message
-
-
-class ConfigError(errors.UserError):
-  """A config file or a `--gin.` argument that cannot be used."""
 
 
 def without_trail(error: BaseException) -> str:

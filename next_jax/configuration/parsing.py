@@ -5,12 +5,12 @@ library itself never imports gin. What gin would accept in silence is refused he
 nothing refers to, and a binding of something that the program never constructs.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import logging
 import os
 import pathlib
 import tokenize
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import gin
@@ -30,7 +30,7 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[.
     program: the function whose parameter `program` the files bind to what is to be run.
   """
   if not gin_files:
-    raise messages.ConfigError(
+    raise errors.ConfigError(
         "no config file given; expected --gin_file=PATH, for example --gin_file=gin_configs/quickstart.gin"
     )
   gin.clear_config()
@@ -47,7 +47,7 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[.
   for binding in bindings:
     _parse_binding(binding)
   if not _bindings(program).get("program"):
-    raise messages.ConfigError(
+    raise errors.ConfigError(
         f"{', '.join(gin_files)}: nothing to run; expected a binding such as"
         " `main.run.program = @loop.SelfTraining()` (with `from next_jax import main` above it)"
     )
@@ -76,9 +76,9 @@ def construct(program: Callable[..., Any]) -> Any:
     checks.check_types(constructed)
     return constructed
   except errors.UserError as error:
-    raise messages.ConfigError(messages.without_trail(error)) from error
+    raise errors.ConfigError(messages.without_trail(error)) from error
   except (TypeError, ValueError, AttributeError) as error:
-    raise messages.ConfigError(f"the configuration cannot be constructed: {messages.one_line(error)}") from error
+    raise errors.ConfigError(f"the configuration cannot be constructed: {messages.one_line(error)}") from error
 
 
 def text(program: Callable[..., Any]) -> str:
@@ -124,20 +124,20 @@ def _parse_file(path: str) -> None:
   if not any(os.path.isfile(os.path.join(root, path)) for root in ("", os.fspath(PROJECT_ROOT))):
     known = sorted(os.fspath(file.relative_to(PROJECT_ROOT)) for file in PROJECT_ROOT.glob("gin_configs/**/*.gin"))
     hint = messages.suggest(path, known, "the files in gin_configs/ are")
-    raise messages.ConfigError(f"{path}: no such config file{hint}")
+    raise errors.ConfigError(f"{path}: no such config file{hint}")
   try:
     gin.parse_config_file(path)
   except errors.UserError:
     raise
   except _PARSE_ERRORS as error:
-    raise messages.ConfigError(f"{path}: {messages.explain(error)}") from error
+    raise errors.ConfigError(f"{path}: {messages.explain(error)}") from error
 
 
 def _parse_binding(binding: str) -> None:
   name, equals, value = binding.partition("=")
   if not equals or not name.strip() or not value.strip():
     missing = "value" if equals else "equals sign"
-    raise messages.ConfigError(f"--gin.{binding}: expected --gin.NAME=VALUE, found no {missing}")
+    raise errors.ConfigError(f"--gin.{binding}: expected --gin.NAME=VALUE, found no {missing}")
   statement = f"{name} = {value}"
   try:
     gin.parse_config(statement)
@@ -145,7 +145,7 @@ def _parse_binding(binding: str) -> None:
   except _PARSE_ERRORS as error:
     first = error
   if isinstance(first, (SyntaxError, tokenize.TokenError)):
-    raise messages.ConfigError(
+    raise errors.ConfigError(
         f"--gin.{binding}: found {value}, expected a Python literal, @reference or %MACRO; text needs two pairs of"
         f" quotes, one for the shell: --gin.{name}=\"'{value}'\""
     ) from first
@@ -155,9 +155,9 @@ def _parse_binding(binding: str) -> None:
   try:
     gin.parse_config("\n".join(lines))
   except (NameError, AttributeError):
-    raise messages.ConfigError(f"--gin.{binding}: {messages.explain(first)}") from first
+    raise errors.ConfigError(f"--gin.{binding}: {messages.explain(first)}") from first
   except _PARSE_ERRORS as error:
-    raise messages.ConfigError(f"--gin.{binding}: {messages.explain(error)}") from error
+    raise errors.ConfigError(f"--gin.{binding}: {messages.explain(error)}") from error
 
 
 _PARSE_ERRORS = (

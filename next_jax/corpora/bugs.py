@@ -1,10 +1,10 @@
 """Where the bugs of a corpus come from."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
+import dataclasses
 from typing import Any, Protocol
 
-from next_jax.corpora import corpus as corpus_lib
+from next_jax import errors
 from next_jax.execution.benchmarks import problems as problems_lib
 
 
@@ -47,6 +47,6 @@ def check_quota(origin: Origin) -> None:
   """Raises CorpusError for an impossible `per_problem` or `share`."""
   name = type(origin).__name__
   if origin.per_problem < 1:
-    raise corpus_lib.CorpusError(f"{name}.per_problem: found {origin.per_problem!r}, expected 1 or more")
+    raise errors.CorpusError(f"{name}.per_problem: found {origin.per_problem!r}, expected 1 or more")
   if not 0 < origin.share <= 1:
-    raise corpus_lib.CorpusError(f"{name}.share: found {origin.share!r}, expected more than 0 and at most 1")
+    raise errors.CorpusError(f"{name}.share: found {origin.share!r}, expected more than 0 and at most 1")

@@ -5,9 +5,9 @@ import os
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.execution import executor as executor_lib
 
@@ -33,13 +33,13 @@ class Built:
     del executor  # whoever built it has proven its tasks
     paths = sorted(epath.Path(self.directory).glob("*.jsonl"), key=os.fspath)
     if not paths:
-      raise corpus_lib.CorpusError(
+      raise errors.CorpusError(
           f"{os.fspath(self.directory)}: no splits there; expected what next-jax build has written,"
           " WORKDIR/corpus/<name>"
       )
     found = data_dir.digest(self.directory)
     if self.sha256 not in (None, found):
-      raise corpus_lib.CorpusError(
+      raise errors.CorpusError(
           f"{os.fspath(self.directory)}: its sha256 is {found}, expected {self.sha256}; build it again with the"
           " settings of that time, or change Built.sha256"
       )

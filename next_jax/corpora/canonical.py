@@ -7,7 +7,7 @@ import warnings
 from next_jax import errors
 
 
-class CanonicalError(errors.UserError):
+class CanonicalError(errors.CorpusError):
   """The code does not parse, so it has no canonical form."""
 
 

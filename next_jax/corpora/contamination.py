@@ -4,17 +4,13 @@ A repair is the canonical form of bug and fix (METHOD.md; without the descriptio
 alone, so two problems are one when their references differ in names and layout only.
 """
 
-import itertools
 from collections.abc import Iterable, Mapping
+import itertools
 from typing import Any
 
+from next_jax import errors
 from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.corpora import corpus as corpus_lib
-
-
-class ContaminationError(corpus_lib.CorpusError):
-  """A split to train on and one to choose by have something in common."""
 
 
 def overlaps(splits: Mapping[str, Iterable[schema.RepairTask]]) -> list[dict[str, Any]]:
@@ -32,14 +28,14 @@ def overlaps(splits: Mapping[str, Iterable[schema.RepairTask]]) -> list[dict[str
 
 
 def check(found: Iterable[Mapping[str, Any]], first: str, second: str) -> None:
-  """Raises ContaminationError when `overlaps` found that these two splits share anything."""
+  """Raises CorpusError when `overlaps` found that these two splits share anything."""
   for entry in found:
     if set(entry["splits"]) != {first, second}:
       continue
     for what in ("repairs", "problems"):
       if entry[what]:
         a, b = entry[f"{what}_examples"][0]
-        raise ContaminationError(
+        raise errors.CorpusError(
             f"splits {first!r} and {second!r} share {entry[what]} {what}, such as those of {a!r} and {b!r}; expected"
             " none: what is measured on one would have been trained on. Leave them out of one of the splits"
         )

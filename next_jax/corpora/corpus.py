@@ -5,14 +5,8 @@ from typing import Protocol
 
 from etils import epath
 
-from next_jax import errors
-
 if typing.TYPE_CHECKING:  # who only reads tasks has no use for the executor
   from next_jax.execution import executor as executor_lib
-
-
-class CorpusError(errors.UserError):
-  """A corpus that cannot be built or read; the message names the file, line, key or setting."""
 
 
 class Corpus(Protocol):

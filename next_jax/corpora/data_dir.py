@@ -9,9 +9,9 @@ import os
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.corpora import corpus as corpus_lib
 
 ENVIRONMENT_VARIABLE = "NEXT_JAX_DATA_DIR"
 DEFAULT = "~/next_jax_datasets"
@@ -41,7 +41,7 @@ def read_split(corpus: str, split: str) -> list[schema.RepairTask]:
   path = split_path(corpus, split)
   if not path.exists():
     found = sorted(p.stem for p in path.parent.glob("*.jsonl")) if path.parent.exists() else []
-    raise corpus_lib.CorpusError(
+    raise errors.CorpusError(
         f"{os.fspath(path)}: split {split!r} of corpus {corpus!r} is not there (splits found:"
         f" {', '.join(found) or 'none'}); build the corpus, or set {ENVIRONMENT_VARIABLE}"
         " or data_dir.set_data_dir to where it was built"
@@ -53,5 +53,5 @@ def digest(directory: epath.PathLike) -> str:
   """sha256 of a built corpus: of the names and the sha256 of its splits, in the order of the names."""
   sha = hashlib.sha256()
   for path in sorted(epath.Path(directory).glob("*.jsonl"), key=os.fspath):
-    sha.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode("utf-8"))
+    sha.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())
   return sha.hexdigest()

@@ -1,5 +1,6 @@
 """Files from their official sources, downloaded once, checked, and kept under DATA_DIR/downloads."""
 
+from collections.abc import Callable
 import contextlib
 import dataclasses
 import gzip
@@ -11,12 +12,11 @@ import urllib.error
 import urllib.request
 import uuid
 import zlib
-from collections.abc import Callable
 
-import tqdm
 from etils import epath
+import tqdm
 
-from next_jax.corpora import corpus as corpus_lib
+from next_jax import errors
 from next_jax.corpora import data_dir
 
 _BLOCK = 1 << 16
@@ -44,10 +44,6 @@ class Source:
   max_bytes: int = 64 << 20
 
 
-class DownloadError(corpus_lib.CorpusError):
-  """A file could not be had from its source; the message says how to give a local one."""
-
-
 def fetch(
     source: Source, directory: epath.PathLike | None = None, *, attempts: int = 3, timeout: float = 30.0
 ) -> epath.Path:
@@ -62,7 +58,7 @@ def fetch(
     timeout: seconds without a byte after which an attempt has failed.
 
   Raises:
-    DownloadError: no network, a refusal, or a file that is not the expected one.
+    CorpusError: no network, a refusal, or a file that is not the expected one.
   """
   directory = data_dir.data_dir() / "downloads" if directory is None else epath.Path(directory)
   path = directory / source.file_name
@@ -128,8 +124,8 @@ def _digest(source: Source, path: epath.Path) -> str:
   return hashlib.sha256(content).hexdigest()
 
 
-def _error(source: Source, reason: str) -> DownloadError:
-  return DownloadError(
+def _error(source: Source, reason: str) -> errors.CorpusError:
+  return errors.CorpusError(
       f"{source.url}: could not be downloaded ({reason}); download it with another machine or browser and give its"
       f" path: {source.setting} = \"{os.path.join('path', 'to', source.file_name)}\""
   )

@@ -5,21 +5,21 @@ is called "test": it is there to measure with, never to train on.
 """
 
 import ast
+from collections.abc import Iterator
 import dataclasses
 import hashlib
 import inspect
 import json
 import re
-from collections.abc import Iterator
 from typing import Any, ClassVar
 
-import tqdm
 from etils import epath
+import tqdm
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import contamination
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import downloads
 from next_jax.corpora import lengths as lengths_lib
 from next_jax.corpora import proving
@@ -92,7 +92,7 @@ class HefixPlus:
 
   def __post_init__(self):
     if self.num_public_tests < 1:
-      raise corpus_lib.CorpusError(f"HefixPlus.num_public_tests: found {self.num_public_tests!r}, expected 1 or more")
+      raise errors.CorpusError(f"HefixPlus.num_public_tests: found {self.num_public_tests!r}, expected 1 or more")
 
   def build(self, directory: epath.PathLike, executor: executor_lib.Executor) -> dict[str, int]:
     """Writes test.jsonl and the statistics; returns the tasks of the split.
@@ -204,7 +204,7 @@ def _pairs(
     judge = by_number.get(_number(problem.task_id))
     if judge is None or judge.inputs is None or judge.entry_point != problem.entry_point:
       found = "none" if judge is None else f"{judge.task_id!r}, a problem about {judge.entry_point!r}"
-      raise corpus_lib.CorpusError(
+      raise errors.CorpusError(
           f"{plus_path}: expected the inputs of HumanEval+ for {problem.task_id!r} ({problem.entry_point!r}), found"
           f" {found}; give HumanEvalPlus.jsonl.gz ({PLUS_URL})"
       )
@@ -244,7 +244,7 @@ def _problems(path: epath.Path) -> list[problems_lib.Problem]:
   problems = problems_lib.read_problems(path)
   for problem in problems:
     if problem.buggy is None:
-      raise corpus_lib.CorpusError(
+      raise errors.CorpusError(
           f"{path}: task_id {problem.task_id!r} has no key 'buggy_solution'; expected the Python part of HumanEvalPack"
           f" ({URL})"
       )
@@ -254,10 +254,10 @@ def _problems(path: epath.Path) -> list[problems_lib.Problem]:
 def _check(path: epath.Path) -> None:
   problems = _problems(path)
   if len(problems) != NUM_PROBLEMS:
-    raise corpus_lib.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems, found {len(problems)}")
+    raise errors.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems, found {len(problems)}")
   digest = _programs_digest(problems)
   if digest != _PROGRAMS_SHA256:
-    raise corpus_lib.CorpusError(
+    raise errors.CorpusError(
         f"{path}: the sha256 of its programs and tests, without blank lines, is {digest}, expected {_PROGRAMS_SHA256}:"
         " HumanEvalFix has changed at its source, so results are not those of others; to use it all the same,"
         " download it and give its path as HefixPlus.file"
@@ -280,7 +280,7 @@ def _lines(code: str) -> list[str]:
 def _check_plus(path: epath.Path) -> None:
   problems = [problem for problem in problems_lib.read_problems(path) if problem.inputs is not None]
   if len(problems) != NUM_PROBLEMS:
-    raise corpus_lib.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems with inputs, found {len(problems)}")
+    raise errors.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems with inputs, found {len(problems)}")
 
 
 # The file at the source may gain columns, so the digest is that of its programs and tests; that of the whole file

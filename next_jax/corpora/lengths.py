@@ -1,15 +1,15 @@
 """How long the prompts of a corpus are in tokens, and how much of their traces a budget takes away."""
 
 import collections
+from collections.abc import Iterable, Sequence
 import dataclasses
 import statistics
-from collections.abc import Iterable, Sequence
 from typing import Any
 
 import tqdm
 
 from next_jax import schema
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import token_budget
 
 Counts = dict[str, Any]
@@ -26,7 +26,7 @@ class PromptLengths:
   """
 
   vocabulary: token_budget.Vocabulary
-  prompt: prompts.Prompt = prompts.Prompt()
+  prompt: prompt_lib.Prompt = prompt_lib.Prompt()
   budgets: tuple[int, ...] = (512, 1024, 2048)
 
   def of_tasks(self, tasks: Iterable[schema.RepairTask]) -> Counts:

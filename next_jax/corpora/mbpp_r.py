@@ -6,22 +6,22 @@ proven to fail a test that the reference passes.
 """
 
 import collections
+from collections.abc import Iterator, Mapping
 import dataclasses
 import hashlib
 import math
 import random
-from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
-import tqdm
 from etils import epath
+import tqdm
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import bugs as bugs_lib
 from next_jax.corpora import canonical
 from next_jax.corpora import contamination
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import downloads
 from next_jax.corpora import lengths as lengths_lib
 from next_jax.corpora import mutants
@@ -82,9 +82,9 @@ class MbppR:
     for name in ("num_train", "num_dev", "num_public_tests", "bug_cpu_seconds"):
       value = getattr(self, name)
       if value is not None and (value <= 0 if name == "bug_cpu_seconds" else value < 1):
-        raise corpus_lib.CorpusError(f"MbppR.{name}: found {value!r}, expected 1 or more")
+        raise errors.CorpusError(f"MbppR.{name}: found {value!r}, expected 1 or more")
     if not self.origins:
-      raise corpus_lib.CorpusError("MbppR.origins: found none, expected one or more, such as mutants.Mutants()")
+      raise errors.CorpusError("MbppR.origins: found none, expected one or more, such as mutants.Mutants()")
 
   def build(self, directory: epath.PathLike, executor: executor_lib.Executor) -> dict[str, int]:
     """Writes dev.jsonl, train.jsonl and the statistics; returns the tasks of each split.
@@ -259,7 +259,7 @@ def _problems(path: epath.Path) -> dict[int, problems_lib.Problem]:
   problems = {int(p.task_id): p for p in problems_lib.read_problems(path) if p.task_id.isdecimal()}
   missing = [number for numbers in SPLITS.values() for number in numbers if number not in problems]
   if missing:
-    raise corpus_lib.CorpusError(
+    raise errors.CorpusError(
         f"{path}: expected the MBPP problems 511-974, found no task_id {', '.join(map(str, missing[:5]))}"
         f"{f' and {len(missing) - 5} more' if len(missing) > 5 else ''}; give the whole mbpp.jsonl of {URL}"
     )
@@ -269,7 +269,7 @@ def _problems(path: epath.Path) -> dict[int, problems_lib.Problem]:
 def _check(path: epath.Path) -> None:
   problems = _problems(path)
   if len(problems) != NUM_PROBLEMS:
-    raise corpus_lib.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems, found {len(problems)}")
+    raise errors.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems, found {len(problems)}")
 
 
 SOURCE = downloads.Source(

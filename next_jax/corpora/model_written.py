@@ -7,18 +7,18 @@
 
 import ast
 import collections
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import hashlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files as files_lib
 from next_jax import schema
 from next_jax.corpora import bugs as bugs_lib
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.execution.benchmarks import problems as problems_lib
 from next_jax.execution.benchmarks import samples as samples_lib
 
@@ -49,9 +49,9 @@ class ModelWritten:
   def __post_init__(self):
     bugs_lib.check_quota(self)
     if isinstance(self.files, str) or not self.files:
-      raise corpus_lib.CorpusError(f"ModelWritten.files: found {self.files!r}, expected a tuple of one or more paths")
+      raise errors.CorpusError(f"ModelWritten.files: found {self.files!r}, expected a tuple of one or more paths")
     if self.labels and len(self.labels) != len(self.files):
-      raise corpus_lib.CorpusError(
+      raise errors.CorpusError(
           f"ModelWritten.labels: found {len(self.labels)} for {len(self.files)} files; expected one for each, or none"
       )
 

@@ -1,13 +1,13 @@
 """Bugs that are mutants of the reference solutions: one change, then two."""
 
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import itertools
 import random
-from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+from next_jax import errors
 from next_jax.corpora import bugs as bugs_lib
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import mutations
 from next_jax.execution.benchmarks import problems as problems_lib
 
@@ -40,11 +40,11 @@ class Mutants:
     bugs_lib.check_quota(self)
     for kind in self.kinds:
       if kind not in mutations.KINDS:
-        raise corpus_lib.CorpusError(f"Mutants.kinds: unknown mutation {kind!r}; known: {', '.join(mutations.KINDS)}")
+        raise errors.CorpusError(f"Mutants.kinds: unknown mutation {kind!r}; known: {', '.join(mutations.KINDS)}")
     if self.changes not in range(1, _MOST_CHANGES + 1):
-      raise corpus_lib.CorpusError(f"Mutants.changes: found {self.changes!r}, expected 1 or {_MOST_CHANGES}")
+      raise errors.CorpusError(f"Mutants.changes: found {self.changes!r}, expected 1 or {_MOST_CHANGES}")
     if self.max_candidates < 1:
-      raise corpus_lib.CorpusError(f"Mutants.max_candidates: found {self.max_candidates!r}, expected 1 or more")
+      raise errors.CorpusError(f"Mutants.max_candidates: found {self.max_candidates!r}, expected 1 or more")
 
   def bugs(self, problems: Sequence[problems_lib.Problem], seed: int) -> Mapping[str, Iterator[bugs_lib.Bug]]:
     most = round(self.max_candidates * self.per_problem)

@@ -1,7 +1,7 @@
 """Turns a claimed repair task into a proven one: the bug fails, the reference passes, the trace shows it."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
+import dataclasses
 from typing import ClassVar
 
 from next_jax import schema

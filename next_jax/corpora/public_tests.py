@@ -1,8 +1,8 @@
 """Tests that a prompt can show, out of HumanEval's test programs and docstrings."""
 
 import ast
-import doctest
 from collections.abc import Iterator
+import doctest
 
 
 def asserts(program: str, entry_point: str) -> Iterator[str]:

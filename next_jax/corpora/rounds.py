@@ -1,14 +1,14 @@
 """Rounds of proving whose results are kept, so that a killed build continues where it was."""
 
+from collections.abc import Callable, Iterator, Sequence
 import itertools
 import os
-from collections.abc import Callable, Iterator, Sequence
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import proving
 
 
@@ -43,7 +43,7 @@ class Rounds:
       self._shards.append(results)
       return results
     if [result.task_id for result in kept] != [claim.task_id for claim in claims]:
-      raise corpus_lib.CorpusError(
+      raise errors.CorpusError(
           f"{os.fspath(self._directory)}: holds results of a build with other settings or files; delete it, or build"
           " into another directory"
       )

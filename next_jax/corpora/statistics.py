@@ -109,7 +109,7 @@ def page(name: str, report: Mapping[str, Any]) -> str:
 _COUNTED = {
     "bug_origins": "Origin of the bugs", "bug_kinds": "Kind of the bugs", "shows": "How the bugs show",
     "trace_outcomes": "How the traces end", "dropped": "Candidates that became no task",
-}  # fmt: skip
+}
 _QUANTILES = ("median", "p90", "p99", "max")
 _FITTING = ("split", "tokens", "whole", "trace abridged", "too long", "states shortened", "states left out")
 

@@ -16,6 +16,7 @@ import numpy as np
 import seqio
 import tqdm
 
+from next_jax import errors
 from next_jax import schema
 from next_jax.engines import engine
 from next_jax.engines import examples as examples_lib
@@ -94,7 +95,7 @@ def sample(
   prompts, task_ids = [], []
   for number, example in enumerate(examples_lib.read(task, split)):
     if "task_id" not in example:
-      raise examples_lib.TaskError(
+      raise errors.EngineError(
           f"SeqIO task {task.name!r}: example {number} has no feature 'task_id'; sampling needs it"
       )
     prompts.append(example["inputs"].astype(np.int32))
@@ -112,7 +113,7 @@ def sample(
       total=sum(own), desc="sampling", unit="sample", file=sys.stderr, mininterval=1.0,
       initial=sum(own[: skip // step]),
       disable=jax.process_index() != 0,
-  )  # fmt: skip
+  )
   vocabulary = task.output_features["targets"].vocabulary
   # A killed run may have left the processes at different chunks.
   first = int(multihost_utils.process_allgather(np.int32(skip)).min()) if completer.together else skip

@@ -11,22 +11,17 @@ from typing import Any
 from absl import logging
 from etils import epath
 import jax
-import numpy as np
 
 from next_jax import errors
 from next_jax import files
-from next_jax.engines import engine
 from next_jax.engines import checkpoints
+from next_jax.engines import engine
 from next_jax.engines import examples as examples_lib
-from next_jax.engines.native import optimizers
 from next_jax.engines import packing
 from next_jax.engines import validator as validator_lib
+from next_jax.engines.native import optimizers
 
 VALIDATION = "validation.json"  # Beside the state in the directory of a checkpoint.
-
-
-class TrainingError(errors.UserError):
-  """Settings with which no training can be done, or a training that went astray."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,15 +46,15 @@ class Course:
   def __post_init__(self):
     tuning = self.tuning
     if tuning.accumulation < 1 or tuning.batch_size % tuning.accumulation:
-      raise TrainingError(
+      raise errors.EngineError(
           f"accumulation: found {tuning.accumulation}, expected a divisor of batch_size={tuning.batch_size}"
       )
     if tuning.num_epochs <= 0:
-      raise TrainingError(f"num_epochs: found {tuning.num_epochs}, expected more than 0")
+      raise errors.EngineError(f"num_epochs: found {tuning.num_epochs}, expected more than 0")
     if tuning.keep_checkpoints < 1:
-      raise TrainingError(f"keep_checkpoints: found {tuning.keep_checkpoints}, expected 1 or more")
+      raise errors.EngineError(f"keep_checkpoints: found {tuning.keep_checkpoints}, expected 1 or more")
     if not self.num_steps:
-      raise TrainingError(
+      raise errors.EngineError(
           f"num_epochs: {tuning.num_epochs} of {len(self.examples)} examples is not one example; raise it"
       )
 
@@ -98,7 +93,7 @@ class Course:
           "%d examples, %d too long for %d tokens; %d rows (%.0f%% full) in %d steps",
           len(self.examples), self.examples.too_long, self.tuning.sequence_length, len(self.plan),
           100 * self.examples.lengths[self.plan.ids].sum() / tokens, self.num_steps,
-      )  # fmt: skip
+      )
       return None
     self._settle(done[-1])
     logging.info("going on from %s", checkpoints.path_of(self.directory, done[-1]))

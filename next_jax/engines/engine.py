@@ -4,8 +4,8 @@ An engine knows nothing of programs, traces or verdicts: it reads token features
 `inputs` and `targets`, and the string feature `task_id` that says which example a sample is for.
 """
 
-import dataclasses
 from collections.abc import Callable, Iterator
+import dataclasses
 from typing import Any, Protocol
 
 from etils import epath
@@ -14,7 +14,7 @@ from next_jax import errors
 from next_jax import schema
 
 
-class CheckpointError(errors.UserError):
+class CheckpointError(errors.EngineError):
   """A checkpoint that is missing or does not fit the network; the message says what differs."""
 
 

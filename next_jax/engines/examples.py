@@ -11,10 +11,6 @@ import seqio
 from next_jax import errors
 
 
-class TaskError(errors.UserError):
-  """A SeqIO task that does not exist or is not what an engine can read."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TokenExamples:
   """Inputs and targets of many examples, one after the other in one array.
@@ -50,17 +46,17 @@ class TokenExamples:
 
 
 def find_task(name: str, vocab_size: int) -> seqio.Task:
-  """The registered task, checked against the network; raises TaskError."""
+  """The registered task, checked against the network; raises EngineError."""
   try:
     task = seqio.get_mixture_or_task(name)
   except ValueError as error:
-    raise TaskError(f"SeqIO task {name!r}: {error}; is the module that registers it imported?") from None
+    raise errors.EngineError(f"SeqIO task {name!r}: {error}; is the module that registers it imported?") from None
   for feature in ("inputs", "targets"):
     if feature not in task.output_features:
-      raise TaskError(f"SeqIO task {name!r}: expected the features 'inputs' and 'targets', found no {feature!r}")
+      raise errors.EngineError(f"SeqIO task {name!r}: expected the features 'inputs' and 'targets', found no {feature!r}")
     found = task.output_features[feature].vocabulary.vocab_size
     if found > vocab_size:
-      raise TaskError(
+      raise errors.EngineError(
           f"SeqIO task {name!r}: its vocabulary has {found} tokens, the network's vocab_size is {vocab_size};"
           f" make vocab_size at least {found}"
       )
@@ -70,7 +66,7 @@ def find_task(name: str, vocab_size: int) -> seqio.Task:
 def read(task: seqio.Task, split: str) -> Iterator[dict[str, np.ndarray]]:
   """Every example of the split once, in order, nothing cut."""
   if split not in task.splits:
-    raise TaskError(f"SeqIO task {task.name!r}: found no split {split!r}, it has: {', '.join(task.splits)}")
+    raise errors.EngineError(f"SeqIO task {task.name!r}: found no split {split!r}, it has: {', '.join(task.splits)}")
   dataset = task.get_dataset(sequence_length=None, split=split, use_cached=False, shuffle=False, num_epochs=1)
   yield from dataset.as_numpy_iterator()
 
@@ -97,10 +93,10 @@ def collect(examples: Iterable[Mapping[str, np.ndarray]], max_length: int | None
 
 
 def read_tokens(task: seqio.Task, split: str, max_length: int) -> TokenExamples:
-  """Reads all examples of at most `max_length` tokens; raises TaskError when there are none."""
+  """Reads all examples of at most `max_length` tokens; raises EngineError when there are none."""
   examples = collect(read(task, split), max_length)
   if not len(examples):
-    raise TaskError(
+    raise errors.EngineError(
         f"SeqIO task {task.name!r}, split {split!r}: no example has at most {max_length} tokens"
         f" ({examples.too_long} are longer); raise sequence_length or check the data"
     )

@@ -37,7 +37,7 @@ class Plan:
 def plan_rows(
     lengths: np.ndarray, *, row_length: int, num_epochs: float, seed: int,
     sharing: examples_lib.TokenExamples | None = None,
-) -> Plan:  # fmt: skip
+) -> Plan:
   """Packs `num_epochs` passes over examples of these lengths into rows.
 
   Every pass is shuffled by (seed, pass); of a fractional last pass, the first examples of its
@@ -117,7 +117,7 @@ def best_fit(lengths: np.ndarray, order: Sequence[int], row_length: int) -> list
 def make_batch(
     examples: examples_lib.TokenExamples, rows: Sequence[Sequence[int]], *, num_rows: int, row_length: int,
     loss_on_targets_only: bool = True, share_prompts: bool = False,
-) -> Batch:  # fmt: skip
+) -> Batch:
   """Features `[num_rows, row_length]` int32 of packed rows; rows that are not given are padding.
 
   Args:

@@ -6,9 +6,9 @@ and 0.0 for the second is wrong, whatever network is put into it.
 """
 
 import abc
+from collections.abc import Iterator
 import dataclasses
 import hashlib
-from collections.abc import Iterator
 
 from etils import epath
 import seqio
@@ -101,7 +101,7 @@ class Apprentice(_Scripted):
 
 
 def _draw(seed: int, task_id: str, index: int) -> float:
-  digest = hashlib.sha256(f"{seed}/{task_id}/{index}".encode("utf-8")).digest()
+  digest = hashlib.sha256(f"{seed}/{task_id}/{index}".encode()).digest()
   return int.from_bytes(digest[:4], "big") / 2**32
 
 

@@ -28,10 +28,6 @@ DEFAULT_RULES = (
 )
 
 
-class MeshError(errors.UserError):
-  """Devices that cannot be arranged as asked."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Layout:
   """A mesh `("data", "model")` over devices, and logical axis rules."""
@@ -52,7 +48,7 @@ class Layout:
   @classmethod
   def _over(cls, devices: Sequence[jax.Device], what: str, model_parallelism: int, rules: Sequence[Any]):
     if model_parallelism < 1 or len(devices) % model_parallelism:
-      raise MeshError(f"model_parallelism: found {model_parallelism}, expected a divisor of the {len(devices)} {what}")
+      raise errors.EngineError(f"model_parallelism: found {model_parallelism}, expected a divisor of the {len(devices)} {what}")
     grid = np.asarray(devices).reshape(-1, model_parallelism)
     return cls(mesh=jax.sharding.Mesh(grid, ("data", "model")), rules=tuple((name, axis) for name, axis in rules))
 

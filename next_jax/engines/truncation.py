@@ -7,6 +7,7 @@ import jax.numpy as jnp
 
 _BLOCK = 32
 
+
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Truncation:
   """Temperature, then top-k, then top-p; the fields are those of `engine.Sampling`."""

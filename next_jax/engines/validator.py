@@ -11,8 +11,8 @@ import seqio
 import tensorflow as tf
 
 from next_jax import errors
-from next_jax.engines import engine
 from next_jax.engines import chunks
+from next_jax.engines import engine
 from next_jax.engines import examples as examples_lib
 
 
@@ -64,7 +64,7 @@ class Validator:
     complete = self._completer.start(
         checkpoint, self._task, chunk_tasks=self._completer.chunk_tasks(1), num_samples=1,
         sampling=self._validation.sampling, seed=self._seed,
-    )  # fmt: skip
+    )
     predict = functools.partial(self._predict, complete=complete)
     try:
       found, _ = self._evaluator.evaluate(compute_metrics=jax.process_index() == 0, step=step, predict_fn=predict)
@@ -77,7 +77,7 @@ class Validator:
     (metrics,) = found.result().values()
     metrics = {name: float(getattr(value, "value", value)) for name, value in metrics.items()}
     if self._validation.metric not in metrics:
-      raise examples_lib.TaskError(
+      raise errors.EngineError(
           f"Validation.metric: found {self._validation.metric!r}, expected one of those of SeqIO task"
           f" {self._validation.task!r}: {', '.join(metrics)}"
       )
@@ -100,7 +100,7 @@ class Validator:
         async_compute_metrics=False,
     )
     if len(evaluator.eval_tasks) != 1:
-      raise examples_lib.TaskError(
+      raise errors.EngineError(
           f"Validation.task: found {validation.task!r}, expected one SeqIO task with metric functions and the split"
           f" {validation.split!r}"
       )
@@ -126,11 +126,11 @@ class Validator:
 def of_training(
     tuning: engine.Tuning, directory: epath.PathLike, *, completer: chunks.Completer, vocab_size: int, seed: int,
     write_summaries: bool,
-) -> Validator | None:  # fmt: skip
+) -> Validator | None:
   """Measures the checkpoints of a training as `tuning.validation` says; None where they are not measured."""
   if tuning.validation is None:
     return None
   return Validator(
       tuning.validation, completer=completer, vocab_size=vocab_size, seed=seed,
       summaries=epath.Path(directory) / "validation" if write_summaries else None,
-  )  # fmt: skip
+  )

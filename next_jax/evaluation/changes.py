@@ -1,10 +1,9 @@
 """Changes: which lines of a program another one changes."""
 
+from collections.abc import Mapping, Sequence
 import functools
 import io
 import tokenize
-from collections.abc import Mapping, Sequence
-
 
 _MOST_PAIRS = 1_000_000  # of lines that are compared; whoever writes more has not changed a line but a program
 

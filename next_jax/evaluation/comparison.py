@@ -1,9 +1,9 @@
 """Comparing evaluations: where a model is strong, and whether one is better than another on the same tasks."""
 
+from collections.abc import Mapping, Sequence
 import dataclasses
 import math
 import os
-from collections.abc import Mapping, Sequence
 
 from etils import epath
 
@@ -15,10 +15,6 @@ from next_jax.evaluation import groups
 from next_jax.evaluation import intervals
 
 NUM_RESAMPLES = 10_000
-
-
-class ComparisonError(errors.UserError):
-  """Evaluations that cannot be compared; the message names the directory."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,12 +57,12 @@ class Difference:
 
 
 def read(directory: epath.PathLike) -> Results:
-  """Reads WORKDIR/<model>/evaluate/<name>; raises ComparisonError when it is none, FileError when it is damaged."""
+  """Reads WORKDIR/<model>/evaluate/<name>; raises EvaluationError when it is none, FileError when it is damaged."""
   directory = epath.Path(directory)
   paths = [directory / f"{name}.jsonl" for name in ("tasks", "verdicts")]
   for path in paths:
     if not path.exists():
-      raise ComparisonError(
+      raise errors.EvaluationError(
           f"{os.fspath(path)}: no such file; expected the directory of a finished evaluation, such as"
           " runs/quickstart/iteration_03/evaluate/dev"
       )
@@ -74,17 +70,17 @@ def read(directory: epath.PathLike) -> Results:
   passed: dict[str, list[bool]] = {task_id: [] for task_id in tasks}
   for verdict in files.read_jsonl(paths[1], schema.Verdict):
     if verdict.task_id not in passed:
-      raise ComparisonError(f"{os.fspath(paths[1])}: task {verdict.task_id!r} is not in {os.fspath(paths[0])}")
+      raise errors.EvaluationError(f"{os.fspath(paths[1])}: task {verdict.task_id!r} is not in {os.fspath(paths[0])}")
     if verdict.status != "infrastructure":
       passed[verdict.task_id].append(verdict.passed)
   return Results(name="/".join(directory.resolve().parts[-3:]), tasks=tasks, passed=passed)
 
 
 def overall(results: Results, k: int, seed: int = 0) -> intervals.Estimate:
-  """pass@k over all tasks; raises ComparisonError where no task has k samples."""
+  """pass@k over all tasks; raises EvaluationError where no task has k samples."""
   values = list(results.pass_at(k).values())
   if not values:
-    raise ComparisonError(f"{results.name}: no task has {k} judged samples; give a smaller k")
+    raise errors.EvaluationError(f"{results.name}: no task has {k} judged samples; give a smaller k")
   return _estimate(values, seed)
 
 
@@ -97,11 +93,11 @@ def by_group(results: Results, k: int, group: str, seed: int = 0) -> dict[str, i
 
 
 def difference(first: Results, second: Results, k: int, seed: int = 0) -> Difference:
-  """Raises ComparisonError when no task is in both."""
+  """Raises EvaluationError when no task is in both."""
   before, after = first.pass_at(k), second.pass_at(k)
   shared = [task_id for task_id in before if task_id in after]
   if not shared:
-    raise ComparisonError(f"{first.name} and {second.name} have no task with {k} judged samples in common")
+    raise errors.EvaluationError(f"{first.name} and {second.name} have no task with {k} judged samples in common")
   differences = [after[task_id] - before[task_id] for task_id in shared]
   p_value = intervals.sign_flip_p_value(differences, num_permutations=NUM_RESAMPLES, seed=seed)
   return Difference(estimate=_estimate(differences, seed), p_value=p_value)

@@ -1,14 +1,10 @@
 """Intervals of confidence for means over tasks."""
 
+from collections.abc import Sequence
 import dataclasses
 import math
-from collections.abc import Sequence
 
 from next_jax import errors
-
-
-class IntervalError(errors.UserError):
-  """Values or settings that give no interval."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,12 +41,12 @@ def bootstrap_interval(
   import numpy as np
 
   if not 0 < confidence < 1:
-    raise IntervalError(f"confidence: found {confidence}, expected a number between 0 and 1, such as 0.95")
+    raise errors.EvaluationError(f"confidence: found {confidence}, expected a number between 0 and 1, such as 0.95")
   if num_resamples < 1:
-    raise IntervalError(f"num_resamples: found {num_resamples}, expected 1 or more")
+    raise errors.EvaluationError(f"num_resamples: found {num_resamples}, expected 1 or more")
   values = np.asarray(per_task_values, dtype=np.float64)
   if values.ndim != 1 or not values.size:
-    raise IntervalError(f"per_task_values: found shape {values.shape}, expected one value for each of 1 or more tasks")
+    raise errors.EvaluationError(f"per_task_values: found shape {values.shape}, expected one value for each of 1 or more tasks")
   generator = np.random.default_rng(seed)
   means = np.empty(num_resamples)
   rows = max(1, (1 << 22) // values.size)  # resamples at a time: 32 MB

@@ -8,10 +8,11 @@ tasks. With two or three seeds, their own part is estimated as well as two or th
 seeds belong beside every interval.
 """
 
+from collections.abc import Mapping, Sequence
 import dataclasses
 import math
-from collections.abc import Mapping, Sequence
 
+from next_jax import errors
 from next_jax.evaluation import intervals
 
 Values = Mapping[str, float]  # task id -> value
@@ -47,7 +48,7 @@ def _means(sides: Sequence[Sequence[Values]], num_resamples: int, seed: int) -> 
 
   runs = sides[0]
   if not runs or not all(runs):
-    raise intervals.IntervalError("found a run without tasks, or no run; expected values of one or more tasks of each")
+    raise errors.EvaluationError("found a run without tasks, or no run; expected values of one or more tasks of each")
   task_ids = list(dict.fromkeys(task_id for run in runs for task_id in run))
   known = np.array([[task_id in run for run in runs] for task_id in task_ids], dtype=np.float64)
   values = [np.array([[run.get(task_id, 0.0) for run in side] for task_id in task_ids]) for side in sides]

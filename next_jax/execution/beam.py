@@ -31,9 +31,9 @@ bundle twice: verdicts and traces are the same each time, but for `cpu_seconds`.
 """
 
 import argparse
+from collections.abc import Callable, Iterator, Sequence
 import functools
 import json
-from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import apache_beam as beam

@@ -1,18 +1,19 @@
 """Programs in, verdicts out: spreads them over worker processes and keeps their order."""
 
+from collections.abc import Collection, Iterable, Iterator
 import dataclasses
 import logging
 import os
 import shutil
 import tempfile
-from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
+from next_jax import errors
 from next_jax import schema
-from next_jax.execution.confinement import confinement as confinement_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import pool as pool_lib
 from next_jax.execution import program as program_lib
+from next_jax.execution.confinement import confinement as confinement_lib
 
 _LOGGER = logging.getLogger("next_jax.execution")
 
@@ -47,12 +48,12 @@ class Executor:
     if num_workers is None:
       num_workers = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     if num_workers < 1:
-      raise limits_lib.LimitError(f"Executor.num_workers: found {num_workers}, expected at least 1")
+      raise errors.ExecutionError(f"Executor.num_workers: found {num_workers}, expected at least 1")
     self._num_workers = num_workers
     self._limits = limits
     if unknown := set(layers) - set(confinement_lib.LAYERS):
       expected = ", ".join(confinement_lib.LAYERS)
-      raise confinement_lib.ConfinementError(f"Executor.layers: found {min(unknown)!r}, expected some of {expected}")
+      raise errors.ExecutionError(f"Executor.layers: found {min(unknown)!r}, expected some of {expected}")
     self._layers = tuple(layers)
     self._require_all_layers = require_all_layers
     self._has_warned = False
@@ -126,7 +127,7 @@ class Executor:
       return
     confinement = confinement_lib.of_workers([missing])
     if self._require_all_layers:
-      raise confinement_lib.ConfinementError(
+      raise errors.ExecutionError(
           f"Executor.require_all_layers: {confinement}. Run on a kernel, or in a container, that permits all layers,"
           " or set Executor.require_all_layers = False"
       )
@@ -147,7 +148,7 @@ def _verdict(program, answer):
 
 def _outputs(request, answer):
   if "infrastructure" in answer:
-    raise pool_lib.ExecutionError(f"task {request.task_id!r} could not be run: {answer['infrastructure']}; try again")
+    raise errors.ExecutionError(f"task {request.task_id!r} could not be run: {answer['infrastructure']}; try again")
   return program_lib.Outputs(**{"expected": [], "cpu_seconds": 0.0, **answer})
 
 

@@ -5,10 +5,6 @@ import dataclasses
 from next_jax import errors
 
 
-class LimitError(errors.UserError):
-  """A limit under which no program could run."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Limits:
   """Limits of one program with all its tests.
@@ -42,9 +38,9 @@ class Limits:
     for field in dataclasses.fields(self):
       value = getattr(self, field.name)
       if not value > 0:
-        raise LimitError(f"Limits.{field.name}: found {value!r}, expected a number above 0")
+        raise errors.ExecutionError(f"Limits.{field.name}: found {value!r}, expected a number above 0")
     if self.memory_bytes < 64 << 20:
-      raise LimitError(
+      raise errors.ExecutionError(
           f"Limits.memory_bytes: found {self.memory_bytes}, expected at least {64 << 20} (64 MiB): the address space"
           " counts the interpreter's own mappings too"
       )

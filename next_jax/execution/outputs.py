@@ -14,10 +14,10 @@ tolerance of 1e-7. The tolerance that a float brings stays for the inputs after 
 nested floats. Nine problems have RULES of their own.
 """
 
+from collections.abc import Callable, Iterator
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from next_jax.execution.judging import assertions

@@ -1,11 +1,11 @@
 """Workers of one kind, and the loop that feeds them and keeps their answers in order."""
 
 import collections
+from collections.abc import Callable, Iterable, Iterator
 import dataclasses
 import selectors
 import signal
 import time
-from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from next_jax import errors
@@ -45,10 +45,6 @@ _CANARIES = (
         "failed",
     ),
 )
-
-
-class ExecutionError(errors.UserError):
-  """Programs cannot be run on this machine, not even one that is known to be good."""
 
 
 @dataclasses.dataclass
@@ -244,7 +240,7 @@ class Pool:
   def _count_failed_start(self, why):
     self._failed_starts += 1
     if self._failed_starts >= _MAX_STARTS:
-      raise ExecutionError(
+      raise errors.ExecutionError(
           f"programs cannot be executed on this machine: {why}. Check that there is memory and room for processes, and"
           " that the executor's Limits leave enough for a Python interpreter"
       )

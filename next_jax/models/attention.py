@@ -21,10 +21,6 @@ CACHED_AXES = {
 _MASKED = -1e30  # Not -inf: a row of padding attends to nothing, and must not become NaN.
 
 
-class CacheError(errors.UserError):
-  """A call that does not fit the cache it is given."""
-
-
 def mask(
     length: int,
     segment_ids: jax.Array | None,
@@ -164,7 +160,7 @@ class Attention(nn.Module):
     if prefill_lengths_B is None:
       return  # The call that only makes an empty cache.
     if existed and cached_key.value.shape[-1] < length:
-      raise CacheError(f"prefill: found {length} tokens for a cache of {cached_key.value.shape[-1]}")
+      raise errors.ModelError(f"prefill: found {length} tokens for a cache of {cached_key.value.shape[-1]}")
     # What lies behind a row's prefill length is masked, and overwritten as decoding goes on.
     cached_key.value = axes.constrain(
         jax.lax.dynamic_update_slice_in_dim(cached_key.value, key_BxLxKxD.transpose(0, 2, 3, 1), 0, axis=3),

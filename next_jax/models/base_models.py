@@ -11,16 +11,12 @@ from next_jax import files
 SHIPPED = "minirepair_1m"
 
 
-class BaseModelError(errors.UserError):
-  """A base model that is not there."""
-
-
 def minirepair_1m() -> epath.Path:
   """The checkpoint that `gin_configs/runs/pretrain_minirepair.gin` makes."""
   directory = epath.Path(os.fspath(importlib.resources.files("next_jax.models") / "shipped" / SHIPPED))
   checkpoints = _checkpoints(directory)
   if not checkpoints:
-    raise BaseModelError(
+    raise errors.ModelError(
         f"{directory}/checkpoint_N: the base model is not in this installation; install the package again, or make the"
         " model with next-jax run --gin_file=gin_configs/runs/pretrain_minirepair.gin and give its checkpoint with"
         " --gin.BASE_CHECKPOINT=\"'WORKDIR/base/finetune/checkpoint_N'\""
@@ -35,11 +31,11 @@ def made(directory: epath.PathLike, config: str) -> epath.Path:
     config: file that makes it, for the message.
 
   Raises:
-    BaseModelError: the stage is not there or not finished.
+    ModelError: the stage is not there or not finished.
   """
   manifest = epath.Path(directory) / "stage.json"
   if not manifest.exists():
-    raise BaseModelError(
+    raise errors.ModelError(
         f"{os.fspath(manifest)}: not there, so no base model is made yet; make it first, or go on making it, with"
         f" next-jax run --gin_file={config}"
     )

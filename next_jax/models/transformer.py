@@ -21,10 +21,6 @@ from next_jax.models import axes
 from next_jax.models import projection
 
 
-class ConfigError(errors.UserError):
-  """Sizes that do not make a network."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TransformerConfig:
   """Sizes of a network.
@@ -63,9 +59,9 @@ class TransformerConfig:
 
   def __post_init__(self):
     if self.num_heads % self.num_kv_heads:
-      raise ConfigError(f"num_kv_heads: found {self.num_kv_heads}, expected a divisor of num_heads={self.num_heads}")
+      raise errors.ModelError(f"num_kv_heads: found {self.num_kv_heads}, expected a divisor of num_heads={self.num_heads}")
     if self.head_dim % 2:
-      raise ConfigError(f"head_dim: found {self.head_dim}, expected an even number (rotary positions turn pairs)")
+      raise errors.ModelError(f"head_dim: found {self.head_dim}, expected an even number (rotary positions turn pairs)")
 
   @property
   def one_by_one(self) -> "TransformerConfig":
@@ -178,9 +174,9 @@ class Transformer(nn.Module):
     """
     del decoder_target_tokens
     if prefill and decode:
-      raise ConfigError("prefill and decode: found both set, expected one of them in a call")
+      raise errors.ModelError("prefill and decode: found both set, expected one of them in a call")
     if prefill and prefill_lengths is None:
-      raise ConfigError("prefill_lengths: found None, expected [batch] lengths in a call with prefill=True")
+      raise errors.ModelError("prefill_lengths: found None, expected [batch] lengths in a call with prefill=True")
     config = self.config
     embedder = nn.Embed(
         config.vocab_size,
@@ -209,7 +205,7 @@ class Transformer(nn.Module):
       return layer(
           x, positions, mask, enable_dropout=enable_dropout, causal=decoder_causal_attention is None, decode=decode,
           max_decode_length=max_decode_length, prefill=prefill, prefill_lengths=prefill_lengths,
-      )  # fmt: skip
+      )
 
     if config.rematerialize and not (decode or prefill):
       run = nn.remat(run, prevent_cse=not config.scan_layers)  # a loop keeps the two computations apart as it is

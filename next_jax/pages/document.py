@@ -1,9 +1,9 @@
 """A whole page in one file: styles, scripts and data stand in it, and it may load nothing."""
 
+from collections.abc import Sequence
 import html
 import importlib.resources
 import json
-from collections.abc import Sequence
 from typing import Any
 
 DATA_ID = "page-data"

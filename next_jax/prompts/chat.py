@@ -5,10 +5,6 @@ import dataclasses
 from next_jax import errors
 
 
-class ChatError(errors.UserError):
-  """A template that cannot be written."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ChatTemplate:
   """How turns are marked, and what is asked of the model; the default markers are ChatML's.
@@ -45,7 +41,7 @@ class ChatTemplate:
 
   def __post_init__(self):
     if self.system_message and not self.system:
-      raise ChatError(
+      raise errors.PromptError(
           f"ChatTemplate.system_message: found {self.system_message[:40]!r}, but these models have no system turn"
           " (ChatTemplate.system is empty); put it into ask_rationale and ask_fix"
       )

@@ -16,9 +16,9 @@ What a line means:
   comment.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import re
-from collections.abc import Sequence
 
 from next_jax.prompts import sections
 

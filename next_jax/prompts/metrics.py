@@ -4,14 +4,14 @@ Targets are what `problem` gives, predictions what `Prompt.parse` gives; both as
 loggers can write.
 """
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+import dataclasses
 from typing import Any
 
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
-from next_jax.execution import program as programs
+from next_jax.execution import program as program_lib
 
 
 def problem(task: schema.RepairTask) -> dict[str, Any]:
@@ -51,7 +51,7 @@ class PassAt1:
       "pass_at_1"; "refused", the share of completions without a fix; "not_judged", how many programs could not be.
     """
     written = [
-        programs.Program(
+        program_lib.Program(
             task_id=target["task_id"], code=prediction["fix"], entry_point=target["entry_point"],
             setup_code=target["setup_code"], tests=tuple(target["tests"]),
         )

@@ -1,14 +1,14 @@
 """A repair task as the text a model sees, and a rationale and fix as the text it should write."""
 
+from collections.abc import Callable
 import dataclasses
 import functools
-from collections.abc import Callable
 from typing import Self
 
 from next_jax import errors
 from next_jax import schema
-from next_jax.prompts import chat as chats
-from next_jax.prompts import completion as completions
+from next_jax.prompts import chat as chat_lib
+from next_jax.prompts import completion as completion_lib
 from next_jax.prompts import exemplars
 from next_jax.prompts import rationales as rationales_lib
 from next_jax.prompts import sections
@@ -16,11 +16,6 @@ from next_jax.prompts import token_budget
 from next_jax.tracing.annotation import fitting
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import statements
-
-
-class PromptError(errors.UserError):
-  """A task that cannot be rendered; the message names the task."""
-
 
 # Comments two spaces after the code, not in a column: alignment costs tokens and carries nothing.
 PROMPT_STYLE = inline.InlineStyle(align=False)
@@ -64,15 +59,15 @@ class Prompt:
   with_rationale: bool = True
   rationales: rationales_lib.Rationales | None = None
   shots: int = 0
-  chat: chats.ChatTemplate | None = None
+  chat: chat_lib.ChatTemplate | None = None
   style: inline.InlineStyle = PROMPT_STYLE
   budget: token_budget.TokenBudget | None = None
 
   def __post_init__(self):
     if not 0 <= self.shots <= len(exemplars.NAMES):
-      raise PromptError(f"shots={self.shots}: there are exemplars for 0 to {len(exemplars.NAMES)} shots")
+      raise errors.PromptError(f"shots={self.shots}: there are exemplars for 0 to {len(exemplars.NAMES)} shots")
     if self.rationales is not None and self.with_rationale:
-      raise PromptError("Prompt.rationales gives the rationales, so that none is asked for; set with_rationale=False")
+      raise errors.PromptError("Prompt.rationales gives the rationales, so that none is asked for; set with_rationale=False")
 
   @property
   def shows(self) -> str:
@@ -139,13 +134,13 @@ class Prompt:
         answer = sections.RATIONALE + answer
     return answer
 
-  def parse(self, completion: str) -> completions.Completion:
+  def parse(self, completion: str) -> completion_lib.Completion:
     """The parts of what a model wrote after `render`; never raises."""
     if self.chat is not None:
-      return completions.parse(self.chat.answer(completion))
+      return completion_lib.parse(self.chat.answer(completion))
     if self.with_rationale:
-      return completions.parse(completion)
-    return completions.parse(sections.FIX + sections.FENCE_OPEN + completion)  # the prompt has opened the block already
+      return completion_lib.parse(completion)
+    return completion_lib.parse(sections.FIX + sections.FENCE_OPEN + completion)  # the prompt has opened the block already
 
   def _asked(self, task: schema.RepairTask, program: str, given: str | None) -> str:
     """The task and, for completion models, the opening of the answer."""
@@ -160,11 +155,11 @@ class Prompt:
     if not self.with_trace:
       return fitting.Fitted(text=task.buggy_code, fits=fits(task.buggy_code), states=0)
     if task.trace is None:
-      raise PromptError(f"task {task.task_id!r} has no trace, and the prompt wants one; build its corpus again")
+      raise errors.PromptError(f"task {task.task_id!r} has no trace, and the prompt wants one; build its corpus again")
     try:
       return fitting.fit(task.buggy_code, task.trace, self.style, fits)
     except (statements.SourceError, inline.MismatchError) as error:
-      raise PromptError(f"task {task.task_id!r}: {error}") from None
+      raise errors.PromptError(f"task {task.task_id!r}: {error}") from None
 
   def _question(self, task: schema.RepairTask, program: str) -> str:
     return (

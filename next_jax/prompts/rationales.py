@@ -3,9 +3,9 @@
 METHOD.md, proxy-based evaluation: the model gets the task and the rationale, with the code of the fix cut off.
 """
 
+from collections.abc import Mapping
 import functools
 import os
-from collections.abc import Mapping
 from typing import Protocol
 
 from etils import epath
@@ -18,15 +18,11 @@ from next_jax.prompts import completion
 ENVIRONMENT_VARIABLE = "NEXT_JAX_RATIONALES"
 
 
-class RationaleError(errors.UserError):
-  """A task that there is no rationale for; the message names the task and where it was looked for."""
-
-
 class Rationales(Protocol):
   """Where the rationale of each task comes from."""
 
   def __call__(self, task_id: str) -> str:
-    """Raises RationaleError when there is none."""
+    """Raises PromptError when there is none."""
     ...
 
 
@@ -62,16 +58,16 @@ class FromSamples:
   def __call__(self, task_id: str) -> str:
     path = self.path
     if path is None:
-      raise RationaleError(
+      raise errors.PromptError(
           f"task {task_id!r}: no rationales are given; set {ENVIRONMENT_VARIABLE} to a JSONL file of samples, or call"
           " next_jax.prompts.rationales.set_path, or use FromSamples(path)"
       )
     if not path.exists():
-      raise RationaleError(f"{os.fspath(path)}: no such file; expected a JSONL file of samples with rationales")
+      raise errors.PromptError(f"{os.fspath(path)}: no such file; expected a JSONL file of samples with rationales")
     stat = path.stat()
     found = _read(os.fspath(path), stat.length, stat.mtime)
     if task_id not in found:
-      raise RationaleError(
+      raise errors.PromptError(
           f"{os.fspath(path)}: no sample with a rationale for task {task_id!r} (there are rationales for"
           f" {len(found):,} tasks); sample these tasks first, in a setting that asks for a rationale"
       )

@@ -7,11 +7,11 @@ Nothing is ever cut in the middle. Where a `sequence_length` is given, prompts o
 keep it, and training examples that do not are left out.
 """
 
+from collections.abc import Callable, Mapping, Sequence
 import dataclasses
 import difflib
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from absl import logging
@@ -22,16 +22,12 @@ import tensorflow as tf
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.prompts import example as examples
+from next_jax.prompts import example as example_lib
 from next_jax.prompts import metrics
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import prompt as prompt_lib
 
 ReadSplit = Callable[[str], Sequence[schema.RepairTask]]
 Lengths = Mapping[str, int] | None  # tokens of each feature, as SeqIO gives them
-
-
-class TaskNameError(errors.UserError):
-  """A name under which no repair task is registered."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -42,7 +38,7 @@ class Registration:
   corpus: str
   read: ReadSplit
   splits: tuple[str, ...]
-  prompt: prompts.Prompt
+  prompt: prompt_lib.Prompt
   vocabulary: seqio.Vocabulary
 
 
@@ -53,7 +49,7 @@ def registration(name: str) -> Registration:
   """What the repair task `name` was registered with; SeqIO's registry itself has only the tokens."""
   if name not in _registrations:
     close = difflib.get_close_matches(name, _registrations) or sorted(_registrations)
-    raise TaskNameError(
+    raise errors.PromptError(
         f"task {name!r} is not registered; known: {', '.join(close) or 'none'}. A config file registers tasks by"
         " importing them, for example `import tasks.minirepair`"
     )
@@ -66,7 +62,7 @@ def register_repair_task(
     corpus: str,
     read: ReadSplit,
     splits: Sequence[str],
-    prompt: prompts.Prompt,
+    prompt: prompt_lib.Prompt,
     vocabulary: seqio.Vocabulary,
     metric_fns: Sequence[Callable[..., Any]] = (metrics.PassAt1(),),
 ) -> str:
@@ -108,7 +104,7 @@ def register_variant(
     name: str,
     *,
     like: str,
-    prompt: prompts.Prompt | None = None,
+    prompt: prompt_lib.Prompt | None = None,
     read: ReadSplit | None = None,
     splits: Sequence[str] | None = None,
     vocabulary: seqio.Vocabulary | None = None,
@@ -148,7 +144,7 @@ def register_training_set(
   path = epath.Path(directory) / file
 
   def read_columns(unused_split: str) -> dict[str, list[str]]:
-    records = files.read_jsonl(path, examples.Example)
+    records = files.read_jsonl(path, example_lib.Example)
     return {field: [getattr(record, field) for record in records] for field in ("task_id", "inputs", "targets")}
 
   return _register(name, read_columns, ("train",), vocabulary, after=[_leave_out_too_long])
@@ -187,7 +183,7 @@ def _register(
 
 
 def _render(
-    dataset: tf.data.Dataset, form: prompts.Prompt, output_features: Mapping[str, seqio.Feature],
+    dataset: tf.data.Dataset, form: prompt_lib.Prompt, output_features: Mapping[str, seqio.Feature],
     sequence_length: Lengths = None,
 ) -> tf.data.Dataset:
   """Repair tasks into prompts that keep the length of `inputs`."""

@@ -1,14 +1,10 @@
 """A budget of tokens for a prompt, counted by the vocabulary of the model that will read it."""
 
-import dataclasses
 from collections.abc import Sequence
+import dataclasses
 from typing import Protocol
 
 from next_jax import errors
-
-
-class BudgetError(errors.UserError):
-  """A budget that cannot be kept or counted."""
 
 
 class Vocabulary(Protocol):
@@ -33,9 +29,9 @@ class TokenBudget:
 
   def __post_init__(self):
     if type(self.max_tokens) is not int or self.max_tokens < 1:
-      raise BudgetError(f"TokenBudget.max_tokens={self.max_tokens!r}: expected a whole number of tokens, at least 1")
+      raise errors.PromptError(f"TokenBudget.max_tokens={self.max_tokens!r}: expected a whole number of tokens, at least 1")
     if isinstance(self.vocabulary, str) or not callable(getattr(self.vocabulary, "encode", None)):
-      raise BudgetError(
+      raise errors.PromptError(
           f"TokenBudget.vocabulary={self.vocabulary!r}: expected a vocabulary, such as minirepair_vocabulary() of"
           " next_jax.models.vocabularies"
       )

@@ -9,9 +9,9 @@ Claims are found by the patterns of `claims`, a module for each sort; what no pa
 other inputs, behind the end of a truncated trace, inside what a value leaves out.
 """
 
+from collections.abc import Callable, Sequence
 import dataclasses
 import itertools
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from next_jax import schema
@@ -37,7 +37,7 @@ CHECKS: dict[str, Callable[[statement_lib.Statement, evidence.Evidence], status_
     "value": check_states.values, "type": check_states.types, "definition": check_states.definitions,
     "exception": check_events.exceptions, "execution": check_events.executions, "result": check_events.results,
     "termination": check_events.terminations,
-}  # fmt: skip
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,7 +1,7 @@
 """Cutting: a rationale without the code of a fix, for whoever is to find the fix with its help."""
 
-import re
 from collections.abc import Sequence
+import re
 
 from next_jax import schema
 from next_jax.evaluation import changes

@@ -15,10 +15,10 @@ A file of text: an introduction, then programs, each with its tests and statemen
 A statement's kind is one of `claims.statement.KINDS` or "other". The trace is made when the file is read.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import os
 import random
-from collections.abc import Sequence
 
 from next_jax import errors
 from next_jax import schema
@@ -28,10 +28,6 @@ from next_jax.tracing.recording import calls
 from next_jax.tracing.recording import recorder
 
 OTHER = "other"
-
-
-class LabelError(errors.UserError):
-  """A file that does not hold labelled statements; the message names file and line."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -61,7 +57,7 @@ class Rates:
 
 
 def read(path: str | os.PathLike[str]) -> list[Label]:
-  """Raises LabelError."""
+  """Raises RationaleError."""
   with open(path, encoding="utf-8") as file:
     lines = file.read().split("\n")
   labels: list[Label] = []
@@ -73,7 +69,7 @@ def read(path: str | os.PathLike[str]) -> list[Label]:
     elif line.startswith("--- "):
       part = line[4:].strip()
       if name is None or part not in ("tests", "statements"):
-        raise LabelError(f"{os.fspath(path)}, line {number}: found {line!r}; expected '--- tests' or '--- statements'")
+        raise errors.RationaleError(f"{os.fspath(path)}, line {number}: found {line!r}; expected '--- tests' or '--- statements'")
     elif name is None or (part == "statements" and not line.strip()):
       continue
     elif part == "statements":
@@ -98,7 +94,7 @@ def _label(task: schema.RepairTask, line: str, where: str) -> Label:
   status, _, rest = line.partition(" | ")
   kind, _, text = rest.partition(" | ")
   if status not in consistency.STATUSES or kind not in (*statement_lib.KINDS, OTHER) or not text:
-    raise LabelError(
+    raise errors.RationaleError(
         f"{where}: found {line!r}; expected 'status | kind | statement' with a status of"
         f" {', '.join(consistency.STATUSES)} and a kind of {', '.join((*statement_lib.KINDS, OTHER))}"
     )
@@ -127,7 +123,7 @@ def rates(
   pairs = [
       (said == status, label.status == status)
       for label, said in zip(labels, judged, strict=True) if kind is None or label.kind == kind
-  ]  # fmt: skip
+  ]
   draw = random.Random(0)
   resamples = [draw.choices(pairs, k=len(pairs)) for _ in range(num_resamples)] if pairs else []
   counts = _counts(pairs)

@@ -16,8 +16,8 @@ The score of a rationale is the share of the places it names that are changed, 0
 earns little.
 """
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
+import re
 from typing import Any
 
 from next_jax import schema
@@ -120,10 +120,10 @@ def localisation(
     own = [
         _score(places, of_fix) for places, sample in zip(named, by_task[task.task_id], strict=True)
         if sample.fix is not None and (of_fix := changes.changed(task.buggy_code, sample.fix))
-    ]  # fmt: skip
+    ]
     num_changing += len(own)
     for name, values in (("a_line", [float(bool(p)) for p in named]), ("places", [float(len(p)) for p in named]),
-                         ("bug", scores), ("own", own)):  # fmt: skip
+                         ("bug", scores), ("own", own)):
       if values:
         means[name].append(sum(values) / len(values))
     means["chance"].append(len(buggy) / max(len(changes.code(task.buggy_code)), 1))

@@ -1,7 +1,7 @@
 """What several runs say together: findings, arms against the first, and all results, as tables and as plain data."""
 
-import dataclasses
 from collections.abc import Iterator, Mapping
+import dataclasses
 from typing import Any
 
 from next_jax.evaluation import over_seeds

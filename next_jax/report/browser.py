@@ -4,9 +4,9 @@ A task stands in it once, whatever the number of models that were tried on it.
 """
 
 import collections
+from collections.abc import Sequence
 import dataclasses
 import hashlib
-from collections.abc import Sequence
 from typing import Any
 
 from etils import epath

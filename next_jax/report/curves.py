@@ -1,8 +1,8 @@
 """Curves of pass@1 over iterations: a line for each arm and each chain of controls, with the dots of its seeds."""
 
+from collections.abc import Sequence
 import dataclasses
 import re
-from collections.abc import Sequence
 
 import matplotlib
 from matplotlib import figure as figure_lib

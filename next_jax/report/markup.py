@@ -1,7 +1,7 @@
 """Small pieces of HTML that the sections of the page are made of."""
 
-import html
 from collections.abc import Iterable
+import html
 from typing import Any
 
 from next_jax.evaluation import intervals

@@ -1,8 +1,8 @@
 """The metrics of an evaluation task by task, from its samples and verdicts."""
 
 import collections
-import re
 from collections.abc import Mapping, Sequence
+import re
 
 from etils import epath
 
@@ -10,14 +10,9 @@ from next_jax import errors
 from next_jax import files
 from next_jax import pass_at_k
 from next_jax import schema
-from next_jax.rationales import consistency
 from next_jax.evaluation import groups
+from next_jax.rationales import consistency
 from next_jax.rationales import localisation
-
-
-class MeasureError(errors.UserError):
-  """A metric that there is not."""
-
 
 # Name -> words for people.
 NAMES = {
@@ -41,7 +36,7 @@ class Measures:
     """Task id -> value, of the tasks that have one.
 
     pass_at_<k> has those with k judged samples, pass_at_<k>_new_code those of them whose fix is no mere removing or
-    moving of lines, the others those with a rationale. Raises MeasureError, FileError.
+    moving of lines, the others those with a rationale. Raises ReportError, FileError.
     """
     key = (str(directory), metric)
     if key not in self._known:
@@ -54,7 +49,7 @@ def _per_task(directory: epath.Path, metric: str) -> dict[str, float]:
     values = _pass_at(directory, int(match[1]))
     return _of_group(values, directory, "mended by", "new code") if match[2] else values
   if metric not in NAMES:
-    raise MeasureError(f"metric {metric!r}: expected pass_at_<k>, {' or '.join(NAMES)}")
+    raise errors.ReportError(f"metric {metric!r}: expected pass_at_<k>, {' or '.join(NAMES)}")
   samples: dict[str, list[schema.Sample]] = {}
   for sample in files.read_jsonl(directory / "samples.jsonl", schema.Sample):
     samples.setdefault(sample.task_id, []).append(sample)

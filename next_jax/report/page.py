@@ -1,7 +1,7 @@
 """WORKDIR/report/index.html: what was run, what came out, and the samples; one file that needs no network."""
 
-import os
 from collections.abc import Sequence
+import os
 from typing import Any
 
 from etils import epath

@@ -4,12 +4,12 @@ A figure becomes a PNG for the README, or an SVG for the page. In the SVG every 
 variable of the page (`var(--ink)`, `var(--series-0)`), so that a plot follows light and dark.
 """
 
+from collections.abc import Sequence
 import io
 import re
-from collections.abc import Sequence
 
-import matplotlib
 from etils import epath
+import matplotlib
 from matplotlib import figure as figure_lib
 from matplotlib import ticker
 

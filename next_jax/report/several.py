@@ -1,13 +1,14 @@
 """Several runs: the arms of a sweep, each with its seeds, or work directories that somebody names."""
 
+from collections.abc import Mapping, Sequence
 import dataclasses
 import os
 import re
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax.report import workdir as workdir_lib
 
@@ -61,7 +62,6 @@ class Arm:
       if mine:
         found[seed] = mine[-1]
     return found
-
 
   def earlier(self, others: Sequence["Arm"], model: str, wanted: Asked) -> "Arm | None":
     """The first of `others` with the very same evaluations: stages of one fingerprint, with every seed."""
@@ -127,7 +127,7 @@ def read(directories: Sequence[epath.PathLike]) -> Several:
           missing.append(f"{name}, seed {seed} (under way)")
   arms = tuple(Arm(name=name, runs=dict(sorted(runs.items()))) for name, runs in found.items())
   if not arms:
-    raise workdir_lib.WorkdirError(f"{os.fspath(directories[0])}: no run of the sweep has begun; start it first")
+    raise errors.ReportError(f"{os.fspath(directories[0])}: no run of the sweep has begun; start it first")
   directory = epath.Path(directories[0]) if len(directories) == 1 else None
   return Several(directory=directory, arms=arms, findings=findings, missing=tuple(missing))
 
@@ -140,7 +140,7 @@ def _add(found: dict[str, dict[int, workdir_lib.Run]], directory: epath.Path) ->
   seed = int(match[1]) if match else int(run.settings.get("seed", 0))
   runs = found.setdefault(name, {})
   if seed in runs:
-    raise workdir_lib.WorkdirError(
+    raise errors.ReportError(
         f"{os.fspath(directory)}: a second run of arm {name!r} with seed {seed}, beside"
         f" {os.fspath(runs[seed].directory)}; name its directory otherwise"
     )

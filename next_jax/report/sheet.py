@@ -1,7 +1,7 @@
 """A table that is said twice with the same cells: as Markdown in the terminal, as HTML on the page."""
 
-import dataclasses
 from collections.abc import Sequence
+import dataclasses
 from typing import Any
 
 from next_jax.evaluation import intervals

@@ -1,7 +1,7 @@
 """The table of results, as text for a terminal; every number with its tasks, samples and seed."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
+import dataclasses
 
 from next_jax.evaluation import intervals
 from next_jax.report import workdir as workdir_lib

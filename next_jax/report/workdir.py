@@ -14,10 +14,6 @@ from next_jax import schema
 from next_jax.evaluation import intervals
 
 
-class WorkdirError(errors.UserError):
-  """A directory that is not what `next-jax run` leaves behind."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
   """A finished stage.
@@ -162,16 +158,16 @@ def read(directory: epath.PathLike) -> Run:
   """Reads what is there; what is not finished yet is left out.
 
   Raises:
-    WorkdirError: the directory does not exist, or nothing in it is of a run.
+    ReportError: the directory does not exist, or nothing in it is of a run.
     FileError: a file is damaged; the message names it.
   """
   directory = epath.Path(directory)
   if not directory.is_dir():
-    raise WorkdirError(f"{os.fspath(directory)}: no such directory; expected the work directory of `next-jax run`")
+    raise errors.ReportError(f"{os.fspath(directory)}: no such directory; expected the work directory of `next-jax run`")
   settings = _optional_json(directory / "run.json")
   models = _models(directory)
   if not settings and not models:
-    raise WorkdirError(
+    raise errors.ReportError(
         f"{os.fspath(directory)}: expected the work directory of `next-jax run`, found neither run.json nor base/ nor"
         " iteration_01/; check the path"
     )
@@ -254,7 +250,7 @@ def _evaluation(directory: epath.Path) -> Evaluation:
         },
     )
   except (KeyError, TypeError, ValueError, AttributeError) as error:
-    raise WorkdirError(
+    raise errors.ReportError(
         f"{os.fspath(path)}: expected the metrics of an evaluation, found {type(error).__name__} {error}; delete the"
         " directory and run again"
     ) from None
@@ -285,5 +281,5 @@ def _num_lines(path: epath.Path) -> int | None:
 def _optional_json(path: epath.Path) -> dict[str, Any]:
   value = files.read_json(path) if path.exists() else {}
   if not isinstance(value, dict):
-    raise WorkdirError(f"{os.fspath(path)}: expected a JSON object, found {type(value).__name__}")
+    raise errors.ReportError(f"{os.fspath(path)}: expected a JSON object, found {type(value).__name__}")
   return value

@@ -15,10 +15,6 @@ from next_jax.stages import settings as settings_lib
 from next_jax.stages import stage as stage_lib
 
 
-class SplitError(errors.UserError):
-  """A split that a task does not have, or that has no tasks."""
-
-
 def build(
     workdir: epath.Path, corpora: Sequence[corpus_lib.Corpus], executor: executor_lib.Executor
 ) -> dict[str, dict[str, str]]:
@@ -51,31 +47,31 @@ def corpus_of(task: str) -> str:
 
 
 def check(task: str, split: str, corpora: Sequence[str]) -> None:
-  """Raises SplitError when the task has no such split, or its corpus is not among `corpora`."""
+  """Raises SelfTrainingError when the task has no such split, or its corpus is not among `corpora`."""
   splits = seqio_tasks.registration(task).splits
   if split not in splits:
-    raise SplitError(f"task {task!r} has no split {split!r}; it has {', '.join(splits)}")
+    raise errors.SelfTrainingError(f"task {task!r} has no split {split!r}; it has {', '.join(splits)}")
   if corpus_of(task) not in corpora:
-    raise SplitError(
+    raise errors.SelfTrainingError(
         f"task {task!r} needs corpus {corpus_of(task)!r}, and the run builds {', '.join(corpora) or 'none'}; add it to"
         " `corpora`"
     )
 
 
 def check_built(task: str, split: str, digests: Mapping[str, Mapping[str, str]]) -> None:
-  """Raises SplitError when the corpus was built without the split, before hours are spent on what comes before it."""
+  """Raises SelfTrainingError when the corpus was built without the split, before hours are spent on what comes before it."""
   corpus = corpus_of(task)
   if split not in digests[corpus]:
-    raise SplitError(
+    raise errors.SelfTrainingError(
         f"split {split!r} of task {task!r} is not there: corpus {corpus!r} was built with {', '.join(digests[corpus])};"
         f" give it tasks of {split!r} (for minirepair, MiniRepair.num_other)"
     )
 
 
 def read(task: str, split: str, digests: Mapping[str, Mapping[str, str]]) -> tuple[list[schema.RepairTask], str]:
-  """The repair tasks of a split, and the digest of its file; raises SplitError when there are none."""
+  """The repair tasks of a split, and the digest of its file; raises SelfTrainingError when there are none."""
   check(task, split, list(digests))
   tasks = list(seqio_tasks.registration(task).read(split))
   if not tasks:
-    raise SplitError(f"split {split!r} of task {task!r} is empty; build a larger corpus")
+    raise errors.SelfTrainingError(f"split {split!r} of task {task!r} is empty; build a larger corpus")
   return tasks, digests[corpus_of(task)][split]

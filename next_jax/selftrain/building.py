@@ -1,13 +1,14 @@
 """Building corpora and nothing else: what `next-jax build` runs."""
 
 import collections
+from collections.abc import Sequence
 import dataclasses
 import os
-from collections.abc import Sequence
 from typing import Any
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import contamination
@@ -38,7 +39,7 @@ class Building:
     """Checks names, and writes nothing; raises CorpusError."""
     names = [corpus.name for corpus in self.corpora]
     if not names or len(set(names)) != len(names):
-      raise corpus_lib.CorpusError(f"Building.corpora: found {', '.join(names) or 'none'}; expected each corpus once")
+      raise errors.CorpusError(f"Building.corpora: found {', '.join(names) or 'none'}; expected each corpus once")
 
   def run(self) -> None:
     with self.executor as executor:

@@ -4,9 +4,9 @@
 on the references, which the loop never sees: how far could its training set have got at best?
 """
 
+from collections.abc import Callable
 import dataclasses
 import random
-from collections.abc import Callable
 from typing import Protocol
 
 from etils import epath
@@ -14,19 +14,15 @@ from etils import epath
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.prompts import example as examples_lib
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import example as example_lib
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.selftrain import filters as filters_lib
+from next_jax.selftrain import walk as walk_lib
 from next_jax.stages import progress
 from next_jax.stages import seeds
 from next_jax.stages import stage as stage_lib
-from next_jax.selftrain import walk as walk_lib
 
 EXAMPLES = "examples.jsonl"
-
-
-class ControlError(errors.UserError):
-  """A control that is not set up right."""
 
 
 class Control(Protocol):
@@ -65,7 +61,7 @@ class OtherFilters:
 
   def __post_init__(self):
     if self.iterations is not None and self.iterations < 1:
-      raise ControlError(f"control {self.name!r}: iterations={self.iterations}, expected 1 or more, or None for all")
+      raise errors.SelfTrainingError(f"control {self.name!r}: iterations={self.iterations}, expected 1 or more, or None for all")
 
   def run(self, walk: walk_lib.Walk) -> None:
     kept = walk.kept[: self.iterations]
@@ -126,10 +122,10 @@ class GoldFixes:
       count = max(count, walk.kept[-1])
     return [(walk.hard[number % len(walk.hard)], number // len(walk.hard)) for number in range(count)]
 
-  def _example(self, form: prompts.Prompt, task: schema.RepairTask, turn: int, seed: int) -> examples_lib.Example:
+  def _example(self, form: prompt_lib.Prompt, task: schema.RepairTask, turn: int, seed: int) -> example_lib.Example:
     rationale = ""
     if self.rationale is not None:
       rationale = self.rationale(random.Random(seeds.derive(seed, task.task_id, turn)), task)
-    return examples_lib.Example(
+    return example_lib.Example(
         task_id=task.task_id, inputs=form.render(task), targets=form.target(rationale, task.reference_code)
     )

@@ -1,7 +1,7 @@
 """The verb `evaluate`: the fix rate of one checkpoint on a set of tasks."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+import dataclasses
 from typing import Any
 
 from etils import epath
@@ -10,26 +10,22 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
-from next_jax.rationales import consistency
 from next_jax.evaluation import groups as groups_lib
-from next_jax.rationales import localisation
 from next_jax.evaluation import repair
 from next_jax.execution import executor as executor_lib
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import seqio_tasks
+from next_jax.rationales import consistency
+from next_jax.rationales import localisation
 from next_jax.selftrain import build
+from next_jax.selftrain import sample as sample_lib
+from next_jax.selftrain import verify as verify_lib
 from next_jax.stages import processes
 from next_jax.stages import progress
-from next_jax.selftrain import sample as sample_lib
 from next_jax.stages import seeds
 from next_jax.stages import stage as stage_lib
-from next_jax.selftrain import verify as verify_lib
 
 WHEN = ("always", "base", "base_and_last", "last")
-
-
-class EvaluationError(errors.UserError):
-  """An evaluation that is not set up right."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -57,9 +53,9 @@ class Evaluation:
 
   def __post_init__(self):
     if self.when not in WHEN:
-      raise EvaluationError(f"evaluation {self.name!r}: when={self.when!r}, expected one of {', '.join(WHEN)}")
+      raise errors.SelfTrainingError(f"evaluation {self.name!r}: when={self.when!r}, expected one of {', '.join(WHEN)}")
     if self.num_samples < 1 or (self.num_tasks is not None and self.num_tasks < 1):
-      raise EvaluationError(f"evaluation {self.name!r}: num_samples and num_tasks must be 1 or more")
+      raise errors.SelfTrainingError(f"evaluation {self.name!r}: num_samples and num_tasks must be 1 or more")
 
   @property
   def all_ks(self) -> list[int]:
@@ -78,7 +74,7 @@ class Evaluation:
 
   def answering(
       self, workdir: epath.Path, model: "Model", directory: epath.Path, tasks: Sequence[schema.RepairTask],
-      prompt: prompts.Prompt, seed: int,
+      prompt: prompt_lib.Prompt, seed: int,
   ) -> "Answering":
     """Who answers in which form: here the model itself, in the task's form."""
     del workdir, directory, tasks, seed
@@ -111,7 +107,7 @@ class Answering:
   """
 
   checkpoint: epath.PathLike
-  prompt: prompts.Prompt
+  prompt: prompt_lib.Prompt
   engine: engine_lib.Engine | None = None
   input: str | None = None
   counts: Mapping[str, int] = dataclasses.field(default_factory=dict)

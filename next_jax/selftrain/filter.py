@@ -1,14 +1,14 @@
 """The verb `filter`: from samples and verdicts to the examples that a model is tuned on."""
 
-import dataclasses
 from collections.abc import Mapping, Sequence
+import dataclasses
 
 from etils import epath
 
 from next_jax import files
 from next_jax import schema
-from next_jax.prompts import example as examples
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import example as example_lib
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import token_budget
 from next_jax.selftrain import filters as filters_lib
 from next_jax.stages import progress
@@ -35,7 +35,7 @@ def keep(
     sources: Sequence[Source],
     filters: Sequence[filters_lib.Filter],
     tasks: Sequence[schema.RepairTask],
-    prompt: prompts.Prompt,
+    prompt: prompt_lib.Prompt,
     vocabulary: token_budget.Vocabulary,
     max_prompt_length: int,
     seed: int,
@@ -104,8 +104,8 @@ def _candidates(
   return found
 
 
-def _example(candidate: filters_lib.Candidate, prompt: prompts.Prompt) -> examples.Example:
-  return examples.Example(
+def _example(candidate: filters_lib.Candidate, prompt: prompt_lib.Prompt) -> example_lib.Example:
+  return example_lib.Example(
       task_id=candidate.task.task_id,
       inputs=prompt.render(candidate.task),
       targets=prompt.target(candidate.sample.rationale or "", candidate.sample.fix),

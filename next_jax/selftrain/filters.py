@@ -5,10 +5,10 @@ iterations come in, the newest iteration first, each iteration in an order that 
 seed: so whatever keeps "the first" keeps the newest, and among them any.
 """
 
-import dataclasses
-import hashlib
 from collections import Counter
 from collections.abc import Callable, Sequence
+import dataclasses
+import hashlib
 from typing import Protocol
 
 from next_jax import schema

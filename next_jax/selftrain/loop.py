@@ -18,16 +18,12 @@ from next_jax.selftrain import build
 from next_jax.selftrain import controls as controls_lib
 from next_jax.selftrain import evaluate as evaluate_lib
 from next_jax.selftrain import filters as filters_lib
+from next_jax.selftrain import walk as walk_lib
 from next_jax.stages import progress
 from next_jax.stages import settings as settings_lib
 from next_jax.stages import stage as stage_lib
-from next_jax.selftrain import walk as walk_lib
 
 START_FROM = ("base", "last")
-
-
-class LoopError(errors.UserError):
-  """A setting of the loop that cannot work; the message names it."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,14 +70,14 @@ class SelfTraining:
 
   def __post_init__(self):
     if self.start_from not in START_FROM:
-      raise LoopError(f"SelfTraining.start_from: found {self.start_from!r}, expected one of {', '.join(START_FROM)}")
+      raise errors.SelfTrainingError(f"SelfTraining.start_from: found {self.start_from!r}, expected one of {', '.join(START_FROM)}")
     if self.iterations < 1 or self.num_samples < 1:
-      raise LoopError("SelfTraining.iterations and num_samples: expected 1 or more")
+      raise errors.SelfTrainingError("SelfTraining.iterations and num_samples: expected 1 or more")
     if not self.evaluations or self.evaluations[0].when != "always":
-      raise LoopError('SelfTraining.evaluations: expected at least one, the first with when="always"')
+      raise errors.SelfTrainingError('SelfTraining.evaluations: expected at least one, the first with when="always"')
     for names in ([e.name for e in self.evaluations], [c.name for c in self.controls]):
       if len(set(names)) != len(names):
-        raise LoopError(f"SelfTraining: two evaluations or controls have the same name: {', '.join(names)}")
+        raise errors.SelfTrainingError(f"SelfTraining: two evaluations or controls have the same name: {', '.join(names)}")
 
   def prepare(self) -> None:
     """Checks names and paths, and writes nothing; raises UserError."""

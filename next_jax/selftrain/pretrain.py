@@ -1,8 +1,8 @@
 """The base model P0: trained on demonstrations of an embedded corpus, then measured."""
 
+from collections.abc import Iterator
 import dataclasses
 import os
-from collections.abc import Iterator
 from typing import Any
 
 from etils import epath
@@ -12,7 +12,7 @@ from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.corpora.minirepair.readoff import corpus as readoff
 from next_jax.engines import engine as engine_lib
 from next_jax.execution import executor as executor_lib
-from next_jax.prompts import example as examples
+from next_jax.prompts import example as example_lib
 from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import build
 from next_jax.selftrain import evaluate as evaluate_lib
@@ -23,10 +23,6 @@ from next_jax.stages import settings as settings_lib
 from next_jax.stages import stage as stage_lib
 
 PART_SIZE = 2000  # demonstrations of a part; a killed run repeats at most this many
-
-
-class PretrainingError(errors.UserError):
-  """A setting of the pretraining that cannot work."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,9 +56,9 @@ class Pretraining:
 
   def __post_init__(self):
     if self.num_demonstrations < 1:
-      raise PretrainingError(f"Pretraining.num_demonstrations: found {self.num_demonstrations}, expected 1 or more")
+      raise errors.SelfTrainingError(f"Pretraining.num_demonstrations: found {self.num_demonstrations}, expected 1 or more")
     if not 0 <= self.share_with_trace <= 1:
-      raise PretrainingError(f"Pretraining.share_with_trace: found {self.share_with_trace}, expected 0 to 1")
+      raise errors.SelfTrainingError(f"Pretraining.share_with_trace: found {self.share_with_trace}, expected 0 to 1")
 
   def prepare(self) -> None:
     """Checks names, and writes nothing; raises UserError."""
@@ -112,12 +108,12 @@ class Pretraining:
         inputs={},
     )
 
-    def render(demonstration: minirepair.Demonstration) -> examples.Example:
+    def render(demonstration: minirepair.Demonstration) -> example_lib.Example:
       task = demonstration.task
       # The rank is a uniform number in hexadecimal: the same demonstration is shown the same way always.
       traced = int(seeds.rank(seed, task.task_id)[:8], 16) < self.share_with_trace * 16**8
       prompt = with_trace if traced else without_trace
-      return examples.Example(
+      return example_lib.Example(
           task_id=task.task_id, inputs=prompt.render(task),
           targets=prompt.target(
               demonstration.rationale if traced else demonstration.rationale_without_trace, demonstration.fix
@@ -129,7 +125,7 @@ class Pretraining:
       progress.say(f"[demonstrations] {self.num_demonstrations:,} demonstrations of {self.corpus.name}")
       with progress.Bar(self.num_demonstrations, "demonstrations", stage_lib.count_parts(path)) as bar:
 
-        def chunks(skip: int, step: int) -> Iterator[list[examples.Example]]:
+        def chunks(skip: int, step: int) -> Iterator[list[example_lib.Example]]:
           del step  # 1: not written together, the corpus has worker processes of its own
           start = skip * PART_SIZE
           demonstrations = self.corpus.demonstrations(
@@ -145,7 +141,7 @@ class Pretraining:
           if part:
             yield part
 
-        written = stage_lib.sharded(path, examples.Example, chunks)
+        written = stage_lib.sharded(path, example_lib.Example, chunks)
         return stage_lib.Outcome(
             metrics={"digest": settings_lib.digest(path)}, counts={"examples": len(written)},
             timing={"demonstrations_per_second": bar.rate()},

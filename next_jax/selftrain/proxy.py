@@ -11,23 +11,24 @@ What to compare it with: the same proxy with the base model's rationales (`when=
 shuffled ones and with none.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import random
-from collections.abc import Sequence
 from typing import Any, TypeVar
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
-from next_jax.rationales import cutting
-from next_jax.selftrain import proxy_training
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import rationales as rationales_lib
+from next_jax.rationales import cutting
 from next_jax.selftrain import evaluate
-from next_jax.stages import settings
+from next_jax.selftrain import proxy_training
 from next_jax.stages import processes
+from next_jax.stages import settings
 from next_jax.stages import stage
 
 GIVEN = ("own", "shuffled", "none")
@@ -60,7 +61,7 @@ class ProxyEvaluation(evaluate.Evaluation):
   def __post_init__(self):
     super().__post_init__()
     if self.given not in GIVEN:
-      raise evaluate.EvaluationError(
+      raise errors.SelfTrainingError(
           f"evaluation {self.name!r}: given={self.given!r}, expected one of {', '.join(GIVEN)}"
       )
 
@@ -74,7 +75,7 @@ class ProxyEvaluation(evaluate.Evaluation):
   def inputs(self, workdir: epath.Path, model: evaluate.Model) -> dict[str, str]:
     manifest = stage.read_manifest(self._rated(workdir, model))
     if manifest is None:
-      raise evaluate.EvaluationError(
+      raise errors.SelfTrainingError(
           f"evaluation {self.name!r}: of={self.of!r} has not been run for {model.name}; name an evaluation that stands"
           " before this one and is run for the same models"
       )
@@ -82,7 +83,7 @@ class ProxyEvaluation(evaluate.Evaluation):
 
   def answering(
       self, workdir: epath.Path, model: evaluate.Model, directory: epath.Path, tasks: Sequence[schema.RepairTask],
-      prompt: prompts.Prompt, seed: int,
+      prompt: prompt_lib.Prompt, seed: int,
   ) -> evaluate.Answering:
     written = files.read_jsonl(self._rated(workdir, model) / "samples.jsonl", schema.Sample)
     first = first_rationales(tasks, written)
@@ -140,7 +141,7 @@ def first_rationales(tasks: Sequence[schema.RepairTask], samples: Sequence[schem
       first[sample.task_id] = sample
   for task in tasks:
     if task.task_id not in first:
-      raise evaluate.EvaluationError(f"task {task.task_id!r}: there is no sample to take a rationale from")
+      raise errors.SelfTrainingError(f"task {task.task_id!r}: there is no sample to take a rationale from")
   return [first[task.task_id] for task in tasks]
 
 

@@ -6,9 +6,9 @@ nothing. So such a proxy is tuned first, on tasks of a training split: the task,
 (`cutting`), or for some tasks none, and the reference to write.
 """
 
+from collections.abc import Callable
 import dataclasses
 import random
-from collections.abc import Callable
 
 from etils import epath
 
@@ -16,9 +16,9 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
-from next_jax.rationales import cutting
-from next_jax.prompts import example as examples_lib
+from next_jax.prompts import example as example_lib
 from next_jax.prompts import seqio_tasks
+from next_jax.rationales import cutting
 from next_jax.selftrain import build
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import finetune
@@ -29,10 +29,6 @@ from next_jax.stages import stage as stage_lib
 
 EXAMPLES = "examples.jsonl"
 NONE = "(none)"  # stands where no rationale is given
-
-
-class ProxyTrainingError(errors.UserError):
-  """A training that is not set up right."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -60,7 +56,7 @@ class ProxyTraining:
 
   def __post_init__(self):
     if not 0.0 <= self.none_share < 1.0:
-      raise ProxyTrainingError(f"proxy {self.name!r}: none_share={self.none_share}, expected a share from 0 to below 1")
+      raise errors.SelfTrainingError(f"proxy {self.name!r}: none_share={self.none_share}, expected a share from 0 to below 1")
 
   def run(
       self, task: str, checkpoint: epath.PathLike, engine: engine_lib.Engine, context: evaluate.Context
@@ -89,7 +85,7 @@ class ProxyTraining:
       given = {one.task_id: self._given(one) for one in tasks}
       prompt = dataclasses.replace(form, rationales=given.__getitem__)
       files.write_jsonl(directory / EXAMPLES, [
-          examples_lib.Example(
+          example_lib.Example(
               task_id=one.task_id, inputs=prompt.render(one), targets=prompt.target("", one.reference_code)
           )
           for one in tasks
@@ -113,7 +109,7 @@ class ProxyTraining:
     directory = workdir / self.name / "finetune"
     manifest = stage_lib.read_manifest(directory)
     if manifest is None:
-      raise ProxyTrainingError(f"proxy {self.name!r} is not trained: {directory}/{stage_lib.MANIFEST} is not there")
+      raise errors.SelfTrainingError(f"proxy {self.name!r} is not trained: {directory}/{stage_lib.MANIFEST} is not there")
     return directory / manifest.metrics["checkpoint"], manifest.fingerprint
 
   def _given(self, task: schema.RepairTask) -> str:

@@ -1,15 +1,15 @@
 """The verb `sample`: completions of a model for tasks, taken apart into rationale and fix."""
 
+from collections.abc import Iterator
 import dataclasses
 import time
-from collections.abc import Iterator
 
 from etils import epath
 
 from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import seqio_tasks
 from next_jax.stages import processes
 from next_jax.stages import progress
@@ -53,7 +53,7 @@ def sample(
   return samples, sum(processes.current().gather(count)) / max(time.monotonic() - began, 1e-9)
 
 
-def parsed(sample: schema.Sample, prompt: prompts.Prompt) -> schema.Sample:
+def parsed(sample: schema.Sample, prompt: prompt_lib.Prompt) -> schema.Sample:
   """The sample with rationale and fix, or with the reason why there is none."""
   if sample.refusal is not None:  # the engine's, for instance a prompt that is too long
     return sample
@@ -64,7 +64,7 @@ def parsed(sample: schema.Sample, prompt: prompts.Prompt) -> schema.Sample:
 
 
 def register_tasks(
-    name: str, tasks_path: epath.PathLike, *, like: str, split: str, prompt: prompts.Prompt, max_prompt_length: int
+    name: str, tasks_path: epath.PathLike, *, like: str, split: str, prompt: prompt_lib.Prompt, max_prompt_length: int
 ) -> str:
   """Registers the repair tasks of a file under `name`; everything but the prompt is as in the task `like`.
 

@@ -1,14 +1,14 @@
 """The verb `verify`: a verdict for every sample, over the public and the hidden tests."""
 
+from collections.abc import Iterator, Sequence
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
 
 from etils import epath
 
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
-from next_jax.execution import program as programs
+from next_jax.execution import program as program_lib
 from next_jax.stages import processes
 from next_jax.stages import progress
 from next_jax.stages import stage as stage_lib
@@ -63,8 +63,8 @@ def _distinct(batch: Sequence[schema.Sample]) -> Iterator[schema.Sample]:
       yield sample
 
 
-def _program(task: schema.RepairTask, sample: schema.Sample) -> programs.Program:
-  return programs.Program(
+def _program(task: schema.RepairTask, sample: schema.Sample) -> program_lib.Program:
+  return program_lib.Program(
       task_id=task.task_id, sample_index=sample.sample_index, code=sample.fix, entry_point=task.entry_point,
       setup_code=task.setup_code, tests=task.tests,
   )

@@ -13,7 +13,7 @@ from sentencepiece import sentencepiece_model_pb2
 
 from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.models import vocabularies
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import sections
 
 _USER_DEFINED = sentencepiece_model_pb2.ModelProto.SentencePiece.USER_DEFINED
@@ -76,7 +76,7 @@ class VocabularyTraining:
     return {"seed": self.corpus.seed}
 
   def _texts(self) -> Iterator[str]:
-    prompt = prompts.Prompt()
+    prompt = prompt_lib.Prompt()
     for demonstration in self.corpus.demonstrations(self.num_demonstrations):
       yield prompt.render(demonstration.task) + prompt.target(demonstration.rationale, demonstration.fix)
 

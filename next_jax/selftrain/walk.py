@@ -1,9 +1,9 @@
 """One walk over the stages of self-training: what they share, and what each makes of what was there before."""
 
+from collections.abc import Mapping, Sequence
 import dataclasses
 import functools
 import os
-from collections.abc import Mapping, Sequence
 from typing import Any
 
 from etils import epath
@@ -13,23 +13,19 @@ from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
 from next_jax.execution import executor as executor_lib
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import build
 from next_jax.selftrain import evaluate as evaluate_lib
 from next_jax.selftrain import filter as filter_lib
 from next_jax.selftrain import filters as filters_lib
 from next_jax.selftrain import finetune as finetune_lib
+from next_jax.selftrain import sample as sample_lib
+from next_jax.selftrain import verify as verify_lib
 from next_jax.stages import processes
 from next_jax.stages import progress
-from next_jax.selftrain import sample as sample_lib
 from next_jax.stages import seeds
 from next_jax.stages import stage as stage_lib
-from next_jax.selftrain import verify as verify_lib
-
-
-class WalkError(errors.UserError):
-  """There is nothing to go on with; the message says what to set otherwise."""
 
 
 @dataclasses.dataclass(kw_only=True)
@@ -66,12 +62,12 @@ class Walk:
     self._metrics: dict[str, dict[str, Any]] = {}  # model -> metrics of the first evaluation
 
   @property
-  def prompt(self) -> prompts.Prompt:
+  def prompt(self) -> prompt_lib.Prompt:
     """Of the task, zero-shot."""
     return seqio_tasks.registration(self.task).prompt.with_shots(0)
 
   @property
-  def form(self) -> prompts.Prompt:
+  def form(self) -> prompt_lib.Prompt:
     """Of what a tuned model is shown and learns from: `prompt` with traces abridged as they are when it is asked."""
     return self.prompt.within(self.sampling.max_prompt_length, seqio_tasks.registration(self.task).vocabulary)
 
@@ -110,7 +106,7 @@ class Walk:
     count = manifest.counts["tasks"]
     progress.say(f"[base/hard] {count:,} of {len(tasks):,} tasks have pass@1 <= {threshold:g}")
     if not count:
-      raise WalkError(
+      raise errors.SelfTrainingError(
           f"{os.fspath(stage.directory)}: no task is hard: the base model solves each more often than"
           f" hard_threshold={threshold:g}; raise SelfTraining.hard_threshold or give harder tasks"
       )

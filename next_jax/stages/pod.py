@@ -5,6 +5,7 @@ for hours (another process builds the corpus), to hand over a few kilobytes of J
 another process has failed while it waits.
 """
 
+from collections.abc import Callable, Iterator
 import contextlib
 import json
 import os
@@ -12,7 +13,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 import jax
@@ -26,7 +26,7 @@ _GRACE_SECONDS = 15.0  # for the other processes to stop by themselves
 _FAILED = "next_jax/failed"
 
 
-class PodError(errors.UserError):
+class PodError(errors.StageError):
   """Processes that cannot find one another, or the failure of another one."""
 
 

@@ -5,9 +5,9 @@ Every process runs the same program on the same work directory and meets the oth
 `current` tells, and it is not handed through every function of the loop. `pod.Pod` joins several.
 """
 
+from collections.abc import Callable, Iterator
 import contextlib
 import contextvars
-from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 

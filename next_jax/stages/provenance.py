@@ -1,5 +1,6 @@
 """config.gin and run.json: what a work directory was made with, for whoever finds it later."""
 
+from collections.abc import Callable, Iterator
 import contextlib
 import importlib.metadata
 import os
@@ -7,7 +8,6 @@ import pathlib
 import platform
 import subprocess
 import time
-from collections.abc import Callable, Iterator
 from typing import Any
 
 from etils import epath
@@ -86,7 +86,7 @@ def devices() -> dict[str, Any]:
   return {
       "backend": jax.default_backend(), "kinds": kinds, "count": jax.device_count(), "processes": jax.process_count(),
       "compilation_cache": jax.config.jax_compilation_cache_dir,
-  }  # fmt: skip
+  }
 
 
 def _version(package: str) -> str | None:

@@ -5,6 +5,7 @@ as the number of worker processes, is left out: a class names such fields in
 `changes_no_result = ("num_workers",)`.
 """
 
+from collections.abc import Callable, Iterator, Mapping
 import contextlib
 import contextvars
 import dataclasses
@@ -13,7 +14,6 @@ import functools
 import hashlib
 import inspect
 import os
-from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from etils import epath
@@ -110,7 +110,7 @@ def digest(path: epath.PathLike) -> str:
   for file in sorted(_files(path), key=os.fspath):
     with file.open("rb") as opened:
       head = opened.read(1 << 20)
-    sha.update(f"{file.relative_to(path)}\0{file.stat().length}\0".encode("utf-8"))
+    sha.update(f"{file.relative_to(path)}\0{file.stat().length}\0".encode())
     sha.update(hashlib.sha256(head).digest())
   return sha.hexdigest()[:16]
 

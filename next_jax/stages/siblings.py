@@ -7,11 +7,11 @@ file comes until after the manifest is there, so that a stage half taken over is
 anything: it is emptied when the run is started again.
 """
 
+from collections.abc import Callable, Iterator, Sequence
 import contextlib
 import contextvars
 import errno
 import os
-from collections.abc import Callable, Iterator, Sequence
 
 from etils import epath
 
@@ -25,21 +25,17 @@ _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, 
 _workdirs: contextvars.ContextVar[tuple[epath.Path, ...]] = contextvars.ContextVar("siblings", default=())
 
 
-class SiblingError(errors.UserError):
-  """A work directory to take stages from that is not there, or that changes meanwhile."""
-
-
 @contextlib.contextmanager
 def taking_from(workdirs: Sequence[epath.PathLike]) -> Iterator[None]:
   """While active, stages that are finished in one of these work directories are taken over, the first one's first.
 
   Where stages may be found is, like `processes.current`, a fact of how a run is run: it changes no result.
-  Raises SiblingError when one does not exist.
+  Raises StageError when one does not exist.
   """
   paths = tuple(epath.Path(workdir) for workdir in workdirs)
   for path in paths:
     if not path.is_dir():
-      raise SiblingError(f"{os.fspath(path)}: no such directory; expected the work directory of another run")
+      raise errors.StageError(f"{os.fspath(path)}: no such directory; expected the work directory of another run")
   token = _workdirs.set(paths)
   try:
     yield
@@ -66,7 +62,7 @@ def take(source: epath.Path, directory: epath.Path, *, manifest: str, timing: st
     passing: names of files that do not belong to a finished stage.
 
   Raises:
-    SiblingError: a copy does not have the bytes of its source, or the source was made again meanwhile.
+    StageError: a copy does not have the bytes of its source, or the source was made again meanwhile.
   """
   files.write_json(directory / MARK, {"taken_from": os.fspath(source)})
   _empty(directory)
@@ -78,7 +74,7 @@ def take(source: epath.Path, directory: epath.Path, *, manifest: str, timing: st
   seconds = files.read_json(source / timing) if (source / timing).exists() else {}
   files.write_json(directory / timing, {**seconds, "taken_from": os.fspath(source)})
   if (source / manifest).read_text() != text:
-    raise SiblingError(f"{os.fspath(source)}: was made again while it was taken over; run the same command again")
+    raise errors.StageError(f"{os.fspath(source)}: was made again while it was taken over; run the same command again")
   files.write_text(directory / manifest, text)
   (directory / MARK).unlink()
 
@@ -118,4 +114,4 @@ def _link_or_copy(source: epath.Path, target: epath.Path) -> None:
         raise
   source.copy(target)
   if settings.digest(source) != settings.digest(target):
-    raise SiblingError(f"{os.fspath(target)}: is not the same as {os.fspath(source)} after it was copied; run again")
+    raise errors.StageError(f"{os.fspath(target)}: is not the same as {os.fspath(source)} after it was copied; run again")

@@ -10,10 +10,10 @@ In a run of several processes the first writes manifests and merged files; a sta
 has parts written by all, whose numbers and contents are those of one process.
 """
 
+from collections.abc import Callable, Iterable, Iterator, Mapping
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from etils import epath
@@ -28,10 +28,6 @@ from next_jax.stages import siblings
 
 MANIFEST, CLAIM, TIMING = "stage.json", "claim.json", "timing.json"
 R = TypeVar("R", bound=schema.Record)
-
-
-class StageError(errors.UserError):
-  """A directory that was made with other settings or from other inputs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -76,7 +72,7 @@ def read_manifest(directory: epath.PathLike) -> Manifest | None:
   value = files.read_json(path)
   names = [field.name for field in dataclasses.fields(Manifest)]
   if not isinstance(value, dict) or sorted(value) != sorted(names):
-    raise StageError(f"{os.fspath(path)}: expected the keys {', '.join(names)}; delete its directory and run again")
+    raise errors.StageError(f"{os.fspath(path)}: expected the keys {', '.join(names)}; delete its directory and run again")
   return Manifest(**value)
 
 
@@ -184,7 +180,7 @@ class Stage:
       what = "from other inputs: " + "; ".join(
           f"{key}: found {_short(was)}, expected {_short(now)}" for key, was, now in inputs
       )
-    raise StageError(
+    raise errors.StageError(
         f"{where}: was made {what}; choose another work directory (--gin.WORKDIR=\"'...'\"), or delete"
         f" {os.fspath(self.workdir)} to start afresh"
     )

@@ -1,17 +1,13 @@
 """What a sweep is made to find out: pairs of models that its report compares, seed by seed and task by task."""
 
+from collections.abc import Collection, Mapping
 import dataclasses
 import re
-from collections.abc import Collection, Mapping
 
 from next_jax import errors
 
 # The metrics that a report can take task by task: see report.measures.
 METRICS = re.compile(r"pass_at_\d+(_new_code)?|contradicted_rationales|names_bug")
-
-
-class FindingError(errors.UserError):
-  """A finding that cannot be told from what the sweep runs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -36,19 +32,19 @@ class Finding:
     for contrast in self.contrasts:
       where = f"finding {self.title!r}, contrast {contrast!r}"
       if isinstance(contrast, str) or len(contrast) not in (3, 4):
-        raise FindingError(f"{where}: expected (name, first, second) or (name, first, second, metric)")
+        raise errors.SweepError(f"{where}: expected (name, first, second) or (name, first, second, metric)")
       if len(contrast) == 4 and not METRICS.fullmatch(contrast[3]):
-        raise FindingError(
+        raise errors.SweepError(
             f"{where}: found metric {contrast[3]!r}, expected pass_at_<k>, contradicted_rationales or names_bug"
         )
       for measured in contrast[1:3]:
         if len(terms(measured)) > 2 or any(len(term.split("/")) != 3 for term in terms(measured)):
-          raise FindingError(
+          raise errors.SweepError(
               f"{where}: found {measured!r}, expected ARM/MODEL/EVALUATION, such as next/last/dev, or one minus another"
           )
 
   def check(self, evaluations: Mapping[str, Collection[str]]) -> None:
-    """Raises FindingError for what will not be there when all has run.
+    """Raises SweepError for what will not be there when all has run.
 
     Args:
       evaluations: arm -> names of its evaluations.
@@ -58,10 +54,10 @@ class Finding:
         arm, _, evaluation = measured.split("/")
         where = f"finding {self.title!r}, contrast {contrast[0]!r}"
         if arm not in evaluations:
-          raise FindingError(f"{where}: no arm {arm!r}; the arms are {', '.join(evaluations)}")
+          raise errors.SweepError(f"{where}: no arm {arm!r}; the arms are {', '.join(evaluations)}")
         if evaluation not in evaluations[arm]:
           known = ", ".join(evaluations[arm])
-          raise FindingError(f"{where}: arm {arm!r} has no evaluation {evaluation!r}; it has {known}")
+          raise errors.SweepError(f"{where}: arm {arm!r} has no evaluation {evaluation!r}; it has {known}")
 
 
 def terms(measured: str) -> list[str]:

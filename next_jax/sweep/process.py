@@ -1,10 +1,10 @@
 """One `next-jax` command in a process of its own, which ends when this one does."""
 
+from collections.abc import Sequence
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Sequence
 
 from etils import epath
 
@@ -21,10 +21,6 @@ os.execv(sys.executable, [sys.executable, "-m", "next_jax.main", *sys.argv[2:]])
 """
 
 
-class RunError(errors.UserError):
-  """A run that ended with an error; the message names it, its error and its log."""
-
-
 def run(arguments: Sequence[str], *, log: epath.Path, name: str) -> None:
   """Runs `next-jax ARGUMENTS` to its end, and says here what it says of its stages ("[stage] ...").
 
@@ -33,7 +29,7 @@ def run(arguments: Sequence[str], *, log: epath.Path, name: str) -> None:
     name: for messages.
 
   Raises:
-    RunError: it failed, or was killed.
+    SweepError: it failed, or was killed.
   """
   is_local = "://" not in os.fspath(log)
   if is_local:
@@ -62,4 +58,4 @@ def run(arguments: Sequence[str], *, log: epath.Path, name: str) -> None:
   if code:
     ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
     where = f"; all it said is in {os.fspath(log)}" if is_local else ""
-    raise RunError(f"{name}: {error or ended}{where}; the same command goes on from where it was")
+    raise errors.SweepError(f"{name}: {error or ended}{where}; the same command goes on from where it was")

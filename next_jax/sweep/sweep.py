@@ -5,12 +5,12 @@ the work directory WORKDIR/<arm>/seed_<n>. One that was started by hand there is
 finished is passed over; and every run takes over the stages that its siblings have finished.
 """
 
+from collections.abc import Iterator
 import contextlib
 import dataclasses
 import os
 import re
 import time
-from collections.abc import Iterator
 from typing import Any
 
 from etils import epath
@@ -29,10 +29,6 @@ FILE_NAME = "sweep.json"
 _SET_BY_THE_SWEEP = ("WORKDIR", "SEED")
 
 
-class SweepError(errors.UserError):
-  """A sweep that cannot work, or one of its runs that failed; the message names arm and seed."""
-
-
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Arm:
   """One variant of the run.
@@ -49,9 +45,9 @@ class Arm:
 
   def __post_init__(self):
     if not re.fullmatch(r"\w[\w.-]*", self.name):
-      raise SweepError(f"Arm.name: found {self.name!r}, expected letters, digits, '_', '-' and '.': it names a directory")
+      raise errors.SweepError(f"Arm.name: found {self.name!r}, expected letters, digits, '_', '-' and '.': it names a directory")
     if isinstance(self.gin_files, str) or isinstance(self.bindings, str):
-      raise SweepError(f"arm {self.name!r}: expected tuples in gin_files and bindings, found text: (\"...\",) is a tuple")
+      raise errors.SweepError(f"arm {self.name!r}: expected tuples in gin_files and bindings, found text: (\"...\",) is a tuple")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,19 +97,19 @@ class Sweep:
     names = [arm.name for arm in self.arms]
     for what, values in (("arms", names), ("seeds", list(self.seeds))):
       if not values or len(set(values)) != len(values):
-        raise SweepError(f"Sweep.{what}: found {', '.join(map(str, values)) or 'none'}; expected each once, at least one")
+        raise errors.SweepError(f"Sweep.{what}: found {', '.join(map(str, values)) or 'none'}; expected each once, at least one")
     if "logs" in names or "report" in names:
-      raise SweepError("Sweep.arms: 'logs' and 'report' are directories of the sweep itself; give the arm another name")
+      raise errors.SweepError("Sweep.arms: 'logs' and 'report' are directories of the sweep itself; give the arm another name")
     if isinstance(self.bindings, str):
-      raise SweepError('Sweep.bindings: expected a tuple, found text: ("NUM_DEV=500",) is a tuple')
+      raise errors.SweepError('Sweep.bindings: expected a tuple, found text: ("NUM_DEV=500",) is a tuple')
     for binding in (*self.bindings, *(binding for arm in self.arms for binding in arm.bindings)):
       if binding.partition("=")[0].strip() in _SET_BY_THE_SWEEP:
-        raise SweepError(f"{binding}: each run of a sweep gets its own {' and '.join(_SET_BY_THE_SWEEP)}; leave it out")
+        raise errors.SweepError(f"{binding}: each run of a sweep gets its own {' and '.join(_SET_BY_THE_SWEEP)}; leave it out")
 
   def prepare(self) -> None:
     """Checks every run as `next-jax run` does before it starts, and writes nothing; raises UserError."""
     if processes.current().count > 1:
-      raise SweepError("a sweep is started by one process; give each of its runs to several, one after the other")
+      raise errors.SweepError("a sweep is started by one process; give each of its runs to several, one after the other")
     evaluations = {}
     for run in self.runs():
       if run.seed == self.seeds[0]:
@@ -142,7 +138,7 @@ class Sweep:
       log = epath.Path(self.workdir) / "logs" / f"{run.arm}_seed_{run.seed}.log"
       process.run(_arguments(run, [*others, *siblings.workdirs()]), log=log, name=str(run))
       if not run.is_finished():
-        raise SweepError(
+        raise errors.SweepError(
             f"{run}: ended without an error, and {os.fspath(run.workdir)} is not finished with the settings of the"
             f" sweep; did somebody change the config files meanwhile? See {os.fspath(log)}"
         )
@@ -180,7 +176,7 @@ class Sweep:
     with parsing.aside(), _naming(run):
       program = _program(run)
       if os.fspath(program.workdir) != os.fspath(workdir) or getattr(program, "seed", None) != seed:
-        raise SweepError(
+        raise errors.SweepError(
             f"{', '.join(arm.gin_files)}: WORKDIR and SEED do not reach the program: its work directory is"
             f" {os.fspath(program.workdir)}, its seed {getattr(program, 'seed', None)}; bind them to %WORKDIR and %SEED"
         )
@@ -199,7 +195,7 @@ def _naming(run: Run) -> Iterator[None]:
   try:
     yield
   except errors.UserError as error:
-    raise SweepError(f"arm {run.arm!r}: {error}") from error
+    raise errors.SweepError(f"arm {run.arm!r}: {error}") from error
 
 
 def _arguments(run: Run, others: list[epath.Path]) -> list[str]:

@@ -40,10 +40,10 @@ def test_a_requirement_of_another_platform_is_not_looked_for():
 def test_a_missing_layer_is_told_with_its_reason_and_what_to_do():
   found = list(doctor.sandbox(confinement.Confinement(
       layers=("privileges", "seccomp"), missing=(("namespaces", "no permission"), ("landlock", "Linux too old"))
-  )))  # fmt: skip
+  )))
   assert [(finding.name, finding.state) for finding in found] == [
       ("privileges", "ok"), ("namespaces", "lack"), ("landlock", "lack"), ("seccomp", "ok"),
-  ]  # fmt: skip
+  ]
   assert found[1].found == "missing: no permission"
   assert "user namespaces" in found[1].advice
   assert "Linux 5.13" in found[2].advice
@@ -70,7 +70,7 @@ def test_the_command_examines_every_topic_and_finds_no_fault_here():
   findings = [json.loads(line) for line in done.stdout.splitlines()]
   assert list(dict.fromkeys(finding["topic"] for finding in findings)) == [
       "system", "packages", "devices", "engines", "sandbox",
-  ]  # fmt: skip
+  ]
   engines = {finding["name"]: finding for finding in findings if finding["topic"] == "engines"}
   assert engines["native"]["found"] == "trains and samples"
   assert engines["t5x"]["state"] in ("ok", "lack")

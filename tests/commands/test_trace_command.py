@@ -126,7 +126,7 @@ def test_a_file_of_ten_megabytes_is_refused_at_once(tmp_path, capsys):
     ("x = 1" + " + 1" * 20_000, "f()", "does not compile"),
     ("", "f()", "it defines no function"),
     ("import nowhere_to_be_found\ndef f(): pass\n", "f()", "No module named 'nowhere_to_be_found'"),
-])  # fmt: skip
+])
 def test_bad_input_stops_with_a_message(content, call, message, tmp_path, capsys):
   path = tmp_path / "program.py"
   if isinstance(content, bytes):
@@ -154,7 +154,7 @@ def test_a_directory_and_a_file_without_permission_are_named(tmp_path, capsys):
 @pytest.mark.parametrize("option", [
     "--max_steps=0", "--max_seconds=-1", "--max_seconds=nan", "--first_visits=-1", "--value_width=x", "--value_width=0",
     "--comment_width=19",
-])  # fmt: skip
+])
 def test_options_out_of_range_are_wrong_usage(option, program, capsys):
   with pytest.raises(SystemExit) as caught:
     main.main(["trace", str(program), "--call", "separate([])", option])

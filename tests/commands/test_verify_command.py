@@ -20,7 +20,7 @@ PROBLEMS = [
     {"task_id": number, "text": "", "code": f"def f(x):\n  return x + {number}\n",
      "test_list": [f"assert f(1) == {1 + number}", f"assert f(2) == {2 + number}"]}
     for number in (2, 11, 601)
-]  # fmt: skip
+]
 GOOD = {"task_id": 2, "completion": "def f(x):\n  return x + 2\n"}
 BAD = {"task_id": 2, "completion": "def f(x):\n  return 3\n"}
 
@@ -47,7 +47,7 @@ def test_verdicts_are_written_beside_the_samples_and_pass_at_k_is_printed(run, t
   verdicts = files.read_jsonl(tmp_path / "samples_verdicts.jsonl", schema.Verdict)
   assert [(v.task_id, v.sample_index, v.status) for v in verdicts] == [
       ("2", 0, "passed"), ("2", 1, "failed"), ("2", 2, "passed"), ("2", 3, "failed")
-  ]  # fmt: skip
+  ]
   table = dict(line.split("  ", 1) for line in output.splitlines() if "  " in line)
   assert table["pass@1"].strip() == "0.5000  (1 problems)"
   assert table["pass@2"].strip() == "0.8333  (1 problems)"
@@ -127,7 +127,7 @@ def test_a_detail_that_no_file_can_hold_does_not_lose_the_verdicts(run, tmp_path
   verdicts = files.read_jsonl(tmp_path / "samples_verdicts.jsonl", schema.Verdict)
   assert [(verdict.status, verdict.detail) for verdict in verdicts] == [
       ("passed", ""), ("error", "ValueError: ? (line 2 of the program)")
-  ]  # fmt: skip
+  ]
 
 
 class _Interrupt:

@@ -2,9 +2,9 @@
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax.corpora import built
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus as minirepair
 
@@ -26,7 +26,7 @@ def test_a_run_gets_the_same_bytes(directory, tmp_path):
 
 
 def test_another_digest_is_refused_and_nothing_written(directory, tmp_path):
-  with pytest.raises(corpus_lib.CorpusError, match="its sha256 is .*, expected 0000"):
+  with pytest.raises(errors.CorpusError, match="its sha256 is .*, expected 0000"):
     built.Built(directory=directory, sha256="0000").build(tmp_path / "copy", None)
   assert not (tmp_path / "copy").exists()
 
@@ -39,5 +39,5 @@ def test_a_damaged_split_is_named_with_its_line(directory, tmp_path):
 
 
 def test_an_empty_directory_is_refused(tmp_path):
-  with pytest.raises(corpus_lib.CorpusError, match="no splits there; expected what next-jax build has written"):
+  with pytest.raises(errors.CorpusError, match="no splits there; expected what next-jax build has written"):
     built.Built(directory=tmp_path).build(tmp_path / "copy", None)

@@ -2,9 +2,9 @@
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 
 
@@ -52,7 +52,7 @@ def test_a_split_is_read_back_as_it_was_written(tmp_path):
 def test_a_split_that_was_not_built_is_named_with_those_that_were(tmp_path):
   data_dir.set_data_dir(tmp_path)
   files.write_jsonl(data_dir.split_path("mbpp_r", "train"), [_task()])
-  with pytest.raises(corpus_lib.CorpusError, match=r"mbpp_r/dev\.jsonl.*splits found: train.*NEXT_JAX_DATA_DIR"):
+  with pytest.raises(errors.CorpusError, match=r"mbpp_r/dev\.jsonl.*splits found: train.*NEXT_JAX_DATA_DIR"):
     data_dir.read_split("mbpp_r", "dev")
 
 

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from next_jax.corpora import corpus as corpus_lib
+from next_jax import errors
 from next_jax.corpora import data_dir
 from next_jax.corpora import downloads
 
@@ -50,22 +50,22 @@ def test_without_a_directory_it_goes_below_the_data_directory(source, tmp_path):
 
 def test_a_file_with_another_digest_is_refused_and_not_kept(source, tmp_path):
   wrong = dataclasses.replace(source, sha256="0" * 64)
-  with pytest.raises(downloads.DownloadError, match="its sha256 is .*, expected 0000.*Some.file = "):
+  with pytest.raises(errors.CorpusError, match="its sha256 is .*, expected 0000.*Some.file = "):
     downloads.fetch(wrong, tmp_path / "downloads")
   assert _names(tmp_path / "downloads") == []
 
 
 def test_a_file_that_its_check_refuses_is_not_kept(source, tmp_path):
   def refuse(path):
-    raise corpus_lib.CorpusError(f"{path.name}: not the file")
+    raise errors.CorpusError(f"{path.name}: not the file")
 
-  with pytest.raises(corpus_lib.CorpusError, match="not the file"):
+  with pytest.raises(errors.CorpusError, match="not the file"):
     downloads.fetch(dataclasses.replace(source, sha256=None, check=refuse), tmp_path / "downloads")
   assert _names(tmp_path / "downloads") == []
 
 
 def test_an_answer_that_is_too_long_is_refused(source, tmp_path):
-  with pytest.raises(downloads.DownloadError, match="longer than 1000 bytes"):
+  with pytest.raises(errors.CorpusError, match="longer than 1000 bytes"):
     downloads.fetch(dataclasses.replace(source, max_bytes=1000), tmp_path / "downloads")
   assert _names(tmp_path / "downloads") == []
 
@@ -73,6 +73,6 @@ def test_an_answer_that_is_too_long_is_refused(source, tmp_path):
 def test_when_it_cannot_be_had_the_message_says_how_to_give_a_local_file(source, tmp_path):
   gone = dataclasses.replace(source, url=(tmp_path / "gone.jsonl").as_uri())
   message = r"gone\.jsonl: could not be downloaded.*Some\.file = .*kept\.jsonl"
-  with pytest.raises(downloads.DownloadError, match=message):
+  with pytest.raises(errors.CorpusError, match=message):
     downloads.fetch(gone, tmp_path / "downloads", attempts=1)
   assert _names(tmp_path / "downloads") == []

@@ -10,7 +10,6 @@ import pytest
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import downloads
 from next_jax.corpora import hefix_plus
 from next_jax.execution import executor as executor_lib
@@ -202,7 +201,7 @@ def test_a_malformed_row_is_named(settings, path, executor, tmp_path, change, me
 
 
 def test_impossible_settings_are_named():
-  with pytest.raises(corpus_lib.CorpusError, match="num_public_tests: found 0"):
+  with pytest.raises(errors.CorpusError, match="num_public_tests: found 0"):
     hefix_plus.HefixPlus(num_public_tests=0)
 
 
@@ -220,7 +219,7 @@ def test_inputs_of_other_problems_are_refused(settings, plus_path, executor, tmp
   rows[0]["entry_point"] = "another"
   for name, some, message in (("few", rows[1:], "found none"), ("other", rows, "a problem about 'another'")):
     (tmp_path / name).write_text("".join(json.dumps(row) + "\n" for row in some))
-    with pytest.raises(corpus_lib.CorpusError, match=f"HumanEval\\+ for 'Python/0'.*{message}"):
+    with pytest.raises(errors.CorpusError, match=f"HumanEval\\+ for 'Python/0'.*{message}"):
       dataclasses.replace(settings, plus_file=tmp_path / name).build(tmp_path / "out", executor)
 
 
@@ -236,7 +235,7 @@ def test_all_164_tasks_hold(shared_data, tmp_path):
 
 def test_the_check_of_a_download_accepts_the_real_file_and_no_other(shared_data, path):
   hefix_plus.SOURCE.check(shared_data / "humanevalpack_python.jsonl")
-  with pytest.raises(corpus_lib.CorpusError, match="expected 164 problems, found 15"):
+  with pytest.raises(errors.CorpusError, match="expected 164 problems, found 15"):
     hefix_plus.SOURCE.check(path)
 
 
@@ -259,7 +258,7 @@ def test_the_check_of_a_download_refuses_a_program_or_test_that_has_changed(shar
       tmp_path / "pack.jsonl", shared_data,
       lambda row: {**row, key: row[key] + "    # new\n"} if row["task_id"] == "Python/7" else row,
   )
-  with pytest.raises(corpus_lib.CorpusError, match="has changed at its source.*give its path as HefixPlus.file"):
+  with pytest.raises(errors.CorpusError, match="has changed at its source.*give its path as HefixPlus.file"):
     hefix_plus.SOURCE.check(path)
 
 

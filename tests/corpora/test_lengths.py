@@ -44,7 +44,7 @@ def test_every_prompt_is_whole_or_abridged_or_too_long():
   found = _measure(tasks, budgets=(bare - 1, sizes[1], sizes[3]))["budgets"]
   assert [(kept["whole"], kept["abridged"], kept["too_long"]) for kept in found.values()] == [
       (0, 0, 4), (2, 2, 0), (4, 0, 0),
-  ]  # fmt: skip
+  ]
   assert found[str(sizes[1])]["states_left_out"] >= 2 and found[str(sizes[3])]["states_left_out"] == 0
 
 

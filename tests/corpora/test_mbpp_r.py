@@ -9,15 +9,14 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import mbpp_r
 from next_jax.corpora import model_written
 from next_jax.corpora import mutants
 from next_jax.corpora import proving
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits
-from next_jax.execution.benchmarks import problems as problems_lib
 from next_jax.execution import program as program_lib
+from next_jax.execution.benchmarks import problems as problems_lib
 from next_jax.tracing.annotation import inline
 
 
@@ -189,7 +188,7 @@ def test_a_truncated_file_is_named_with_its_line(shared_data, executor, tmp_path
     ],
 )
 def test_impossible_settings_are_named(settings, message):
-  with pytest.raises(corpus_lib.CorpusError, match=message):
+  with pytest.raises(errors.CorpusError, match=message):
     mbpp_r.MbppR(**settings)
 
 
@@ -281,7 +280,7 @@ def test_what_a_build_with_other_settings_left_is_refused(settings, executor, tm
   small = dataclasses.replace(settings, num_train=3, num_dev=2)
   (tmp_path / "dev.parts").mkdir()
   files.write_jsonl(tmp_path / "dev.parts" / "part-00000.jsonl", [proving.Result(task_id="other", reason="x")])
-  with pytest.raises(corpus_lib.CorpusError, match="dev.parts: holds results of a build with other settings"):
+  with pytest.raises(errors.CorpusError, match="dev.parts: holds results of a build with other settings"):
     small.build(tmp_path, executor)
 
 

@@ -13,10 +13,10 @@ import sys
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import minirepair
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import draw
@@ -319,9 +319,9 @@ def test_training_may_have_kinds_of_pretraining_but_dev_and_unseen_never(share):
 def test_more_tasks_than_there_are_is_an_error_that_says_so():
   splits = minirepair.Splits(pretraining_share=0.5, loop_share=0.5)
   corpus = dataclasses.replace(minirepair.MiniRepair(), splits=splits, max_attempts=20)
-  with pytest.raises(corpus_lib.CorpusError, match="no combinations"):
+  with pytest.raises(errors.CorpusError, match="no combinations"):
     list(corpus.cases("unseen"))
-  with pytest.raises(corpus_lib.CorpusError, match="known: train, dev, unseen, other"):
+  with pytest.raises(errors.CorpusError, match="known: train, dev, unseen, other"):
     list(corpus.cases("test"))
 
 

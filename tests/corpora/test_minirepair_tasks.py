@@ -3,7 +3,7 @@
 import pytest
 import seqio
 
-from next_jax.corpora import corpus as corpus_lib
+from next_jax import errors
 from next_jax.corpora import data_dir
 from next_jax.corpora import minirepair
 from next_jax.execution import executor
@@ -23,9 +23,9 @@ def test_an_evaluation_reads_split_other_where_it_was_built_and_says_so_where_it
     assert [row["task_id"].decode() for row in prompts] == [task.task_id for task in read]
 
     digests = build.build(tmp_path / "without", [minirepair.MiniRepair(**numbers)], executor.Executor())
-    with pytest.raises(corpus_lib.CorpusError, match="split 'other' of corpus 'minirepair' is not there"):
+    with pytest.raises(errors.CorpusError, match="split 'other' of corpus 'minirepair' is not there"):
       build.read(name, "other", digests)
-    with pytest.raises(build.SplitError, match="has no split 'other'; it has train, dev, unseen"):
+    with pytest.raises(errors.SelfTrainingError, match="has no split 'other'; it has train, dev, unseen"):
       build.read("minirepair_trace", "other", digests)
   finally:
     data_dir.set_data_dir(None)

@@ -7,7 +7,6 @@ import pytest
 
 from next_jax import errors
 from next_jax import schema
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import model_written
 from next_jax.execution.benchmarks import problems as problems_lib
 
@@ -39,7 +38,7 @@ def test_samples_of_human_eval_and_evalplus(tmp_path, key):
   found = _read(_jsonl(tmp_path / "codegen.samples.jsonl", rows))
   assert {task_id: [bug.code for bug in bugs] for task_id, bugs in found.items()} == {
       "601": [_CODE, "x\n"], "602": [_CODE],
-  }  # fmt: skip
+  }
   assert {bug.kind for bugs in found.values() for bug in bugs} == {"codegen"}
 
 
@@ -135,5 +134,5 @@ def test_sources_say_what_the_files_were(tmp_path):
     ],
 )
 def test_impossible_settings_are_named(fields, message):
-  with pytest.raises(corpus_lib.CorpusError, match=message):
+  with pytest.raises(errors.CorpusError, match=message):
     model_written.ModelWritten(**fields)

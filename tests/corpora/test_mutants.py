@@ -4,8 +4,8 @@ import itertools
 
 import pytest
 
+from next_jax import errors
 from next_jax.corpora import canonical
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import mutants
 from next_jax.execution.benchmarks import problems as problems_lib
 
@@ -65,5 +65,5 @@ def test_every_candidate_compiles_and_defines_the_function():
     ],
 )
 def test_impossible_settings_of_mutants_are_named(fields, message):
-  with pytest.raises(corpus_lib.CorpusError, match=message):
+  with pytest.raises(errors.CorpusError, match=message):
     mutants.Mutants(**fields)

@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax.corpora import canonical
 from next_jax.corpora import mutations
@@ -103,9 +104,9 @@ def test_docstrings_are_no_strings_to_mutate():
 
 
 def test_an_unknown_kind_and_code_that_does_not_parse_are_refused():
-  with pytest.raises(mutations.MutationError, match="known: comparison"):
+  with pytest.raises(errors.CorpusError, match="known: comparison"):
     next(mutations.mutants(CODE, random.Random(0), ("typo",)))
-  with pytest.raises(mutations.MutationError, match="give code that parses"):
+  with pytest.raises(errors.CorpusError, match="give code that parses"):
     next(mutations.mutants("def f(:", random.Random(0)))
 
 

@@ -8,8 +8,8 @@ from next_jax import schema
 from next_jax.corpora import proving
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits
-from next_jax.tracing.recording import calls
 from next_jax.tracing.annotation import inline
+from next_jax.tracing.recording import calls
 
 
 @pytest.fixture(scope="module", name="executor")

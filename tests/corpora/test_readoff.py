@@ -13,10 +13,10 @@ import sys
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import minirepair
 from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import readoff
@@ -325,13 +325,13 @@ def test_prompts_with_traces_are_within_the_length_that_the_findings_sample_with
 
 
 def test_settings_that_cannot_work_are_refused():
-  with pytest.raises(corpus_lib.CorpusError, match="no family chian; known: chain, side_by_side"):
+  with pytest.raises(errors.CorpusError, match="no family chian; known: chain, side_by_side"):
     readoff.ReadOff(unseen_families=("chian",))
-  with pytest.raises(corpus_lib.CorpusError, match="ReadOff.families: no family gaet; known: chain, .*, nested"):
+  with pytest.raises(errors.CorpusError, match="ReadOff.families: no family gaet; known: chain, .*, nested"):
     readoff.ReadOff(families=("gate", "gaet"))
-  with pytest.raises(corpus_lib.CorpusError, match="known: train, dev, unseen"):
+  with pytest.raises(errors.CorpusError, match="known: train, dev, unseen"):
     list(readoff.ReadOff().items("test"))
-  with pytest.raises(corpus_lib.CorpusError, match="no task number 0 for 'train'"):
+  with pytest.raises(errors.CorpusError, match="no task number 0 for 'train'"):
     list(readoff.ReadOff(unseen_families=readoff.ReadOff().families).items("train"))
 
 

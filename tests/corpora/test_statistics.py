@@ -59,7 +59,7 @@ def test_the_page_says_what_the_json_says(tmp_path):
       "# A corpus", "* seed: 3", "| dev | 4 | 3 | 3 (75.0 %) |", "| dev | 3 | 1 | 3 | 3 |", "| operator | 2 |",
       "| the bug passes all tests | 4 |", "| dev | 1000 | 3 (100.0 %) | 0 (0.0 %) | 0 (0.0 %) | 0 | 0 |",
       "| dev | train | 0 | 12 |",
-  ):  # fmt: skip
+  ):
     assert f"{line}\n" in page, line
 
 

@@ -4,9 +4,9 @@ import json
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus as minirepair
 
@@ -65,7 +65,7 @@ def test_an_example_is_the_task_that_was_built(built, prepared):
 
 def test_a_prepared_dataset_of_another_build_is_refused(prepared, tmp_path):
   minirepair.MiniRepair(seed=1, num_train=5, num_dev=3, num_unseen=2).build(tmp_path / "other")
-  with pytest.raises(corpus_lib.CorpusError, match="was prepared from a build with sha256 .*delete the former"):
+  with pytest.raises(errors.CorpusError, match="was prepared from a build with sha256 .*delete the former"):
     mbpp_r.MbppR(directory=tmp_path / "other", data_dir=prepared)
 
 

@@ -42,7 +42,7 @@ def main(checkpoint: str, directory: str) -> None:
   chunks = four.sample(
       task=task, split="dev", checkpoint=checkpoint, num_samples=1, seed=0,
       sampling=engine.Sampling(temperature=0, max_completion_length=40),
-  )  # fmt: skip
+  )
   layer = params["layers_0"]
   report = {
       "mesh": dict(four.layout.mesh.shape),

@@ -44,7 +44,7 @@ def main(directory: str) -> None:
       "shards": [gate.addressable_shards[0].data.shape, moment.addressable_shards[0].data.shape],
       "2x2": completions(two_by_two),
       "1x4": completions(make(4)),  # more devices than key and value heads: these stay whole
-  }))  # fmt: skip
+  }))
 
 
 if __name__ == "__main__":

@@ -20,8 +20,8 @@ import conftest  # pylint: disable=wrong-import-position
 from next_jax.engines import checkpoints
 from next_jax.engines import course
 from next_jax.engines import examples
-from next_jax.engines.native import native
 from next_jax.engines import sharding
+from next_jax.engines.native import native
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
@@ -58,7 +58,7 @@ def pieces(tree):
           len({str(shard.index) for shard in leaf.addressable_shards}),
       ]
       for path, leaf in jax.tree_util.tree_leaves_with_path(tree)
-  }  # fmt: skip
+  }
 
 
 def main(directory: str) -> None:
@@ -76,7 +76,7 @@ def main(directory: str) -> None:
             keep_optimizer_state=True,
         ),
         lambda layout=layout: trainer.random_parameters(transformer.Transformer(NETWORK), layout, 0),
-    )  # fmt: skip
+    )
     report[name] = {"loss": metrics["loss"], "checkpoint": str(checkpoint)}
   for name, layout in layouts():
     step, params, state = checkpoints.restore(report["2x2"]["checkpoint"], *templates(layout, optimizer))

@@ -13,8 +13,8 @@ import optax
 import orbax.checkpoint as ocp
 import pytest
 
-from next_jax.engines import engine
 from next_jax.engines import checkpoints
+from next_jax.engines import engine
 from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer

@@ -18,13 +18,14 @@ import orbax.checkpoint as ocp
 import pytest
 import tensorflow as tf
 
-from next_jax.engines import engine
+from next_jax import errors
 from next_jax.engines import checkpoints
+from next_jax.engines import engine
 from next_jax.engines import examples as examples_lib
-from next_jax.engines.native import native
-from next_jax.engines.native import optimizers
 from next_jax.engines import packing
 from next_jax.engines import sharding
+from next_jax.engines.native import native
+from next_jax.engines.native import optimizers
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
@@ -228,7 +229,7 @@ def test_of_measured_checkpoints_the_best_and_the_last_are_kept(either, task, va
 
 def test_a_metric_that_the_task_does_not_have_is_named(either, task, validated, tmp_path):
   tuning = dataclasses.replace(validated, validation=engine.Validation(task=task, sampling=GREEDY))
-  with pytest.raises(examples_lib.TaskError, match="found 'pass_at_1', expected one of those of .*: length"):
+  with pytest.raises(errors.EngineError, match="found 'pass_at_1', expected one of those of .*: length"):
     either.finetune(task=task, checkpoint=None, directory=tmp_path, tuning=tuning, seed=0)
 
 
@@ -309,7 +310,7 @@ def test_logits_and_scores_are_the_same(both, task, memorised, network):
   expected = transformer.Transformer(network).apply(
       {"params": params}, batch["decoder_input_tokens"], decoder_segment_ids=batch["decoder_segment_ids"],
       decoder_positions=batch["decoder_positions"], enable_dropout=False,
-  )  # fmt: skip
+  )
   np.testing.assert_allclose(model._compute_logits(params, batch), expected, atol=1e-5)
 
 
@@ -482,7 +483,7 @@ def in_processes(count, name, directory):
           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
       )
       for index in range(count)
-  ]  # fmt: skip
+  ]
   try:
     ended = [process.communicate(timeout=600) for process in running]
   finally:

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import seqio
 
-from next_jax.engines import engine
+from next_jax import errors
 from next_jax.engines import checkpoints
-from next_jax.engines import examples as examples_lib
+from next_jax.engines import engine
 from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
@@ -155,17 +155,17 @@ def test_examples_longer_than_a_row_are_left_out_and_counted(make_engine, task, 
   short = dataclasses.replace(tuning, sequence_length=32, num_epochs=1)
   _, metrics = make_engine().finetune(task=task, checkpoint=None, directory=tmp_path, tuning=short, seed=0)
   assert (metrics["examples"], metrics["examples_too_long"]) == (4, 2)
-  with pytest.raises(examples_lib.TaskError, match="no example has at most 2 tokens"):
+  with pytest.raises(errors.EngineError, match="no example has at most 2 tokens"):
     tiny = dataclasses.replace(short, sequence_length=2)
     make_engine().finetune(task=task, checkpoint=None, directory=tmp_path / "none", tuning=tiny, seed=0)
 
 
 def test_unknown_tasks_splits_and_larger_vocabularies_are_named(make_engine, tiny_engine, task, memorised, network):
   settings = {"checkpoint": memorised[0], "num_samples": 1, "sampling": GREEDY, "seed": 0}
-  with pytest.raises(examples_lib.TaskError, match="'no_such_task'"):
+  with pytest.raises(errors.EngineError, match="'no_such_task'"):
     list(tiny_engine.sample(task="no_such_task", split="dev", **settings))
-  with pytest.raises(examples_lib.TaskError, match="no split 'test', it has: train, dev"):
+  with pytest.raises(errors.EngineError, match="no split 'test', it has: train, dev"):
     list(tiny_engine.sample(task=task, split="test", **settings))
   small = make_engine(network=dataclasses.replace(network, vocab_size=100))
-  with pytest.raises(examples_lib.TaskError, match="vocab_size is 100"):
+  with pytest.raises(errors.EngineError, match="vocab_size is 100"):
     list(small.sample(task=task, split="dev", **settings))

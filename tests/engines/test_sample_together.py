@@ -26,7 +26,7 @@ def _found(memorised):
           stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
       )
       for index in range(2)
-  ]  # fmt: skip
+  ]
   try:
     ended = [process.communicate(timeout=1200) for process in running]
   finally:

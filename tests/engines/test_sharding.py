@@ -29,7 +29,7 @@ def _found(tmp_path_factory):
   done = subprocess.run(
       [sys.executable, str(SCRIPT), str(tmp_path_factory.mktemp("sharded"))],
       env=environment, capture_output=True, text=True, check=False,
-  )  # fmt: skip
+  )
   assert done.returncode == 0, done.stderr[-3000:]
   return json.loads(done.stdout.splitlines()[-1])
 

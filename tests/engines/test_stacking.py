@@ -7,10 +7,10 @@ import numpy as np
 import optax
 import pytest
 
-from next_jax.engines import engine
 from next_jax.engines import checkpoints
-from next_jax.engines.native import optimizers
+from next_jax.engines import engine
 from next_jax.engines import stacking
+from next_jax.engines.native import optimizers
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 

@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from next_jax import files
 from next_jax import schema
 from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus
@@ -17,7 +18,6 @@ from next_jax.engines.native import native
 from next_jax.models import base_models
 from next_jax.models import transformer
 from next_jax.prompts import example as example_lib
-from next_jax import files
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -93,7 +93,7 @@ def test_train_tunes_from_the_base_and_eval_judges_what_came_of_it(run_script, t
   run_script(
       "train", INITIAL_CHECKPOINT_PATH=os.path.abspath(base_models.minirepair_1m()), TRAINING_SET=training_set,
       MODEL_DIR=str(tmp_path / "model"), TRAIN_STEPS=2, EVAL_PERIOD=2, **{"utils.SaveCheckpointConfig.period": 2},
-  )  # fmt: skip
+  )
   (trained,) = evaluations(tmp_path / "model")
   assert trained["step"] == 2
   run_script("eval", CHECKPOINT_PATH=str(tmp_path / "model" / "checkpoint_2"), EVAL_OUTPUT_DIR=str(tmp_path / "eval"))
@@ -107,7 +107,7 @@ def test_an_encoder_decoder_is_tuned_evaluated_and_asked_on_our_tasks(run_script
   run_script(
       "train", "t5_1_1_tiny.gin", TRAINING_SET=training_set, MODEL_DIR=str(model), TRAIN_STEPS=2, EVAL_PERIOD=1,
       **{"utils.SaveCheckpointConfig.period": 1},
-  )  # fmt: skip
+  )
   trained = evaluations(model)
   assert [metrics["step"] for metrics in trained] == [1, 2]  # Both are kept, for the choice on dev.
   assert all((model / f"checkpoint_{step}" / "state").is_dir() for step in (1, 2))

@@ -14,11 +14,11 @@ import numpy as np
 import optax
 import pytest
 
-from next_jax.engines import engine
+from next_jax import errors
 from next_jax.engines import checkpoints
-from next_jax.engines import course
-from next_jax.engines.native import optimizers
+from next_jax.engines import engine
 from next_jax.engines import sharding
+from next_jax.engines.native import optimizers
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
@@ -73,7 +73,7 @@ def test_a_killed_training_goes_on_to_the_same_bits(optimizer, tiny_engine, task
     final, metrics = tiny_engine.finetune(
         task=task, checkpoint=None, directory=tmp_path / name, seed=3,
         tuning=dataclasses.replace(short, learning_rate=1e-2, optimizer=dying),
-    )  # fmt: skip
+    )
     return final, metrics, dying.steps
 
   whole, metrics, steps = finetune("whole")
@@ -103,7 +103,7 @@ def test_a_directory_with_a_longer_training_is_refused(tiny_engine, task, tuning
     tiny_engine.finetune(
         task=task, checkpoint=None, directory=memorised[0].parent, seed=0,
         tuning=dataclasses.replace(tuning, num_epochs=1),
-    )  # fmt: skip
+    )
 
 
 def test_accumulated_micro_batches_take_the_step_of_the_whole_batch(make_engine, task, short, network, tmp_path):
@@ -113,7 +113,7 @@ def test_accumulated_micro_batches_take_the_step_of_the_whole_batch(make_engine,
     final, _ = make_engine(tokens_at_once=at_once).finetune(
         task=task, checkpoint=None, directory=tmp_path / name, seed=0,
         tuning=dataclasses.replace(adam, accumulation=accumulation),
-    )  # fmt: skip
+    )
     finals.append(final)
   assert_same(finals[1], finals[0], network, atol=1e-5)
   assert_same(finals[2], finals[0], network, atol=1e-5)
@@ -138,17 +138,17 @@ def test_seeds_make_different_networks(tiny_engine, task, short, network, tmp_pa
 
 def test_a_loss_that_is_not_finite_ends_the_training(tiny_engine, task, short, tmp_path):
   wild = dataclasses.replace(short, optimizer=optax.sgd, learning_rate=1e30, warmup_fraction=0.0)
-  with pytest.raises(course.TrainingError, match="the loss is"):
+  with pytest.raises(errors.EngineError, match="the loss is"):
     tiny_engine.finetune(task=task, checkpoint=None, directory=tmp_path, tuning=wild, seed=0)
 
 
 def test_settings_that_cannot_be_used_are_named(tiny_engine, make_engine, task, short, tmp_path):
   arguments = {"task": task, "checkpoint": None, "directory": tmp_path, "seed": 0}
-  with pytest.raises(course.TrainingError, match="accumulation: found 3, expected a divisor of batch_size=2"):
+  with pytest.raises(errors.EngineError, match="accumulation: found 3, expected a divisor of batch_size=2"):
     tiny_engine.finetune(tuning=dataclasses.replace(short, accumulation=3), **arguments)
-  with pytest.raises(course.TrainingError, match="num_epochs: found 0"):
+  with pytest.raises(errors.EngineError, match="num_epochs: found 0"):
     tiny_engine.finetune(tuning=dataclasses.replace(short, num_epochs=0), **arguments)
-  with pytest.raises(course.TrainingError, match="share_prompts and NativeEngine.bidirectional_prompts: found both"):
+  with pytest.raises(errors.EngineError, match="share_prompts and NativeEngine.bidirectional_prompts: found both"):
     make_engine(bidirectional_prompts=True).finetune(tuning=dataclasses.replace(short, share_prompts=True), **arguments)
 
 
@@ -160,7 +160,7 @@ def test_four_devices_share_the_parameters_and_train_the_same(tiny_engine, task,
   process = subprocess.run(
       [sys.executable, str(script), str(memorised[0]), str(tmp_path)],
       env=environment, capture_output=True, text=True, check=False,
-  )  # fmt: skip
+  )
   assert process.returncode == 0, process.stderr[-3000:]
   found = json.loads(process.stdout.splitlines()[-1])
   assert found["mesh"] == {"data": 2, "model": 2}
@@ -180,13 +180,13 @@ def test_four_devices_share_the_parameters_and_train_the_same(tiny_engine, task,
           sampling=engine.Sampling(temperature=0, max_completion_length=40),
       )
       for sample in chunk
-  }  # fmt: skip
+  }
   assert found["completions"] == sampled
 
 
 def test_shared_prompts_give_the_step_that_each_example_with_its_own_gives(
     tiny_engine, same_prompts, short, network, tmp_path
-):  # fmt: skip
+):
   one_step = dataclasses.replace(
       short, num_epochs=1, batch_size=8, sequence_length=160, optimizer=lambda learning_rate: optax.sgd(0.1)
   )
@@ -196,7 +196,7 @@ def test_shared_prompts_give_the_step_that_each_example_with_its_own_gives(
   shared, shared_metrics = tiny_engine.finetune(
       task=same_prompts, checkpoint=None, directory=tmp_path / "shared", seed=0,
       tuning=dataclasses.replace(one_step, share_prompts=True),
-  )  # fmt: skip
+  )
   assert alone_metrics["steps"] == shared_metrics["steps"] == 1
   assert shared_metrics["loss"] == pytest.approx(alone_metrics["loss"], rel=1e-5)
   assert shared_metrics["tokens"] < 0.6 * alone_metrics["tokens"]

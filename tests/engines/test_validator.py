@@ -45,12 +45,12 @@ def test_pass_at_1_of_a_validation_is_that_of_the_greedy_completions(corpus_dir,
   one = native.NativeEngine(
       network=transformer.TransformerConfig(vocab_size=1280), write_summaries=False,
       compilation_cache=str(tmp_path / "compiled"),
-  )  # fmt: skip
+  )
   greedy = engine.Sampling(temperature=0, max_prompt_length=512, max_completion_length=160)
   tuning = engine.Tuning(
       optimizer=optax.adamw, learning_rate=1e-5, num_epochs=1,
       validation=engine.Validation(task="minirepair_trace", num_examples=NUM_DEV - 1, sampling=greedy),
-  )  # fmt: skip
+  )
   checkpoint, found = one.finetune(
       task=training_set, checkpoint=base_models.minirepair_1m(), directory=tmp_path / "tuned", tuning=tuning, seed=0
   )

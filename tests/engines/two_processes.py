@@ -42,7 +42,7 @@ def main(name: str, directory: str, address: str, count: int, index: int) -> Non
   tuning = dataclasses.replace(
       conftest.TUNING, num_epochs=8, save_every=6,
       validation=engine.Validation(task=task, metric="length", sampling=greedy),
-  )  # fmt: skip
+  )
   one = make(name)
   checkpoint, metrics = one.finetune(task=task, checkpoint=None, directory=directory, tuning=tuning, seed=0)
   chunks = one.sample(
@@ -55,7 +55,7 @@ def main(name: str, directory: str, address: str, count: int, index: int) -> Non
       "devices": len(jax.devices()),
       "samples": {f"{sample.task_id} {sample.sample_index}": sample.completion for chunk in chunks for sample in chunk},
       "scores": [score.log_probability for score in one.score(task=task, split="dev", checkpoint=checkpoint)],
-  }))  # fmt: skip
+  }))
   if count > 1:
     jax.distributed.shutdown()  # Waits for the others, which would stop without process 0.
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from next_jax import errors
 from next_jax.evaluation import intervals
 
 
@@ -35,5 +36,5 @@ def test_equal_values_have_an_interval_without_width():
 
 @pytest.mark.parametrize("arguments", [{"per_task_values": []}, {"confidence": 95}, {"num_resamples": 0}])
 def test_what_gives_no_interval_is_refused(arguments):
-  with pytest.raises(intervals.IntervalError, match=next(iter(arguments))):
+  with pytest.raises(errors.EvaluationError, match=next(iter(arguments))):
     intervals.bootstrap_interval(**{"per_task_values": [0.5, 1.0], **arguments})

@@ -5,6 +5,7 @@ import random
 
 import pytest
 
+from next_jax import errors
 from next_jax.evaluation import intervals
 from next_jax.evaluation import over_seeds
 
@@ -68,5 +69,5 @@ def test_the_p_value_is_that_of_all_signs():
 
 @pytest.mark.parametrize("runs", [[], [{}], [{"a": 1.0}, {}]])
 def test_a_run_without_tasks_is_refused(runs):
-  with pytest.raises(intervals.IntervalError, match="expected values of one or more tasks"):
+  with pytest.raises(errors.EvaluationError, match="expected values of one or more tasks"):
     over_seeds.mean(runs)

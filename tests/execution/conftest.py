@@ -44,7 +44,7 @@ def run_confined():
       python = _python_for_all(options)
       os.chown(directory, _NOBODY, _NOBODY)
     limits = {"cpu_seconds": 0.5, "wall_slack": 1.0, "judge_cpu_seconds": 1.0, "memory_bytes": 512 << 20,
-              "max_processes": 32, "scratch_bytes": 32 << 20}  # fmt: skip
+              "max_processes": 32, "scratch_bytes": 32 << 20}
     result = subprocess.run(
         [python, str(pathlib.Path(__file__).parent / "confined_run.py"), str(_ROOT), directory],
         input=json.dumps({"programs": programs, "layers": layers, "limits": limits}),

@@ -5,8 +5,8 @@ import json
 import re
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
+import pytest
 
 from next_jax import errors
 from next_jax.execution.benchmarks import problems as problems_lib
@@ -20,7 +20,7 @@ ROWS = [
      "bug_type": "operator", "buggy_solution": "  return 3 * x\n"},
     {"task_id": "Mbpp/106", "prompt": '"""Add."""\n', "entry_point": "f", "contract": "", "atol": 0,
      "canonical_solution": "def f(x, y):\n  return (*y, *x)\n", "base_input": [[[1], [2]]], "plus_input": {}},
-]  # fmt: skip
+]
 SAMPLE = {"task_id": 11, "completion": "def f(x):\n  return 2 * x"}
 
 JSON = st.recursive(

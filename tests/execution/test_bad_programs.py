@@ -3,8 +3,8 @@
 import json
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
+import pytest
 
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
@@ -36,7 +36,7 @@ def verify(executor, code="def f(x): return x", tests=("assert f(1) == 1",), ent
         "9" * 5000, "\\", "f(" * 150,
     ],
     ids=lambda text: ascii(text[:20]),
-)  # fmt: skip
+)
 def test_a_program_that_is_none_has_bad_syntax(executor, code):
   verdict = verify(executor, code)
   assert verdict.status in ("syntax", "error") and verdict.detail, verdict
@@ -49,7 +49,7 @@ def test_a_program_that_is_none_has_bad_syntax(executor, code):
         "9" * 5000,
     ],
     ids=lambda text: ascii(text[:20]),
-)  # fmt: skip
+)
 def test_a_test_that_is_none_is_an_error_that_says_so(executor, test):
   for verdict in (verify(executor, tests=(test,)), verify(executor, setup_code=test)):
     assert verdict.status == "error" and "does not compile" in verdict.detail, verdict
@@ -104,7 +104,7 @@ def test_a_program_without_tests_is_refused():
     "fields", [{"code": None}, {"code": b"x"}, {"entry_point": 5}, {"setup_code": ["x"]}, {"tests": "assert f(1)"},
                {"tests": (None,)}, {"tests": 5}, {"task_id": 7}],
     ids=str,
-)  # fmt: skip
+)
 def test_what_is_no_text_is_refused_by_its_name(fields):
   with pytest.raises(schema.RecordError, match=f"key '{next(iter(fields))}': expected str"):
     program_lib.Program(**{"task_id": "t", "code": "", "entry_point": "f", "tests": ("pass",), **fields})
@@ -120,7 +120,7 @@ _TEXTS = st.one_of(
     st.text(alphabet=st.characters(exclude_categories=()), max_size=10),
     st.sampled_from(["def f(x):\n  return x", "assert f(1) == 1", "f = 1", "del f", "class f: pass", "raise f", "f()",
                      "lambda: (yield)", "import *", "global f", "async def f(x): return x", "__builtins__ = None"]),
-)  # fmt: skip
+)
 _SETTINGS = hypothesis.settings(
     max_examples=150, deadline=None, suppress_health_check=[hypothesis.HealthCheck.function_scoped_fixture]
 )
@@ -147,7 +147,7 @@ _VALUES = st.recursive(
         ),
     ),
     max_leaves=8,
-)  # fmt: skip
+)
 _REPLIES = st.one_of(
     _VALUES,
     st.tuples(st.just("value"), _VALUES, st.one_of(st.none(), _VALUES, st.tuples(st.lists(_VALUES), st.just({})))),
@@ -155,14 +155,14 @@ _REPLIES = st.one_of(
               st.sampled_from(["ValueError", "SystemExit", "StopIteration", "UnicodeDecodeError", "no"]),
               st.text(max_size=3), st.sampled_from(["error", "memory", "passed"]), st.text(max_size=3), st.none()),
     st.tuples(st.just("items"), st.lists(_VALUES, max_size=3), st.one_of(st.none(), st.just(["end"]), _VALUES)),
-)  # fmt: skip
+)
 
 
 @_SETTINGS
 @hypothesis.given(replies=st.lists(_REPLIES, min_size=1, max_size=4), use=st.sampled_from(
     ["f([1]) == 77", "list(f(1)) == 77", "f(1)(2) == 77", "f({1: 2}).x.y == 77", "len(f(1)) == 77", "next(f(1)) == 77",
      "sorted(f([2, 1])) == 77", "[a + b for a, b in f(1)] == 77", "str(f(1)) == '77'", "77 in f(1)"]
-))  # fmt: skip
+))
 def test_whatever_a_program_writes_for_an_answer_there_is_a_verdict_and_it_does_not_pass(executor, replies, use):
   code = (
       "import json\n"

@@ -8,9 +8,10 @@ import sys
 
 import pytest
 
-from next_jax.execution.confinement import confinement as confinement_lib
+from next_jax import errors
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import program as program_lib
+from next_jax.execution.confinement import confinement as confinement_lib
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="the layers are Linux's")
 
@@ -85,14 +86,14 @@ def test_a_layer_that_is_missing_is_named_once(caplog):
 @LINUX
 def test_when_all_layers_are_required_and_one_is_missing_nothing_runs():
   executor = executor_lib.Executor(num_workers=1, layers=("privileges", "seccomp"), require_all_layers=True)
-  with pytest.raises(confinement_lib.ConfinementError, match=r"Missing: namespaces \(.*; landlock \(switched off\)"):
+  with pytest.raises(errors.ExecutionError, match=r"Missing: namespaces \(.*; landlock \(switched off\)"):
     executor.__enter__()
   with pytest.raises(RuntimeError, match="not open"):
     executor.verify([])
 
 
 def test_a_layer_that_does_not_exist_is_refused():
-  with pytest.raises(confinement_lib.ConfinementError, match="Executor.layers: found 'chroot', expected some of"):
+  with pytest.raises(errors.ExecutionError, match="Executor.layers: found 'chroot', expected some of"):
     executor_lib.Executor(layers=("chroot",))
 
 

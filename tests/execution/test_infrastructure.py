@@ -7,9 +7,9 @@ import sys
 
 import pytest
 
+from next_jax import errors
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
-from next_jax.execution import pool as pool_lib
 from next_jax.execution import program as program_lib
 
 LINUX = pytest.mark.skipif(sys.platform != "linux", reason="looks processes up in /proc")
@@ -63,7 +63,7 @@ def test_a_program_that_ends_every_worker_is_not_counted_as_failed_and_harms_no_
 def test_when_known_good_programs_do_not_pass_nothing_is_judged():
   limits = limits_lib.Limits(reply_bytes=3)
   with executor_lib.Executor(num_workers=2, limits=limits) as executor:
-    with pytest.raises(pool_lib.ExecutionError, match="canary/good has status 'error' .* expected 'passed'"):
+    with pytest.raises(errors.ExecutionError, match="canary/good has status 'error' .* expected 'passed'"):
       list(executor.verify([program(1)]))
 
 
@@ -75,7 +75,7 @@ def test_a_worker_that_takes_anothers_place_judges_nothing_before_known_good_pro
     monkeypatch.setattr(sys, "executable", "/bin/false")  # from now on no interpreter starts
     for pid in judges():
       os.kill(pid, signal.SIGKILL)
-    with pytest.raises(pool_lib.ExecutionError, match="before it judged anything"):
+    with pytest.raises(errors.ExecutionError, match="before it judged anything"):
       list(stream)
 
 
@@ -127,10 +127,10 @@ def test_an_executor_that_is_not_open_says_so():
 
 @pytest.mark.parametrize("fields", [{"cpu_seconds": 0}, {"wall_slack": -1.0}, {"memory_bytes": 1 << 20}])
 def test_limits_under_which_nothing_could_run_are_refused(fields):
-  with pytest.raises(limits_lib.LimitError, match=next(iter(fields))):
+  with pytest.raises(errors.ExecutionError, match=next(iter(fields))):
     limits_lib.Limits(**fields)
 
 
 def test_no_worker_is_no_executor():
-  with pytest.raises(limits_lib.LimitError, match="num_workers: found 0"):
+  with pytest.raises(errors.ExecutionError, match="num_workers: found 0"):
     executor_lib.Executor(num_workers=0)

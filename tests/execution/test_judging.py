@@ -136,7 +136,7 @@ def test_an_object_does_not_decide_what_it_is_equal_to(executor):
         ("tuple", "(1,)", "(2,)"), ("frozenset", "(1,)", "(2,)"), ("complex", "1j", "2j"),
         ("list", "(1,)", "(2,)"), ("dict", "{1: 2}", "{2: 1}"), ("set", "(1,)", "(2,)"), ("bytearray", "b'a'", "b'b'"),
     ],
-)  # fmt: skip
+)
 def test_an_object_of_a_derived_class_is_equal_to_what_it_holds_whatever_it_says(executor, base, wrong, right):
   def returns(held, says_equal=True):
     return (

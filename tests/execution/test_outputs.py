@@ -6,11 +6,11 @@ import json
 import math
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
+import pytest
 
-from next_jax.execution.judging import assertions
 from next_jax.execution import outputs
+from next_jax.execution.judging import assertions
 from next_jax.execution.judging import plain_data
 
 

@@ -9,8 +9,8 @@ import json
 import math
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
+import pytest
 
 from next_jax.execution.judging import plain_data
 
@@ -174,7 +174,7 @@ class LyingInt(int):
         ]),
     ],
     ids=lambda value: type(value).__name__,
-)  # fmt: skip
+)
 def test_what_a_derived_class_holds_is_told_past_all_that_it_overrides(value, held):
   found = plain_data.held(value)
   assert type(found) is type(held) and found == held

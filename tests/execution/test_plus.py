@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+from next_jax import errors
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution.benchmarks import plus
@@ -117,7 +118,7 @@ def test_a_reference_solution_that_fails_is_refused(tmp_path, executor):
     tmp_path, HUMAN_EVAL, {**HUMAN_EVAL, "task_id": "HumanEval/1", "plus_input": [[[1]], [[1], 2], [None]]}
   )
   with pytest.raises(
-    plus.InputsError, match="'HumanEval/1': the reference solution fails on input 1 of plus_input: Type"
+    errors.ExecutionError, match="'HumanEval/1': the reference solution fails on input 1 of plus_input: Type"
   ):
     plus.with_tests(problems, executor)
 
@@ -134,7 +135,7 @@ def test_a_reference_solution_that_fails_is_refused(tmp_path, executor):
   ],
 )
 def test_what_is_wrong_with_a_row_is_named(tmp_path, change, message):
-  with pytest.raises((plus.InputsError, problems_lib.ProblemError), match=message):
+  with pytest.raises((errors.ExecutionError, errors.ExecutionError), match=message):
     read(tmp_path, {**HUMAN_EVAL, **change})
 
 

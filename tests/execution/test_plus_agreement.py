@@ -35,7 +35,8 @@ def test_reference_solutions_pass(shared_data, executor, name):
 def test_verdicts_on_references_and_mutants_are_those_of_evalplus(shared_data, executor, monkeypatch, name):
   evalplus = pytest.importorskip("evalplus.eval", reason="needs evalplus: pip install evalplus")
   from evalplus import evaluate
-  from evalplus.data import humaneval, mbpp
+  from evalplus.data import humaneval
+  from evalplus.data import mbpp
 
   monkeypatch.setenv("EVALPLUS_TIMEOUT_PER_TASK", "600")
   # It compares what the environment says with a number.
@@ -58,7 +59,7 @@ def test_verdicts_on_references_and_mutants_are_those_of_evalplus(shared_data, e
       expected = evaluate.trusted_exec(
           problem.canonical, row[f"{part}_input"], row["entry_point"],
           output_not_none=row["entry_point"] in evaluate.MBPP_OUTPUT_NOT_NONE_TASKS,
-      )  # fmt: skip
+      )
       times = [1.0] * len(expected)
       statuses.append(
           evalplus.untrusted_check(

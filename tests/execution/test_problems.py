@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from next_jax import errors
 from next_jax.execution.benchmarks import problems as problems_lib
 
 MBPP = {
@@ -27,7 +28,7 @@ HUMAN_EVAL = {
 PACK = {
     **HUMAN_EVAL, "task_id": "Python/3", "buggy_solution": "  return 3 * x\n", "instruction": "Write a function `double`.",
     "test": HUMAN_EVAL["test"] + "\ncheck(double)",
-}  # fmt: skip
+}
 
 
 def write(path, *rows):
@@ -108,7 +109,7 @@ def test_the_entry_point_is_what_the_tests_call(code, tests, name):
     ],
 )
 def test_what_is_wrong_with_a_file_is_named_with_its_line(tmp_path, rows, message):
-  with pytest.raises(problems_lib.ProblemError, match=message):
+  with pytest.raises(errors.ExecutionError, match=message):
     problems_lib.read_problems(write(tmp_path / "bad.jsonl", *rows))
 
 

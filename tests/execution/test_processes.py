@@ -25,7 +25,7 @@ thread.join()
 @pytest.mark.parametrize("find", [processes.descendants, processes.glance])
 def test_children_of_threads_and_grandchildren_are_found_nearest_first(find):
   with subprocess.Popen(["sh", "-c", f'"{sys.executable}" -c "$0"; true', SCRIPT], stdin=subprocess.PIPE,
-                        stdout=subprocess.PIPE) as shell:  # fmt: skip
+                        stdout=subprocess.PIPE) as shell:
     shell.stdout.readline()
     found = find(shell.pid)
     assert [process.parent for process in found] == [shell.pid, found[0].pid]

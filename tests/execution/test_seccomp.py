@@ -30,7 +30,7 @@ def decide(program, architecture, number, *arguments):
     else:
       conditions = {
           0x15: accumulator == value, 0x25: accumulator > value, 0x35: accumulator >= value, 0x45: accumulator & value,
-      }  # fmt: skip
+      }
       place += if_true if conditions[code] else if_false
 
 
@@ -96,7 +96,7 @@ def test_modes_and_times_cannot_be_changed_but_nobody_notices(machine):
         ("sched_setaffinity", [(0, 8)], [(1, 8)]),
         ("socketpair", [(1, 1), (1, 0x80801)], [(1, 2), (1, 5), (1, 0x80002)]),  # streams only
     ],
-)  # fmt: skip
+)
 def test_what_calls_may_do_is_in_their_arguments(machine, name, allowed, refused):
   for arguments in allowed:
     assert call(machine, name, *arguments) == ALLOW, arguments

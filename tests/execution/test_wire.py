@@ -1,8 +1,8 @@
 """Messages arrive whole however the stream is cut, and none is longer than agreed."""
 
 import hypothesis
-import pytest
 from hypothesis import strategies as st
+import pytest
 
 from next_jax.execution.judging import wire
 

@@ -48,7 +48,7 @@ def _start(tmp_path):
     return subprocess.Popen(
         [str(SCRIPT), str(len(plays)), "--", *arguments],
         env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    )
 
   return start
 
@@ -128,7 +128,7 @@ def small_run(workdir, command, devices):
   environment = {
       **os.environ, "PATH": f"{bin_directory}:{os.environ['PATH']}", "JAX_NUM_CPU_DEVICES": str(devices),
       "JAX_PLATFORMS": "cpu",
-  }  # fmt: skip
+  }
   done = subprocess.run(
       [*command, *arguments], env=environment, cwd=ROOT, capture_output=True, text=True, check=False, timeout=900
   )

@@ -10,9 +10,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from next_jax.engines import sharding
 from next_jax.engines.native import native
 from next_jax.engines.native import optimizers
-from next_jax.engines import sharding
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
@@ -65,7 +65,7 @@ def test_a_preset_takes_a_step_of_training(preset):
           "decoder_input_tokens", "decoder_target_tokens", "decoder_segment_ids", "decoder_positions",
           "decoder_causal_attention", "decoder_loss_weights",
       )
-  }  # fmt: skip
+  }
   functions = trainer.Trainer(network=network, layout=layout)._functions(optimizers.muon)
   with layout.active():
     new_params, new_state, loss, _ = jax.eval_shape(

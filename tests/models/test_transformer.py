@@ -9,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from next_jax import errors
 from next_jax.models import transformer
 
 CONFIG = transformer.TransformerConfig(
@@ -68,7 +69,7 @@ def prefill(model, params, tokens, lengths, **kwargs):
   _, variables = jitted(model)(
       {"params": params}, tokens, enable_dropout=False, prefill=True, prefill_lengths=jnp.asarray(lengths),
       mutable=("cache",), **kwargs,
-  )  # fmt: skip
+  )
   return variables["cache"]
 
 
@@ -142,7 +143,7 @@ def test_decoding_after_a_prefill_of_padded_prompts_gives_the_logits_of_a_full_p
   _, variables = jitted(model)(
       {"params": params, "cache": empty_cache(model, params, 3, 10)}, prompts, enable_dropout=False, prefill=True,
       prefill_lengths=jnp.array(lengths), mutable=("cache",),
-  )  # fmt: skip
+  )
   assert variables["cache"]["layers_0"]["attention"]["cache_index"].tolist() == lengths
   following = jnp.stack([tokens[row, length : length + 4] for row, length in enumerate(lengths)])
   decoded = decode_steps(model, params, variables["cache"], following)
@@ -157,7 +158,7 @@ def test_every_cache_leaf_can_be_expanded_over_decodes_on_its_first_axis(model, 
   _, variables = jitted(model)(
       {"params": params}, tokens[:, :6], enable_dropout=False, prefill=True, prefill_lengths=lengths,
       max_decode_length=8, mutable=("cache",),
-  )  # fmt: skip
+  )
   expanded = jax.tree.map(lambda leaf: jnp.repeat(leaf, 3, axis=0), variables["cache"])
   following = jnp.stack([tokens[row, int(length) :][:2] for row, length in enumerate(lengths)])
   decoded = decode_steps(model, params, expanded, jnp.repeat(following, 3, axis=0))
@@ -289,7 +290,7 @@ def test_dropout_acts_only_when_enabled(params):
     [({"num_heads": 3, "num_kv_heads": 2}, "num_kv_heads: found 2"), ({"head_dim": 5}, "head_dim: found 5")],
 )
 def test_sizes_that_make_no_network_are_refused(settings, message):
-  with pytest.raises(transformer.ConfigError, match=message):
+  with pytest.raises(errors.ModelError, match=message):
     transformer.TransformerConfig(vocab_size=8, **settings)
 
 
@@ -303,7 +304,7 @@ def test_completions_that_share_a_prompt_have_the_logits_that_each_has_with_its_
   together = full(
       model, params, jnp.concatenate(shared)[None], decoder_completion_ids=jnp.array([ids]),
       decoder_positions=jnp.array([positions]), decoder_segment_ids=jnp.ones((1, len(ids)), jnp.int32),
-  )[0]  # fmt: skip
+  )[0]
   start = 7
   for completion in completions:
     alone = full(model, params, jnp.concatenate([prompt, completion])[None])[0]

@@ -4,6 +4,7 @@ import dataclasses
 
 import pytest
 
+from next_jax import errors
 from next_jax import main
 from next_jax import schema
 from next_jax.configuration import parsing
@@ -40,7 +41,7 @@ def test_a_system_turn_stands_first_where_there_is_a_message(task):
 
 
 def test_a_system_message_for_models_without_system_turn_is_refused():
-  with pytest.raises(chat.ChatError, match="have no system turn"):
+  with pytest.raises(errors.PromptError, match="have no system turn"):
     dataclasses.replace(chat.gemma(), system_message="You repair programs.")
 
 

@@ -6,6 +6,7 @@ import re
 
 import pytest
 
+from next_jax import errors
 from next_jax import main
 from next_jax import schema
 from next_jax.configuration import parsing
@@ -17,8 +18,8 @@ from next_jax.prompts import prompt
 from next_jax.prompts import token_budget
 from next_jax.stages import settings
 from next_jax.tracing.annotation import inline
-from next_jax.tracing.recording import recorder
 from next_jax.tracing.annotation import scopes
+from next_jax.tracing.recording import recorder
 
 _BUGGY = "def total(xs):\n    s = 1\n    for x in xs:\n        s += x\n    return s"
 _REFERENCE = _BUGGY.replace("s = 1", "s = 0")
@@ -63,7 +64,7 @@ def test_without_rationale_the_prompt_ends_in_the_open_block(task):
 
 
 def test_task_without_trace_is_an_error_that_names_it(task):
-  with pytest.raises(prompt.PromptError, match="t/1"):
+  with pytest.raises(errors.PromptError, match="t/1"):
     prompt.Prompt().render(dataclasses.replace(task, trace=None))
   prompt.Prompt(with_trace=False).render(dataclasses.replace(task, trace=None))
 
@@ -76,7 +77,7 @@ def test_few_shot_prompts_show_solved_exemplars_in_the_form_that_is_asked_for(ta
 
 
 def test_more_shots_than_exemplars_is_an_error():
-  with pytest.raises(prompt.PromptError, match="shots=99"):
+  with pytest.raises(errors.PromptError, match="shots=99"):
     prompt.Prompt(shots=99)
 
 
@@ -138,7 +139,7 @@ def test_given_rationales_stand_where_the_model_would_have_written_them(task):
   written = prompt.Prompt().target("s starts at 1.", _REFERENCE)
   assert form.render(task) + form.target("", _REFERENCE) == prompt.Prompt().render(task) + written
   assert (form.shows, prompt.Prompt(with_trace=False).shows) == ("trace and rationale", "no trace")
-  with pytest.raises(prompt.PromptError, match="set with_rationale=False"):
+  with pytest.raises(errors.PromptError, match="set with_rationale=False"):
     prompt.Prompt(rationales=lambda task_id: "")
 
 
@@ -199,13 +200,13 @@ def test_a_budget_that_leaves_everything_changes_nothing(task):
     ({"max_tokens": 9, "vocabulary": "minirepair"}, "TokenBudget.vocabulary='minirepair'"),
 ])
 def test_a_budget_that_cannot_be_counted_is_an_error(arguments, message):
-  with pytest.raises(token_budget.BudgetError, match=message):
+  with pytest.raises(errors.PromptError, match=message):
     token_budget.TokenBudget(**arguments)
 
 
 def test_a_task_that_cannot_be_annotated_is_an_error_that_names_it(task):
   for broken in (dataclasses.replace(task, buggy_code="def total(:"), dataclasses.replace(task, buggy_code="x = 1")):
-    with pytest.raises(prompt.PromptError, match="task 't/1': "):
+    with pytest.raises(errors.PromptError, match="task 't/1': "):
       prompt.Prompt().render(broken)
 
 

@@ -9,9 +9,9 @@ import json
 import pytest
 import seqio
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.corpora import corpus
 from next_jax.corpora import data_dir
 from next_jax.models import vocabularies
 from next_jax.prompts import example
@@ -78,7 +78,7 @@ def test_importing_a_module_again_or_under_another_name_is_harmless(corpora):
 
 
 def test_a_name_that_is_not_registered_is_an_error_with_the_near_ones():
-  with pytest.raises(seqio_tasks.TaskNameError, match="known: minirepair_"):
+  with pytest.raises(errors.PromptError, match="known: minirepair_"):
     seqio_tasks.registration("minirepair_trce")
 
 
@@ -99,7 +99,7 @@ def test_postprocessor_takes_completions_apart():
 
 def test_corpus_that_was_not_built_is_an_error_that_says_where_it_looked(corpora, tmp_path):
   data_dir.set_data_dir(tmp_path)
-  with pytest.raises(corpus.CorpusError, match=str(tmp_path / "minirepair" / "unseen.jsonl")):
+  with pytest.raises(errors.CorpusError, match=str(tmp_path / "minirepair" / "unseen.jsonl")):
     data_dir.read_split("minirepair", "unseen")
 
 
@@ -139,13 +139,13 @@ def test_proxy_tasks_need_rationales_and_say_so(corpora, tmp_path, monkeypatch):
   form = seqio_tasks.registration("minirepair_proxy").prompt
   assert form.render(task).endswith("### Rationale\ninc is wrong.\n### Fix\n```python\n")
   rationales.set_path(None)
-  with pytest.raises(rationales.RationaleError, match="no rationales are given; set NEXT_JAX_RATIONALES"):
+  with pytest.raises(errors.PromptError, match="no rationales are given; set NEXT_JAX_RATIONALES"):
     form.render(task)
   monkeypatch.setenv(rationales.ENVIRONMENT_VARIABLE, str(tmp_path / "samples.jsonl"))
-  with pytest.raises(rationales.RationaleError, match="samples.jsonl: no such file"):
+  with pytest.raises(errors.PromptError, match="samples.jsonl: no such file"):
     form.render(task)
   files.write_jsonl(tmp_path / "samples.jsonl", [])
-  with pytest.raises(rationales.RationaleError, match="no sample with a rationale for task 'minirepair/dev/é0'"):
+  with pytest.raises(errors.PromptError, match="no sample with a rationale for task 'minirepair/dev/é0'"):
     form.render(task)
 
 

@@ -10,10 +10,10 @@ import subprocess
 import sys
 import time
 
-import pytest
 from hypothesis import given
 from hypothesis import settings
 from hypothesis import strategies as st
+import pytest
 
 from next_jax import schema
 from next_jax.rationales import consistency
@@ -57,7 +57,7 @@ def test_each_statement_is_found_where_it_stands():
   found = consistency.check(task(), rationale)
   assert [(f.statement.claim, f.status) for f in found] == [
       ("holds", "supported"), ("returns", "supported"), ("expected", "contradicted"),
-  ]  # fmt: skip
+  ]
   for finding in found:
     assert rationale[finding.statement.start :].startswith(finding.statement.text)
   assert "expects 12" in found[-1].why
@@ -66,7 +66,7 @@ def test_each_statement_is_found_where_it_stands():
 @pytest.mark.parametrize("where, is_right", [
     ("At step (4) ", True), ("At step (1) ", False), ("After line 5 ", True), ("Before step (3) ", False),
     ("After the first iteration ", True), ("", True),
-])  # fmt: skip
+])
 def test_a_value_is_looked_up_at_its_place(where, is_right):
   assert status(f"{where}total is 5.") == ("supported" if is_right else "contradicted")
 
@@ -100,7 +100,7 @@ LONG = "def f(n):\n    xs = list(range(n))\n    return xs"
     ("It returns [0, 1, 2, ..., 99].", "supported"), ("It returns 7.", "contradicted"),
     ("It returns {0: 1}.", "contradicted"), (f"It returns {[*range(100)]}.", "unverifiable"),
     ("It returns [0, 1, 5].", "contradicted"),
-])  # fmt: skip
+])
 def test_what_an_abridged_value_leaves_out_is_not_known(text, expected):
   assert status(text, LONG, "assert f(100) == []") == expected
 
@@ -114,7 +114,7 @@ ENDLESS = "def f(n):\n    k = 0\n    while n:\n        k += 1\n        m = k\n  
     ("After line 4 k is 123456.", "unverifiable"), ("After line 4 n is 2.", "contradicted"),
     ("At step (2) k=1.", "supported"), ("At step (2) k=2.", "contradicted"), ("At step (99999) k=2.", "unverifiable"),
     ("The loop runs 5 times.", "contradicted"), ("The loop runs 99999 times.", "unverifiable"),
-])  # fmt: skip
+])
 def test_what_lies_behind_the_end_of_a_truncated_trace_is_not_known(text, expected):
   assert status(text, ENDLESS, "assert f(1) == 3") == expected
 
@@ -141,7 +141,7 @@ RAISES = "def f(xs):\n    i = 0\n    try:\n        y = xs[3]\n    except IndexEr
     ("A LookupError is raised on line 4.", "supported"), ("It raises KeyError.", "contradicted"),
     ("A TypeError is raised on line 4.", "contradicted"), ("No exception is raised.", "contradicted"),
     ("It crashes.", "supported"), ("It may raise a KeyError.", None),
-])  # fmt: skip
+])
 def test_exceptions_are_those_of_the_trace_and_their_classes(text, expected):
   assert statuses(text, RAISES, "assert f([]) == 1") == ([("exception", expected)] if expected else [])
 
@@ -149,7 +149,7 @@ def test_exceptions_are_those_of_the_trace_and_their_classes(text, expected):
 @pytest.mark.parametrize("text, expected", [
     ("y is undefined.", "supported"), ("n is undefined.", "contradicted"), ("y is never assigned.", "supported"),
     ("y is referenced before assignment on line 4.", "supported"), ("len is not defined.", "contradicted"),
-])  # fmt: skip
+])
 def test_a_name_is_undefined_only_if_the_trace_has_no_value_of_it(text, expected):
   code = "def f(n):\n    if n:\n        y = len('')\n    return y"
   assert status(text, code, "assert f(0) == 1") == expected
@@ -162,7 +162,7 @@ def test_a_name_is_undefined_only_if_the_trace_has_no_value_of_it(text, expected
     ("Line 6 is never reached.", "contradicted"), ("The condition on line 4 is never true.", "contradicted"),
     ("The condition on line 4 is always true.", "contradicted"), ("Line 5 is executed for x=1.", "contradicted"),
     ("Line 5 is executed for x=7.", "supported"), ("The if branch is never taken.", "contradicted"),
-])  # fmt: skip
+])
 def test_lines_and_loops_ran_as_often_as_the_trace_has_them(text, expected):
   assert [found for kind, found in statuses(text) if kind == "execution"] == [expected]
 
@@ -198,14 +198,14 @@ def test_checking_imports_no_heavy_library():
 TASKS = [
     task(), task(LONG, "assert f(100) == []"), task(ENDLESS, "assert f(1) == 3"), task(RAISES, "assert f([]) == 1"),
     task("def f(n):\n    return f(n)", "assert f(1) == 1"), dataclasses.replace(task(), trace=None),
-]  # fmt: skip
+]
 CHECKERS = [consistency.Checker(each) for each in TASKS]
 STATEMENTS = [label.text for path in sorted(LABELLED.glob("*.txt")) for label in labelled.read(path)]
 PIECES = sorted({word for text in STATEMENTS for word in text.split(" ")}) + [
     "total", "xs", "k", "y", "step", "line", "(4)", "=", "==", "'", '"', "`", "```", "[", "]", "(", ")", "{", "...",
     "\ue000", "\n", "٣", "²", "1e999", "-", "0x", "9" * 700, "9" * 5000, "nan", "\\", "\x00", "“", "line 999999999999",
     "step (0)", "iteration 0",
-]  # fmt: skip
+]
 
 
 @settings(max_examples=400, deadline=None)
@@ -227,7 +227,7 @@ def test_no_text_raises(text, checker):
 
 @pytest.mark.parametrize("piece", [
     "(", "'", "`", "x ", "if x is 3 and ", "[1, ", "line 4 is never ", "a.b(", "-1", "{'a': ", "x is not ", "the loop ",
-])  # fmt: skip
+])
 def test_texts_that_are_made_to_be_slow_are_not(piece):
   text = piece * 20_000
   start = time.process_time()
@@ -262,7 +262,7 @@ def test_nothing_that_the_traces_of_real_programs_say_is_contradicted(shared_dat
     trace = recorder.record(code, calls.traced_call(tests[0], name))
     checker = consistency.Checker(dataclasses.replace(
         task(), entry_point=name, buggy_code=code, public_tests=tests, trace=trace,
-    ))  # fmt: skip
+    ))
     said = [f"Line {step.line} is executed." for step in trace.steps[:30]]
     said += [f"At step ({n}) {name}={text}." for n, s in enumerate(trace.steps[:30]) for name, text in s.changes]
     said += [f"The call returns {trace.detail}."] if trace.outcome == "returned" else []

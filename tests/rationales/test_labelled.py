@@ -5,6 +5,7 @@ import pathlib
 
 import pytest
 
+from next_jax import errors
 from next_jax.rationales import consistency
 from next_jax.rationales import labelled
 
@@ -16,7 +17,7 @@ MEASURED = {
     ("tuning", "supported"): (0.99, 0.97), ("tuning", "contradicted"): (0.99, 0.97),
     ("held_out", "supported"): (0.89, 0.86), ("held_out", "contradicted"): (0.93, 0.81),
     ("held_out_2", "supported"): (0.96, 0.72), ("held_out_2", "contradicted"): (0.93, 0.77),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("part, status", MEASURED)
@@ -60,5 +61,5 @@ def test_rates_count_what_is_said_and_what_is_true():
 def test_a_line_that_is_no_label_is_named(tmp_path, line):
   path = tmp_path / "bad.txt"
   path.write_text(f"=== f\ndef f(x):\n    return x\n--- tests\nassert f(1) == 1\n--- statements\n{line}\n")
-  with pytest.raises(labelled.LabelError, match="bad.txt, line 7"):
+  with pytest.raises(errors.RationaleError, match="bad.txt, line 7"):
     labelled.read(path)

@@ -1,10 +1,9 @@
 """A finished run for the tests of the report."""
 
 import pytest
+import work_directories  # beside this file
 
 from next_jax import files
-
-import work_directories  # beside this file
 
 
 @pytest.fixture(scope="session")

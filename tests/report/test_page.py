@@ -7,16 +7,15 @@ import re
 import shutil
 
 import pytest
+import work_directories  # beside this file
 
 from next_jax import files
 from next_jax import schema
-from next_jax.report import browser
 from next_jax.commands import report as command
+from next_jax.report import browser
 from next_jax.report import markup
 from next_jax.report import page
 from next_jax.report import workdir as workdir_lib
-
-import work_directories  # beside this file
 
 
 class _Reader(html.parser.HTMLParser):

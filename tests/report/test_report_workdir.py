@@ -4,6 +4,7 @@ import shutil
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax.report import workdir as workdir_lib
 
@@ -58,12 +59,12 @@ def test_the_time_of_a_continued_stage_is_marked(finished_run):
 
 def test_a_directory_of_something_else_is_refused(tmp_path):
   (tmp_path / "notes.txt").write_text("mine")
-  with pytest.raises(workdir_lib.WorkdirError, match="neither run.json nor base/"):
+  with pytest.raises(errors.ReportError, match="neither run.json nor base/"):
     workdir_lib.read(tmp_path)
 
 
 def test_a_directory_that_does_not_exist_is_named(tmp_path):
-  with pytest.raises(workdir_lib.WorkdirError, match="nowhere: no such directory"):
+  with pytest.raises(errors.ReportError, match="nowhere: no such directory"):
     workdir_lib.read(tmp_path / "nowhere")
 
 
@@ -73,5 +74,5 @@ def test_metrics_without_a_key_are_named(finished_run, tmp_path):
   metrics = files.read_json(path)
   del metrics["num_tasks"]
   files.write_json(path, metrics)
-  with pytest.raises(workdir_lib.WorkdirError, match=r"iteration_01/evaluate/dev/metrics\.json.*num_tasks"):
+  with pytest.raises(errors.ReportError, match=r"iteration_01/evaluate/dev/metrics\.json.*num_tasks"):
     workdir_lib.read(workdir)

@@ -8,16 +8,15 @@ import statistics
 
 from etils import epath
 import pytest
+import work_directories  # beside this file
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.report import answers
 from next_jax.commands import report as command
+from next_jax.report import answers
 from next_jax.report import measures
 from next_jax.report import several
-from next_jax.report import workdir
-
-import work_directories  # beside this file
 
 LOOP = {"base": 0.1, "iteration_01": 0.4, "iteration_02": 0.6}
 CONTRASTS = [
@@ -173,14 +172,14 @@ def test_work_directories_are_grouped_by_arm_and_seed(tmp_path, tasks):
     work_directories.write_run(tmp_path / name, tasks[:4], LOOP, seed=3)
   runs = several.read([tmp_path / name for name in ("a/seed_3", "quick", "a/seed_0")])
   assert [(arm.name, list(arm.runs)) for arm in runs.arms] == [("a", [0, 3]), ("quick", [3])]
-  with pytest.raises(workdir.WorkdirError, match="a second run of arm 'quick' with seed 3"):
+  with pytest.raises(errors.ReportError, match="a second run of arm 'quick' with seed 3"):
     several.read([tmp_path / "quick", tmp_path / "quick"])
 
 
 def test_several_work_directories_need_a_place_for_their_page(tmp_path):
   parser = argparse.ArgumentParser()
   command.add_arguments(parser)
-  with pytest.raises(workdir.WorkdirError, match="expected --out=DIR"):
+  with pytest.raises(errors.ReportError, match="expected --out=DIR"):
     command.main(parser.parse_args([str(tmp_path), str(tmp_path)]))
 
 
@@ -192,5 +191,5 @@ def test_pass_at_1_of_tasks_whose_fix_needs_new_code(tmp_path, tasks):
 
 
 def test_a_metric_that_there_is_not_is_refused(sweep):
-  with pytest.raises(measures.MeasureError, match="metric 'bleu': expected pass_at_<k>, contradicted_rationales or"):
+  with pytest.raises(errors.ReportError, match="metric 'bleu': expected pass_at_<k>, contradicted_rationales or"):
     measures.Measures().per_task(sweep / "next/seed_0/base/evaluate/dev", "bleu")

@@ -49,7 +49,7 @@ _PROGRAMS = (
      ("assert smallest(3, 2, 5) == 2", "assert smallest(1, 2, 3) == 1"), "comparison"),
     ("halves", "Halve a number until it is below one; return how often.", _HALVES, "n += 1\n", "n += 1\n    x /= 2\n",
      ("assert halves(8) == 4",), "operator"),
-)  # fmt: skip
+)
 HOSTILE = '</script><script>alert(1)</script><!-- \u2028 <img src=x onerror=alert(2)> & "quoted" ]]>'
 
 

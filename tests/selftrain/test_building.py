@@ -11,9 +11,9 @@ import time
 
 import pytest
 
+from next_jax import errors
 from next_jax import main
 from next_jax.configuration import parsing
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.execution import executor
@@ -42,14 +42,14 @@ def test_a_work_directory_has_the_corpora_their_digests_and_what_they_share(tmp_
   assert {tuple(one["splits"]) for one in shared} == {
       ("minirepair/train", "minirepair/dev"), ("minirepair/train", "minirepair/unseen"),
       ("minirepair/dev", "minirepair/unseen"),
-  }  # fmt: skip
+  }
   assert not any(one["repairs"] for one in shared)
   assert f"corpora: {tmp_path}/run/corpus (set NEXT_JAX_DATA_DIR to it)" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("corpora", [(), (minirepair.MiniRepair(), minirepair.MiniRepair(seed=1))])
 def test_each_corpus_once(tmp_path, corpora):
-  with pytest.raises(corpus_lib.CorpusError, match="expected each corpus once"):
+  with pytest.raises(errors.CorpusError, match="expected each corpus once"):
     _building(tmp_path, *corpora).prepare()
 
 
@@ -68,12 +68,12 @@ def test_samples_of_models_can_be_mixed_in_on_the_command_line(tmp_path):
   bindings = [
       "ORIGINS=(@model_written.ModelWritten(), @mutants.Mutants())",
       f"ModelWritten.files=('{tmp_path}/samples.jsonl',)", "ModelWritten.share=0.5",
-  ]  # fmt: skip
+  ]
   parsing.parse(["gin_configs/corpora/mbpp_r_paper.gin"], bindings, main.run)
   (corpus,) = parsing.construct(main.run).corpora
   assert [(origin.name, origin.share, origin.per_problem) for origin in corpus.origins] == [
       ("model", 0.5, 40), ("mutant", 1.0, 40),
-  ]  # fmt: skip
+  ]
   assert (corpus.num_train, corpus.num_dev) == (10047, 1468)
 
 
@@ -87,7 +87,7 @@ def _command(shared_data, workdir):
       sys.executable, "-m", "next_jax.main", "build", "--gin_file=gin_configs/corpora/build_mbpp_r.gin",
       f"--gin.WORKDIR='{workdir}'", f"--gin.MBPP_FILE='{shared_data}/mbpp.jsonl'", "--gin.MbppR.num_train=150",
       "--gin.MbppR.num_dev=20", "--gin.NUM_WORKERS=2",
-  ]  # fmt: skip
+  ]
 
 
 @pytest.mark.slow

@@ -5,12 +5,13 @@ import random
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora.minirepair import rationales
-from next_jax.rationales import consistency
 from next_jax.prompts import completion
 from next_jax.prompts import example
+from next_jax.rationales import consistency
 from next_jax.selftrain import controls
 from next_jax.selftrain import filters
 from next_jax.stages import stage
@@ -144,5 +145,5 @@ def test_the_rationale_of_a_reference_names_the_change(workdir):
 
 @pytest.mark.parametrize("iterations", [0, -1])
 def test_a_control_of_no_iterations_is_refused(iterations):
-  with pytest.raises(controls.ControlError, match=f"'unfiltered': iterations={iterations}, expected 1 or more"):
+  with pytest.raises(errors.SelfTrainingError, match=f"'unfiltered': iterations={iterations}, expected 1 or more"):
     controls.OtherFilters(iterations=iterations)

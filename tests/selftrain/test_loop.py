@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
@@ -17,9 +18,6 @@ from next_jax.prompts import example
 from next_jax.selftrain import controls
 from next_jax.selftrain import evaluate
 from next_jax.selftrain import filters
-from next_jax.selftrain import loop
-from next_jax.stages import stage
-from next_jax.selftrain import walk
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +55,7 @@ def test_the_parrot_is_measured_at_zero_and_the_loop_ends_with_nothing_to_tune_o
 
 
 def test_an_oracle_leaves_no_task_hard_and_that_is_said(tmp_path, small_loop):
-  with pytest.raises(walk.WalkError, match="hard_threshold=0.1; raise"):
+  with pytest.raises(errors.SelfTrainingError, match="hard_threshold=0.1; raise"):
     small_loop(tmp_path / "run", scripted.Oracle()).run()
 
 
@@ -154,11 +152,11 @@ def test_more_iterations_go_on_from_a_finished_run(workdir, small_loop):
 
 def test_other_settings_are_refused_with_key_and_values(workdir, small_loop):
   before = snapshot(workdir)
-  with pytest.raises(stage.StageError, match=r"base/sample/stage.json: .*num_samples: found 6, expected 7"):
+  with pytest.raises(errors.StageError, match=r"base/sample/stage.json: .*num_samples: found 6, expected 7"):
     small_loop(workdir, num_samples=7).run()
-  with pytest.raises(stage.StageError, match=r"filter/stage.json: .*filters\[2\].per_task: found 3, expected 1"):
+  with pytest.raises(errors.StageError, match=r"filter/stage.json: .*filters\[2\].per_task: found 3, expected 1"):
     small_loop(workdir, filters=(filters.PassesTests(), filters.UniqueFix(), filters.AtMost(per_task=1))).run()
-  with pytest.raises(stage.StageError, match=r"other inputs: checkpoint: found '\w+', expected '\w+'"):
+  with pytest.raises(errors.StageError, match=r"other inputs: checkpoint: found '\w+', expected '\w+'"):
     small_loop(workdir, skill=0.3).run()
   assert snapshot(workdir) == before
 
@@ -183,7 +181,7 @@ def test_tuning_on_from_the_last_model_is_another_model(tmp_path, small_loop):
     ],
 )
 def test_settings_that_cannot_work_are_refused_at_once(tmp_path, small_loop, fields, message):
-  with pytest.raises(loop.LoopError, match=message):
+  with pytest.raises(errors.SelfTrainingError, match=message):
     small_loop(tmp_path / "run", **fields)
 
 

@@ -6,6 +6,7 @@ from etils import epath
 import optax
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax.corpora.minirepair import corpus
 from next_jax.engines import engine as engine_lib
@@ -86,7 +87,7 @@ def test_parts_and_processes_do_not_change_the_examples(workdir, tmp_path, monke
 
 
 def test_settings_that_cannot_work_are_refused():
-  with pytest.raises(pretrain.PretrainingError, match="share_with_trace: found 1.5"):
+  with pytest.raises(errors.SelfTrainingError, match="share_with_trace: found 1.5"):
     make("run", share_with_trace=1.5)
-  with pytest.raises(pretrain.PretrainingError, match="num_demonstrations: found 0"):
+  with pytest.raises(errors.SelfTrainingError, match="num_demonstrations: found 0"):
     make("run", num_demonstrations=0)

@@ -5,6 +5,7 @@ import dataclasses
 import optax
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora.minirepair import corpus
@@ -12,12 +13,12 @@ from next_jax.corpora.minirepair import rationales
 from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.evaluation import changes
-from next_jax.rationales import cutting
-from next_jax.selftrain import proxy
-from next_jax.selftrain import proxy_training
 from next_jax.prompts import example
 from next_jax.prompts import seqio_tasks
+from next_jax.rationales import cutting
 from next_jax.selftrain import evaluate
+from next_jax.selftrain import proxy
+from next_jax.selftrain import proxy_training
 from tests.selftrain.conftest import make_small_loop
 
 TASK = schema.RepairTask(
@@ -52,7 +53,7 @@ def test_the_first_rationale_of_a_task_counts_and_a_task_without_one_is_kept():
   first = proxy.first_rationales([TASK], [sample(None), sample("one", 1), sample("two", 2)])
   assert [one.rationale for one in first] == ["one"]
   assert [one.rationale for one in proxy.first_rationales([TASK], [sample(None), sample("", 1)])] == [None]
-  with pytest.raises(evaluate.EvaluationError, match="'t/0': there is no sample"):
+  with pytest.raises(errors.SelfTrainingError, match="'t/0': there is no sample"):
     proxy.first_rationales([TASK], [sample("x", task_id="t/1")])
 
 
@@ -157,15 +158,15 @@ def test_the_trained_proxy_answers_for_all_models_and_evaluations(trained):
 
 def test_a_proxy_that_was_not_trained_is_missed(tmp_path):
   training = proxy_training.ProxyTraining(rationale=rationales.of_reference, tuning=None)
-  with pytest.raises(proxy_training.ProxyTrainingError, match="'proxy' is not trained: .*proxy/finetune/stage.json"):
+  with pytest.raises(errors.SelfTrainingError, match="'proxy' is not trained: .*proxy/finetune/stage.json"):
     training.trained(tmp_path)
-  with pytest.raises(proxy_training.ProxyTrainingError, match="none_share=1.0, expected a share"):
+  with pytest.raises(errors.SelfTrainingError, match="none_share=1.0, expected a share"):
     proxy_training.ProxyTraining(rationale=rationales.of_reference, tuning=None, none_share=1.0)
 
 
 def test_settings_that_cannot_work_are_refused(tmp_path):
-  with pytest.raises(evaluate.EvaluationError, match="given='all', expected one of own, shuffled, none"):
+  with pytest.raises(errors.SelfTrainingError, match="given='all', expected one of own, shuffled, none"):
     proxy.ProxyEvaluation(name="x", task="minirepair_proxy", of="dev", checkpoint=tmp_path, given="all")
   one = proxy.ProxyEvaluation(name="x", task="minirepair_proxy", of="nope", checkpoint=tmp_path)
-  with pytest.raises(evaluate.EvaluationError, match="of='nope' has not been run for base"):
+  with pytest.raises(errors.SelfTrainingError, match="of='nope' has not been run for base"):
     one.inputs(tmp_path, evaluate.Model(name="base", checkpoint=tmp_path, fingerprint="f"))

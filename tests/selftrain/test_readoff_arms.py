@@ -5,9 +5,9 @@ import pathlib
 
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import main
-from next_jax.configuration import messages
 from next_jax.configuration import parsing
 from next_jax.stages import settings
 
@@ -50,7 +50,7 @@ def test_the_arms_differ_in_their_prompts_only(monkeypatch, base):
 
 def test_without_a_finished_base_an_arm_says_how_to_make_it(monkeypatch, tmp_path):
   (tmp_path / "checkpoint_9").mkdir()
-  with pytest.raises(messages.ConfigError, match="next-jax run --gin_file=gin_configs/runs/base_readoff.gin"):
+  with pytest.raises(errors.ConfigError, match="next-jax run --gin_file=gin_configs/runs/base_readoff.gin"):
     construct(monkeypatch, "findings/arms/readoff_trace.gin", f"{BINDING}={str(tmp_path)!r}")
 
 

@@ -8,6 +8,7 @@ import tempfile
 from etils import epath
 import pytest
 
+from next_jax import errors
 from next_jax.stages import siblings
 from next_jax.stages import stage
 
@@ -101,7 +102,7 @@ def test_work_begun_with_other_settings_is_refused_all_the_same(tmp_path, finish
   with pytest.raises(AssertionError):
     make(tmp_path / "second", temperature=0.5).run(not_again)
   before = contents(tmp_path / "second")
-  with siblings.taking_from([finished]), pytest.raises(stage.StageError, match="temperature: found 0.5, expected 0.8"):
+  with siblings.taking_from([finished]), pytest.raises(errors.StageError, match="temperature: found 0.5, expected 0.8"):
     make(tmp_path / "second").run(work)
   assert contents(tmp_path / "second") == before
 
@@ -130,6 +131,6 @@ def test_a_run_killed_after_the_manifest_came_is_finished(tmp_path, finished):
 
 
 def test_a_sibling_that_is_not_there_is_refused(tmp_path):
-  with pytest.raises(siblings.SiblingError, match="nowhere: no such directory; expected the work directory"):
+  with pytest.raises(errors.StageError, match="nowhere: no such directory; expected the work directory"):
     with siblings.taking_from([tmp_path / "nowhere"]):
       pass

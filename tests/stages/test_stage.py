@@ -6,6 +6,7 @@ import json
 from etils import epath
 import pytest
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.stages import stage
@@ -55,7 +56,7 @@ def test_other_settings_are_refused_by_key_and_nothing_is_touched(tmp_path, fini
   with contextlib.suppress(Killed):
     make(tmp_path).run(work)
   before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
-  with pytest.raises(stage.StageError, match=r"iteration_01/sample.*temperature: found 0\.8, expected 1\.0.*WORKDIR"):
+  with pytest.raises(errors.StageError, match=r"iteration_01/sample.*temperature: found 0\.8, expected 1\.0.*WORKDIR"):
     make(tmp_path, temperature=1.0).run(work)
   assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
 
@@ -65,7 +66,7 @@ def test_other_inputs_are_refused_by_name(tmp_path):
   other = stage.Stage(
       name="iteration_01/sample", workdir=epath.Path(tmp_path), settings={"temperature": 0.8}, inputs={"tasks": "abd"}
   )
-  with pytest.raises(stage.StageError, match="other inputs: tasks: found 'abc', expected 'abd'"):
+  with pytest.raises(errors.StageError, match="other inputs: tasks: found 'abc', expected 'abd'"):
     other.run(lambda directory: stage.Outcome())
 
 

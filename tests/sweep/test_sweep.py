@@ -12,6 +12,7 @@ import time
 
 import pytest
 
+from next_jax import errors
 from next_jax import main
 from next_jax.configuration import parsing
 from next_jax.sweep import finding
@@ -103,7 +104,7 @@ def test_a_sweep_takes_no_device_from_its_runs(tmp_path):
     ],
 )
 def test_a_sweep_that_cannot_work_is_refused(tmp_path, fields, expected):
-  with pytest.raises(sweep.SweepError, match=re.escape(expected)):
+  with pytest.raises(errors.SweepError, match=re.escape(expected)):
     make(tmp_path, **fields)
 
 
@@ -120,7 +121,7 @@ def test_a_sweep_that_cannot_work_is_refused(tmp_path, fields, expected):
     ],
 )
 def test_a_finding_that_the_runs_cannot_answer_is_refused_before_them(tmp_path, contrast, expected):
-  with pytest.raises(finding.FindingError, match=re.escape(expected)):
+  with pytest.raises(errors.SweepError, match=re.escape(expected)):
     make(tmp_path, findings=(finding.Finding(title="1", hypothesis="?", contrasts=(contrast,)),)).prepare()
 
 
@@ -145,7 +146,7 @@ def test_seeds_that_were_run_with_other_settings_are_not_of_the_same_arm(tmp_pat
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "", ".hidden"])
 def test_the_name_of_an_arm_is_that_of_a_directory(name):
-  with pytest.raises(sweep.SweepError, match="it names a directory"):
+  with pytest.raises(errors.SweepError, match="it names a directory"):
     sweep.Arm(name=name, gin_files=("x.gin",))
 
 

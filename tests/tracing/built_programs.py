@@ -12,17 +12,17 @@ _VALUES = st.sampled_from([
     "f'''{\n  type(a)} # \n'''",
     "(lambda x:\n    x + 1)(a)", "[i for i in\n  items]", "'\\x0c\\u2028é'", "items * 3", "...", "(yield a)",
     "'a' * 80",
-])  # fmt: skip
+])
 _ENDS = st.sampled_from([
     "", "", "", "  # note", ";", " \t", " # (1) of course", "  # (0) a=1", "# (0) a=1",
     "  # (2) a=1  # ...; (3) return 1", "  # (1) return", "  # x # (4) b=; (5) a=1", "  # ...", "  # \\",
     " # (7) -", " \f",
-])  # fmt: skip
+])
 _HEADERS = st.sampled_from([
     "if a:", "for a in items:", "for b, a in [(1,\n  2)]:", "while a:", "try:", "@staticmethod\ndef a(b):", "class C:",
     "def b(\n    x=1,  # first\n):", "if a \\\n  :", "with __import__('contextlib').nullcontext(a) as b:",
     "async def a():", "for i in range(12):",
-])  # fmt: skip
+])
 
 
 @st.composite
@@ -39,13 +39,13 @@ def _blocks(draw, depth: int = 0) -> list[str]:
       lines.append(draw(st.sampled_from([
           f"items.append({value})", f"return {value}", f"del {name}", "pass", "items[0] = b",
           f"raise ValueError({value})",
-      ])))  # fmt: skip
+      ])))
     elif kind == 4:
       lines.append(f"{name} = [i for i in\n  items]; b = {value}")
     elif kind == 5:
       lines.append(draw(st.sampled_from([
           "\f", "", "# (0) a=1", "#", "if a: b = 1; a = 0", "if a \\\n  : b = 1", "b = 1 \\\n",
-      ])))  # fmt: skip
+      ])))
     else:
       header = draw(_HEADERS)
       lines.extend(header.split("\n"))

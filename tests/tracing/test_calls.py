@@ -21,7 +21,7 @@ from next_jax.tracing.recording import recorder
     ("assert [x for x in separate(2)] == [1]", "separate(2)"),
     ("assert isclose(sum(separate(x) for x in y), 1)", "isclose(sum(separate(x) for x in y), 1)"),
     ("assert list(map(lambda x: separate(x), [1])) == [1]", "list(map(lambda x: separate(x), [1]))"),
-])  # fmt: skip
+])
 def test_the_first_call_of_the_entry_point(test, call):
   assert calls.traced_call(test, "separate") == call
 
@@ -40,7 +40,7 @@ def test_statements_before_the_call_are_given_too():
     ("", "does not call 'f'"),
     ("assert f(1", "does not compile"),
     ("assert f(1)\0", "does not compile"),
-])  # fmt: skip
+])
 def test_a_test_without_a_call_is_an_error(test, message):
   with pytest.raises(calls.CallError) as caught:
     calls.traced_call(test, "f")

@@ -10,7 +10,7 @@ _ON_A_BUSY_MACHINE = hypothesis.settings(deadline=None, suppress_health_check=[h
 _TEXT = st.text() | st.lists(
     st.sampled_from(["; ", ";", "(3) ", "...", "return ", "raise ", "x=", "=1", "# ", "#", " ", "\\x3b", "\\", "x23",
                      "x5c", "'", "-", "a", "\n", "# (1) x=1", "# ...; (2) ", "# ..."])
-).map("".join)  # fmt: skip
+).map("".join)
 _VALUE = _TEXT.map(comments.one_line)
 _STATE = st.builds(
     lambda changes, verb, value: comments.State(number=0, changes=tuple(changes), verb=verb, value=verb and value),
@@ -40,7 +40,7 @@ def test_a_state_may_be_its_number_or_say_that_nothing_changed():
     "", "...", "of course", "(1) of course", "(1)", "(1) ", "(1) x", "(1) x=", "(1) return", "(1) return ", "(01) x=1",
     "(2) x=1; (1) x=2", "(1) x=1; (1) y=2", "(1) return 1; x=2", "(1) return 1; yield 2", "(1) -; x=1", "(1) ...; x=1",
     "x=1; (1) y=2", "(1)  x=1", "( 1) x=1", "(1234567890) x=1", "(1) 1x=1", "(1) x = 1", "(١) x=1",
-])  # fmt: skip
+])
 def test_other_comments_are_not_ours(text):
   assert comments.parse(text) is None
 

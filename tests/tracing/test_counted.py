@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 import pytest
 
 from next_jax import schema
+from next_jax.tracing.annotation import inline
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import counted
-from next_jax.tracing.annotation import inline
 from next_jax.tracing.recording import recorder
 
 _BUDGET = budgets.Budget(max_steps=1_000_000, max_seconds=30.0)
@@ -309,7 +309,7 @@ _SIMPLE = [  # most change something whenever they run, as only such lines are c
     "pass", "a = b = a + b + 1", "ys = [x + a for x in xs[-3:]]", "xs[:1] = [a, {0}]", "n -= 1", "h(xs)",
     "d[len(d)] = {1}",
     "s = str(a), {0}, len(d)", "a = max({0},\n    a + 1)", "xs.sort()", "b = g(a)",
-]  # fmt: skip
+]
 
 
 @st.composite

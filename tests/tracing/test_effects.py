@@ -17,7 +17,7 @@ from next_jax.tracing.recording import recorder
     ("a = x.count(n)", (("a",), False)), ("a = x.pop()", None), ("a = unknown(x)", None), ("a = next(x)", None),
     ("a = any(x)", None), ("a = f'{n}!'", (("a",), False)), ("a = lambda: n", None), ("a = x and n", (("a",), False)),
     ("a = x.copy", (("a",), False)), ("b = {**x}", None), ("import os", None), ("a = locals()", None),
-])  # fmt: skip
+])
 def test_what_a_line_can_change(line, expected):
   namespace = {"any": list.append}
   exec(f"def f(x, n, a=0, b=0):\n  {line}\n", namespace)
@@ -44,7 +44,7 @@ _expression = st.one_of(
     st.builds("list({})".format, _name), st.builds("g({})".format, _name), st.builds("{}()".format, _name),
     st.builds("[z for z in {}]".format, _name), st.builds("{} or {}".format, _name, _name),
     st.builds("{}.copy()".format, _name), st.builds("{}.get({})".format, _name, _name), st.builds("{}.x".format, _name),
-)  # fmt: skip
+)
 _simple = st.one_of(
     st.builds("{} = {}".format, _name, _expression), st.builds("{} += {}".format, _name, _expression),
     st.builds("{}, {} = {}, {}".format, _name, _name, _expression, _expression),
@@ -53,7 +53,7 @@ _simple = st.one_of(
     st.builds("{}".format, _expression), st.builds("if {}: {} = {}".format, _expression, _name, _expression),
     st.builds("return {}".format, _expression), st.just("break"), st.just("continue"), st.just("raise ValueError(xs)"),
     st.builds("yield {}".format, _expression),
-)  # fmt: skip
+)
 
 
 def _indented(lines: list[str]) -> list[str]:
@@ -76,7 +76,7 @@ _block = st.recursive(
         min_size=1, max_size=3,
     ),
     max_leaves=8,
-)  # fmt: skip
+)
 
 
 def _source(block: list[str]) -> str:

@@ -5,12 +5,13 @@ import textwrap
 
 import pytest
 
+from next_jax import errors
 from next_jax import schema
 from next_jax.tracing.annotation import comments as comments_lib
 from next_jax.tracing.annotation import inline
-from next_jax.tracing.recording import recorder
 from next_jax.tracing.annotation import scopes
 from next_jax.tracing.annotation import statements
+from next_jax.tracing.recording import recorder
 
 SEPARATE = """\
 def separate(lst):             # (0) lst=[1, 2, 3, 4]
@@ -96,7 +97,7 @@ class TestFormat:
         """
     assert comments(source, "f([1])") == [
         "(0) items=[1]", "(1) raise IndexError: list index out of range", ""
-    ]  # fmt: skip
+    ]
 
   def test_long_values_lose_their_middle(self):
     (first, _) = comments("def f(x):\n    return 1\n", "f('a' * 30 + 'b' * 30)", value_width=16)
@@ -132,7 +133,7 @@ class TestFormat:
         """
     assert comments(source, "f([1, 1, 2])", unchanged_visits=True) == [
         "(0) items=[1, 1, 2]", "(1) n=1; (3) -; (5) n=2", "(2) -; (4) -", "(6) n=0", "(7) return 0"
-    ]  # fmt: skip
+    ]
 
   def test_only_the_chosen_functions_are_written(self):
     source = """\
@@ -198,9 +199,9 @@ class TestBadInput:
   @pytest.mark.parametrize("setting, value", [
       ("first_visits", -1), ("last_visits", 1.5), ("value_width", 0), ("comment_width", 19), ("gap", None),
       ("align_width", True), ("functions", "push"),
-  ])  # fmt: skip
+  ])
   def test_settings_out_of_range_are_named(self, setting, value):
-    with pytest.raises(inline.StyleError, match=f"InlineStyle.{setting}={value!r}"):
+    with pytest.raises(errors.TracingError, match=f"InlineStyle.{setting}={value!r}"):
       inline.InlineStyle(**{setting: value})
 
   @pytest.mark.parametrize("step, message", [
@@ -258,7 +259,7 @@ class TestWhereCommentsMayStand:
       ),
       ("trailing spaces", "def f(x):   \n    return x \t \n   \n"),
       ("unusual line ends in strings", "def f(x):\n    y = '\u2028\x0b\x85'\n    return y\n"),
-  ])  # fmt: skip
+  ])
   def test_the_ast_stays_and_annotating_again_changes_nothing(self, name, source):
     del name
     trace = recorder.record(source, "f(1)")

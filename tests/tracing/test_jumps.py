@@ -5,9 +5,9 @@ import textwrap
 
 import pytest
 
+from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import jumps
 from next_jax.tracing.recording import recorder
-from next_jax.tracing.annotation import statements
 
 
 def _code(source):
@@ -47,4 +47,4 @@ def test_each_round_is_a_step_however_far_the_jump_goes(watcher):
   trace = recorder.record(f"def f():\n  x = 0\n  while x < 3: x += 1; y = {far}\n", "f()", watcher=watcher)
   assert [dict(step.changes) for step in trace.steps[2:]] == [
       {"x": "1", "y": "120"}, {"x": "2", "y": "480"}, {"x": "3", "y": "1080"}
-  ]  # fmt: skip
+  ]

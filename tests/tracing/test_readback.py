@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 import pytest
 
 from next_jax import schema
-from next_jax.tracing.recording import calls
 from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import readback
-from next_jax.tracing.recording import recorder
 from next_jax.tracing.annotation import scopes
 from next_jax.tracing.annotation import statements
+from next_jax.tracing.recording import calls
+from next_jax.tracing.recording import recorder
 
 _STYLES = st.builds(
     inline.InlineStyle,
@@ -150,7 +150,7 @@ class TestRead:
     annotated = inline.annotate(source, recorder.record(source, "f(1)"))
     assert {line: comment.states[0].number for line, comment in readback.read(annotated).items()} == {
         1: 0, 2: 1, 4: 2, 6: 3
-    }  # fmt: skip
+    }
 
   def test_a_source_without_annotation_says_nothing(self):
     assert readback.read("def f(x):  # (1) of course\n    # (0) x=1\n    return '# (0) x=1'\n") == {}
@@ -167,13 +167,13 @@ class TestAgreement:
   @pytest.mark.parametrize("text", [
       "(0) x=['abc', 'def']", "(0) x=['abc'...]", "(0) x=...", "(0) ...", "(0) ...; (2) return 'abc'",
       "(2) return 'a...c'", "...; (0) x=['abc', 'def']",
-  ])  # fmt: skip
+  ])
   def test_what_the_renderer_may_write_agrees(self, text):
     assert readback.agrees(comments.parse(text), self.TRACE)
 
   @pytest.mark.parametrize("text", [
       "(0) x=['abc']", "(0) x=['abd'...]", "(0) y=['abc', 'def']", "(0) x=['abc', 'def']; y=1", "(0) -",
       "(2) yield 'abc'", "(2) return 'abd'", "(9) x=1", "(1) x=...", "(2) return 'abc...abc'",
-  ])  # fmt: skip
+  ])
   def test_what_it_never_writes_does_not(self, text):
     assert not readback.agrees(comments.parse(text), self.TRACE)

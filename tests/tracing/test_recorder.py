@@ -12,7 +12,6 @@ from next_jax.tracing.recording import settrace
 from next_jax.tracing.recording import texts
 from next_jax.tracing.recording import values
 
-
 WATCHER: list = [None]  # the one that `record` uses
 
 
@@ -119,7 +118,7 @@ class TestNumbering:
         """, "f(4)")
     assert [(step.line, step.event) for step in trace.steps] == [
         (3, "call"), (1, "call"), (2, "return"), (4, "line"), (5, "return")
-    ]  # fmt: skip
+    ]
 
 
 class TestStates:
@@ -159,7 +158,7 @@ class TestStates:
       ("'a' * 10_000", "x = x[:5_000] + 'b' + x[5_001:]"),
       ("{i: [i] for i in range(1_000)}", "x[500].append(0)"),
       ("Node([Node(list(range(1_000)))])", "x.value[0].value[500] = -1"),
-  ])  # fmt: skip
+  ])
   def test_a_change_in_the_middle_of_a_long_value_is_seen(self, value, change):
     trace = record(f"""\
         class Node:
@@ -521,7 +520,7 @@ class TestExceptions:
       ("raise ValueError('two\\nlines')", "ValueError: two\\nlines"),
       ("assert 1 == 2, [3]", "AssertionError: [3]"),
       ("undefined", "NameError: name 'undefined' is not defined"),
-  ])  # fmt: skip
+  ])
   def test_what_a_program_raises_is_its_outcome(self, statement, detail):
     trace = record(f"def f():\n    {statement}\n", "f()")
     assert (trace.outcome, trace.detail) == ("raised", detail)
@@ -551,7 +550,7 @@ class TestBudgets:
       "while True: (lambda: 1)()", "for n in iter(int, 1): pass", "[0 for _ in iter(int, 1)]",
       "list(0 for _ in iter(int, 1))", "any(map(lambda x: x, iter(int, 1)))", "while 1:\n    while 1: pass",
       "while 1:\n    pass", "while 1:\n    continue", "while 1:\n    if n: break",
-  ])  # fmt: skip
+  ])
   def test_every_form_of_an_endless_loop_ends(self, loop):
     loop = loop.replace("\n", "\n    ")
     trace = record(f"def f():\n    n = 0\n    {loop}\n", "f()", budget=recorder.Budget(max_seconds=0.2))
@@ -624,7 +623,7 @@ class TestBudgets:
                 finally:
                     continue
       """,
-  ])  # fmt: skip
+  ])
   def test_the_program_cannot_swallow_the_end(self, body):
     trace = record(f"def f():\n            n = 0{body}", "f()", budget=recorder.Budget(max_steps=200))
     assert (trace.outcome, trace.detail) == ("truncated", "steps: more than 200")
@@ -725,7 +724,7 @@ class TestTheProgramIsNotDisturbed:
     (last,) = (step.changes for step in trace.steps[-2:-1])
     assert dict(last) == {
         "trap": "Trap(x=2)", "items": "Items([Trap(x=2), 2])", "mapping": "Map({'a': Items([Trap(x=2), 2])})"
-    }  # fmt: skip
+    }
 
   def test_objects_live_no_longer_than_without_tracing(self):
     trace = record("""\
@@ -885,7 +884,7 @@ class TestSetupAndErrors:
       ("def f(): pass\n", "x = f()", "", "is not a Python expression"),
       ("def f(): pass\n", "", "", "is not a Python expression"),
       ("def f(): pass\n", "f()", "import (", "the setup code does not compile"),
-  ])  # fmt: skip
+  ])
   def test_what_does_not_compile_is_an_error_that_says_so(self, source, call, setup_code, message):
     with pytest.raises(recorder.TraceError, match=None) as caught:
       record(source, call, setup_code=setup_code)

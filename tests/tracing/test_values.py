@@ -88,7 +88,7 @@ class TestFingerprint:
       ({"a": 1, "b": 2}, {"b": 2, "a": 1}), (Node(a=1), Node(a=True)), (Node(a=1), Node(b=1)), (Words([1]), [1]),
       (Level(1), Level(2)), (collections.deque([1]), collections.deque([2])), (Point(1, 2), Point(1, 3)),
       (Node(a={1, 2}), Node(a={1, 3})), (ValueError(1), ValueError(2)), (ValueError(1), TypeError(1)),
-  ])  # fmt: skip
+  ])
   def test_different_values(self, one, other):
     assert values.fingerprint(one) != values.fingerprint(other)
 
@@ -135,7 +135,7 @@ class TestWrite:
       (ValueError("no", [1]), "ValueError('no', [1])"), (KeyError, "<class KeyError>"),
       (lambda: 1, "<function <lambda>>"),
       ([1].append, "<built-in append>"), (Node().__init__, "<method __init__>"), (NotImplemented, "NotImplemented"),
-  ])  # fmt: skip
+  ])
   def test_texts(self, value, text):
     assert texts.write(value, 60) == text
 
@@ -211,7 +211,7 @@ class TestWriteException:
           UnicodeDecodeError("ascii", b"\xff", 0, 1, "no"),
           "UnicodeDecodeError: 'ascii' codec can't decode byte 0xff in position 0: no",
       ),
-  ])  # fmt: skip
+  ])
   def test_texts(self, error, text):
     if isinstance(error, OSError):
       text = text.replace("OSError", type(error).__name__)

@@ -1,18 +1,18 @@
 """The MiniRepair corpus: any number of tasks and demonstrations from a seed."""
 
 import collections
+from collections.abc import Callable, Iterator
 import dataclasses
 import multiprocessing
 import random
-from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import generator as generator_lib
 from next_jax.corpora.minirepair import rationales
@@ -21,7 +21,7 @@ from next_jax.corpora.minirepair import splits as splits_lib
 _CHUNK = 250  # demonstrations that a process makes at once
 _PARTS = {
     "train": splits_lib.TRAIN, "dev": splits_lib.LOOP, "unseen": splits_lib.UNSEEN, "other": splits_lib.OTHER,
-}  # fmt: skip
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -101,10 +101,10 @@ class MiniRepair:
       CorpusError: an unknown split, or more tasks wanted than can be found.
     """
     if split not in _PARTS:
-      raise corpus_lib.CorpusError(f"unknown split {split!r} of minirepair; known: {', '.join(_PARTS)}")
+      raise errors.CorpusError(f"unknown split {split!r} of minirepair; known: {', '.join(_PARTS)}")
     num = {
         "train": self.num_train, "dev": self.num_dev, "unseen": self.num_unseen, "other": self.num_other,
-    }[split]  # fmt: skip
+    }[split]
     combinations = self.splits.combinations(_PARTS[split])
     owner = "unseen" if split == "other" else split
     seen: set[str] = set()
@@ -155,7 +155,7 @@ class MiniRepair:
             fix=fix,
             faithful=faithful,
         )
-    raise corpus_lib.CorpusError(
+    raise errors.CorpusError(
         f"minirepair: no random edit found in {self.max_attempts} programs; give training a larger share of the pairs"
     )
 
@@ -182,7 +182,7 @@ class MiniRepair:
       open_names: bool = False,
   ) -> generator_lib.Case:
     if not combinations:
-      raise corpus_lib.CorpusError(f"minirepair: no combinations for {split!r}; change the shares of the splits")
+      raise errors.CorpusError(f"minirepair: no combinations for {split!r}; change the shares of the splits")
     for _ in range(self.max_attempts):
       combination = rng.choice(combinations)
       case = self.generator.make(rng, combination, accepts, split=split, number=number, open_names=open_names)
@@ -190,7 +190,7 @@ class MiniRepair:
         return case
       if rejections is not None:
         rejections[case.reason] += 1
-    raise corpus_lib.CorpusError(
+    raise errors.CorpusError(
         f"minirepair: no task number {number} for {split!r} found in {self.max_attempts} attempts;"
         " ask for fewer tasks or change the shares of the splits"
     )

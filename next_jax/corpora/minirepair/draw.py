@@ -1,10 +1,10 @@
 """What a family of problems draws at random: names, constants, ways to write the same thing."""
 
 import builtins
+from collections.abc import Callable
 import dataclasses
 import keyword
 import random
-from collections.abc import Callable
 from typing import Any
 
 Inputs = Callable[[random.Random], tuple[Any, ...]]

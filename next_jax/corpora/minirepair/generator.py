@@ -1,10 +1,10 @@
 """Makes one repair task: a problem of a family, a bug proven by execution, tests, a trace."""
 
+from collections.abc import Callable, Sequence
 import dataclasses
 import itertools
 import random
 import re
-from collections.abc import Callable, Sequence
 
 from next_jax import schema
 from next_jax.corpora import canonical

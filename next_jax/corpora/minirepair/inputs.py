@@ -6,7 +6,7 @@ LETTERS = "abcdeo"
 WORDS = (
     "ant", "apple", "bee", "blue", "cat", "cow", "dog", "door", "egg", "fish", "hat", "ice", "key", "lake", "leaf",
     "moon", "noon", "oak", "owl", "pear", "pig", "red", "road", "sea", "sky", "sun", "tea", "tree", "up", "we", "zoo",
-)  # fmt: skip
+)
 
 
 def integer(rng: random.Random, low: int = 0, high: int = 20, near: tuple[int, ...] = ()) -> int:

@@ -4,11 +4,11 @@ Only for programs that this package made: they are pure functions over small val
 lines and a bound on values is enough. Everything else goes to `next_jax.execution`.
 """
 
+from collections.abc import Callable
 import dataclasses
 import marshal
 import sys
 import types
-from collections.abc import Callable
 from typing import Any
 
 _MAX_LINES = 300

@@ -6,9 +6,9 @@
 The change is spliced into the text, so comments and formatting of everything else stay as they are.
 """
 
+from collections.abc import Iterator, Sequence
 import dataclasses
 import random
-from collections.abc import Iterator, Sequence
 
 from next_jax import errors
 from next_jax.corpora import canonical
@@ -17,10 +17,6 @@ from next_jax.corpora.mutations import source as source_lib
 
 MUTATIONS = operators.MUTATIONS
 KINDS = tuple(MUTATIONS)
-
-
-class MutationError(errors.UserError):
-  """The code cannot be mutated, or a kind of mutation does not exist."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -50,15 +46,15 @@ def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iter
   only. Lazy: a caller that wants one pays for one.
 
   Raises:
-    MutationError: the code does not parse, or a kind is unknown.
+    CorpusError: the code does not parse, or a kind is unknown.
   """
   for kind in kinds:
     if kind not in MUTATIONS:
-      raise MutationError(f"unknown mutation {kind!r}; known: {', '.join(MUTATIONS)}")
+      raise errors.CorpusError(f"unknown mutation {kind!r}; known: {', '.join(MUTATIONS)}")
   try:
     source = source_lib.Source(code)
   except (SyntaxError, ValueError, RecursionError) as error:
-    raise MutationError(f"expected Python code, found {code[:60]!r} ({error}); give code that parses") from None
+    raise errors.CorpusError(f"expected Python code, found {code[:60]!r} ({error}); give code that parses") from None
   original = None
   remaining = list(kinds)
   edits: dict[str, list[source_lib.Edit]] = {}

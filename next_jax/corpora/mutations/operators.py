@@ -42,14 +42,14 @@ _CALLS = {
     "max": ("min",), "min": ("max",), "any": ("all",), "all": ("any",), "sum": ("len", "max"), "len": ("sum",),
     "append": ("extend",), "keys": ("values",), "values": ("keys",), "union": ("intersection",),
     "intersection": ("union",),
-}  # fmt: skip
+}
 
 _STRING_METHODS = {
     "upper": ("lower",), "lower": ("upper",), "capitalize": ("upper",), "title": ("capitalize",),
     "startswith": ("endswith",), "endswith": ("startswith",), "strip": ("lstrip", "rstrip"), "lstrip": ("rstrip",),
     "rstrip": ("lstrip",), "find": ("rfind",), "rfind": ("find",), "index": ("rindex",), "isdigit": ("isalpha",),
     "isalpha": ("isdigit",), "isupper": ("islower",), "islower": ("isupper",),
-}  # fmt: skip
+}
 
 
 def comparison(source: Source) -> Iterator[Edit]:
@@ -275,7 +275,7 @@ MUTATIONS: dict[str, Mutation] = {
         comparison, constant, initial_value, operator, wrong_variable, wrong_return, swapped_branches, early_return,
         string, boolean, boundary, call, missing_step,
     )
-}  # fmt: skip
+}
 
 
 def _some(edit: Edit | None) -> Iterator[Edit]:
@@ -310,7 +310,7 @@ _TEXTS = {
     "": (" ", "-"), " ": ("", "-"), "-": ("_", ""), "_": ("-", ""), ",": (" ", ";"), ".": (",", ""), "0": ("1",),
     "1": ("0",), "yes": ("no",), "no": ("yes",), "even": ("odd",), "odd": ("even",), "low": ("high", "mid"),
     "high": ("low", "mid"), "mid": ("low", "high"), "*": ("#",), "#": ("*",), "!": ("?",), "?": ("!",), "+": ("-",),
-}  # fmt: skip
+}
 
 
 def _parameters(source: Source, node: ast.AST) -> set[str]:

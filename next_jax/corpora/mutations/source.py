@@ -4,7 +4,6 @@ import ast
 import dataclasses
 import re
 
-
 _WITHOUT_POSITION = (ast.arguments, ast.comprehension, ast.withitem, ast.match_case)
 
 

@@ -1,20 +1,20 @@
 """A TFDS builder over the repair tasks of a built corpus."""
 
-import os
 from collections.abc import Iterator, Mapping
+import os
 from typing import Any, ClassVar
 
-import tensorflow_datasets as tfds
 from etils import epath
+import tensorflow_datasets as tfds
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.execution import executor as executor_lib
-from next_jax.prompts import prompt as prompts
+from next_jax.prompts import prompt as prompt_lib
 from next_jax.tracing.annotation import inline
-
 
 NEXT = """@inproceedings{ni2024next,
   title={{NExT}: Teaching Large Language Models to Reason about Code Execution},
@@ -51,7 +51,7 @@ class RepairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
     super().__init__(**kwargs)
     prepared = (self.info.metadata or {}).get("sha256")
     if prepared and self._is_built and (found := data_dir.digest(self._directory)) != prepared:
-      raise corpus_lib.CorpusError(
+      raise errors.CorpusError(
           f"{os.fspath(self.data_path)}: was prepared from a build with sha256 {prepared}, and the one in"
           f" {os.fspath(self._directory)} has {found}; delete the former, or give another data_dir"
       )
@@ -105,7 +105,7 @@ class RepairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
           "entry_point": task.entry_point,
           "setup_code": task.setup_code,
           "buggy_code": task.buggy_code,
-          "traced_code": inline.annotate(task.buggy_code, task.trace, prompts.PROMPT_STYLE),
+          "traced_code": inline.annotate(task.buggy_code, task.trace, prompt_lib.PROMPT_STYLE),
           "trace_call": task.trace.call,
           "trace_outcome": task.trace.outcome,
           "reference_code": task.reference_code,

@@ -10,17 +10,18 @@ from etils import epath
 import jax
 import seqio
 
+from next_jax import errors
 from next_jax import schema
-from next_jax.engines import engine
 from next_jax.engines import checkpoints
 from next_jax.engines import chunks
 from next_jax.engines import course as course_lib
+from next_jax.engines import engine
 from next_jax.engines import examples as examples_lib
+from next_jax.engines import sharding
+from next_jax.engines import validator
 from next_jax.engines.native import sampler
 from next_jax.engines.native import scorer
-from next_jax.engines import sharding
 from next_jax.engines.native import trainer
-from next_jax.engines import validator
 from next_jax.models import transformer
 
 
@@ -52,7 +53,7 @@ class NativeEngine:
   changes_no_result = (  # see selftrain/settings.py
       "model_parallelism", "axis_rules", "keep_optimizer_state", "sample_together", "write_summaries",
       "compilation_cache",
-  )  # fmt: skip
+  )
 
   network: transformer.TransformerConfig
   model_parallelism: int = 1
@@ -89,7 +90,7 @@ class NativeEngine:
     """See `engine.Engine.finetune`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     if tuning.share_prompts and self.bidirectional_prompts:
-      raise course_lib.TrainingError(
+      raise errors.EngineError(
           "Tuning.share_prompts and NativeEngine.bidirectional_prompts: found both set, expected one of them: the last token"
           " of a shared prompt is read by its completions, and the prompt cannot see it"
       )
@@ -116,13 +117,13 @@ class NativeEngine:
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
       seed: int, skip: int = 0, step: int = 1,
-  ) -> Iterator[list[schema.Sample]]:  # fmt: skip
+  ) -> Iterator[list[schema.Sample]]:
     """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     return chunks.sample(
         found, split, completer=self._completer, checkpoint=checkpoint, num_samples=num_samples, sampling=sampling,
         seed=seed, skip=skip, step=step,
-    )  # fmt: skip
+    )
 
   def score(self, *, task: str, split: str, checkpoint: epath.PathLike) -> Iterator[engine.Score]:
     """See `engine.Engine.score`."""
@@ -140,12 +141,12 @@ class NativeEngine:
     return chunks.Completer(
         rows=self.sample_batch_size, max_tasks=self.max_chunk_tasks, start=self._completing,
         together=self.sample_together and jax.process_count() > 1,
-    )  # fmt: skip
+    )
 
   def _completing(
       self, checkpoint: epath.PathLike, task: seqio.Task, *, chunk_tasks: int, num_samples: int,
       sampling: engine.Sampling, seed: int,
-  ) -> chunks.Complete:  # fmt: skip
+  ) -> chunks.Complete:
     """The function that completes prompts with the parameters of a checkpoint."""
     params = self._restore(checkpoint, self.network.one_by_one, self.own_layout)
     return lambda prompts, task_ids: self._sampler.complete(

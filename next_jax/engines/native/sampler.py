@@ -18,8 +18,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from next_jax.engines import engine
 from next_jax.engines import chunks
+from next_jax.engines import engine
 from next_jax.engines import sharding
 from next_jax.engines import truncation
 from next_jax.models import attention
@@ -132,7 +132,7 @@ class Sampler:
     state = self._start(
         prefix, put(last), put(hashes), np.int32(len(prompts)), np.uint32(seed),
         num_samples=num_samples, size=size, steps=steps,
-    )  # fmt: skip
+    )
     return prefix, state
 
   def _prefill_function(self, params, tokens_TxP, lengths_T):

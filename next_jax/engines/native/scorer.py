@@ -49,7 +49,7 @@ class Scorer:
   def _score_rows(
       self, params: Any, examples: examples_lib.TokenExamples, rows: Sequence[Sequence[int]], num_rows: int,
       row_length: int,
-  ) -> Iterator[float]:  # fmt: skip
+  ) -> Iterator[float]:
     batch = packing.make_batch(examples, rows, num_rows=num_rows, row_length=row_length)
     with self._layout.active():
       on_device = {name: self._layout.put_batch(value) for name, value in batch.items()}

@@ -15,9 +15,10 @@ import numpy as np
 import optax
 import tqdm
 
-from next_jax.engines import engine
+from next_jax import errors
 from next_jax.engines import checkpoints
 from next_jax.engines import course as course_lib
+from next_jax.engines import engine
 from next_jax.engines import packing
 from next_jax.engines import sharding
 from next_jax.engines import stacking
@@ -91,7 +92,7 @@ class Trainer:
     bar = tqdm.tqdm(
         total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
         disable=jax.process_index() != 0,
-    )  # fmt: skip
+    )
     with bar:
       for step in range(start, num_steps):
         batch, batch_tokens = self._batch(course, step, tuning.accumulation)
@@ -158,7 +159,7 @@ class Trainer:
           opt_state=jax.tree.map(
               lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), shapes, of_state
           ),
-      )  # fmt: skip
+      )
     return self._kept[make_optimizer]
 
   def _step_function(self, make_optimizer: MakeOptimizer) -> Callable[..., Any]:
@@ -220,7 +221,7 @@ class Trainer:
   def _report(self, bar, writer, step, scalars) -> None:
     loss = float(scalars["loss"])
     if not np.isfinite(loss):
-      raise course_lib.TrainingError(f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer")
+      raise errors.EngineError(f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer")
     bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
     if writer is not None and (step % _STEPS_BETWEEN_SUMMARIES == 0 or step == bar.total):
       writer.write_scalars(step, {"loss": loss, "gradient_norm": float(scalars["gradient_norm"])})

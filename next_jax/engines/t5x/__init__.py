@@ -7,7 +7,7 @@ from next_jax import errors
 _NEEDED = ("t5x", "airio", "jestimator", "fiddle", "grain", "cached_property")
 
 
-class T5XMissingError(errors.UserError, ImportError):
+class T5XMissingError(errors.EngineError, ImportError):
   """T5X, or a package that it needs, is not installed."""
 
 

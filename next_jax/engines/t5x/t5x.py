@@ -14,18 +14,19 @@ import numpy as np
 import seqio
 from t5x import utils as t5x_utils
 
+from next_jax import errors
 from next_jax import schema
-from next_jax.engines import engine
 from next_jax.engines import checkpoints
 from next_jax.engines import chunks
 from next_jax.engines import course as course_lib
+from next_jax.engines import engine
 from next_jax.engines import examples as examples_lib
 from next_jax.engines import packing
-from next_jax.engines.native import sampler
 from next_jax.engines import sharding
-from next_jax.engines.native import trainer as native_trainer
 from next_jax.engines import truncation
 from next_jax.engines import validator
+from next_jax.engines.native import sampler
+from next_jax.engines.native import trainer as native_trainer
 from next_jax.engines.t5x import decoder
 from next_jax.engines.t5x import partitioner as partitioner_lib
 from next_jax.engines.t5x import trainer
@@ -94,7 +95,7 @@ class T5XEngine:
     """See `engine.Engine.finetune`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     if tuning.share_prompts:
-      raise course_lib.TrainingError(
+      raise errors.EngineError(
           "Tuning.share_prompts: found True, expected False with the T5X engine, whose model gives its network no"
           " decoder_completion_ids; --gin.Tuning.share_prompts=False"
       )
@@ -121,13 +122,13 @@ class T5XEngine:
   def sample(
       self, *, task: str, split: str, checkpoint: epath.PathLike, num_samples: int, sampling: engine.Sampling,
       seed: int, skip: int = 0, step: int = 1,
-  ) -> Iterator[list[schema.Sample]]:  # fmt: skip
+  ) -> Iterator[list[schema.Sample]]:
     """See `engine.Engine.sample`."""
     found = examples_lib.find_task(task, self.network.vocab_size)
     return chunks.sample(
         found, split, completer=self._completer, checkpoint=checkpoint, num_samples=num_samples, sampling=sampling,
         seed=seed, skip=skip, step=step,
-    )  # fmt: skip
+    )
 
   def score(self, *, task: str, split: str, checkpoint: epath.PathLike) -> Iterator[engine.Score]:
     """See `engine.Engine.score`."""
@@ -156,7 +157,7 @@ class T5XEngine:
   def _completing(
       self, checkpoint: epath.PathLike, task: seqio.Task, *, chunk_tasks: int, num_samples: int,
       sampling: engine.Sampling, seed: int,
-  ) -> chunks.Complete:  # fmt: skip
+  ) -> chunks.Complete:
     """The function that completes prompts with the parameters of a checkpoint."""
     eos_id = task.output_features["targets"].vocabulary.eos_id
     step = functools.partial(
@@ -242,7 +243,7 @@ class T5XEngine:
 def _complete(
     sample: Any, params: Any, prompts: Sequence[np.ndarray], task_ids: Sequence[str], *, num_rows: int, steps: int,
     seed: int, eos_id: int,
-) -> chunks.Completions:  # fmt: skip
+) -> chunks.Completions:
   # Shifted right by one, as in training: position 0 reads the 0 that begins every sequence.
   width = sampler.ladder(max(len(prompt) for prompt in prompts) + 1, _PROMPT_STEP) + steps
   tokens = np.zeros((num_rows, width), np.int32)

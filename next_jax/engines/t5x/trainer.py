@@ -20,6 +20,7 @@ from t5x import trainer as t5x_trainer
 from t5x import utils as t5x_utils
 import tqdm
 
+from next_jax import errors
 from next_jax.engines import checkpoints
 from next_jax.engines import course as course_lib
 from next_jax.engines import sharding
@@ -81,7 +82,7 @@ class Trainer:
     tuning, num_steps = course.tuning, course.num_steps
     replicas = self._layout.mesh.shape["data"]
     if (tuning.batch_size // tuning.accumulation) % replicas:
-      raise course_lib.TrainingError(
+      raise errors.EngineError(
           f"batch_size / accumulation: found {tuning.batch_size} / {tuning.accumulation}, expected a multiple of the"
           f" {replicas} devices along 'data' (T5X splits every batch evenly); change one of them, or set"
           " model_parallelism"
@@ -98,7 +99,7 @@ class Trainer:
     bar = tqdm.tqdm(
         total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
         disable=jax.process_index() != 0,
-    )  # fmt: skip
+    )
     with bar:
       step = start
       while step < num_steps:
@@ -108,7 +109,7 @@ class Trainer:
         step += steps
         loss = float(np.asarray(summary["loss"].value))
         if not math.isfinite(loss):
-          raise course_lib.TrainingError(
+          raise errors.EngineError(
               f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer"
           )
         kept = math.prod(1 - max(2 / (done_step + 2), 1 / _LOSS_AVERAGE_STEPS) for done_step in range(step - steps, step))

@@ -19,11 +19,11 @@ The contracts are kept but not enforced: evalplus makes inputs by them and does 
 some published inputs violate theirs (HumanEval/32, HumanEval/116, Mbpp/267, Mbpp/734 and others).
 """
 
+from collections.abc import Callable, Iterable
 import dataclasses
 import hashlib
 import json
 import sys
-from collections.abc import Callable, Iterable
 from typing import Any
 
 from etils import epath
@@ -32,15 +32,10 @@ from next_jax import errors
 from next_jax import files
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import outputs
-from next_jax.execution.judging import plain_data
 from next_jax.execution import program as program_lib
-
+from next_jax.execution.judging import plain_data
 
 _CACHE_VERSION = 1  # of what is in a file of the cache
-
-
-class InputsError(errors.UserError):
-  """Inputs, or a reference solution, from which no test can be made."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -62,24 +57,24 @@ class Inputs:
 
 
 def inputs_of_row(row: dict[str, Any]) -> Inputs:
-  """Raises InputsError that names the key."""
+  """Raises ExecutionError that names the key."""
   task_id, entry_point = row.get("task_id"), row.get("entry_point")
   is_mbpp = isinstance(task_id, str) and task_id.lower().startswith("mbpp/")
   convert = _CONVERSIONS.get(int(task_id[5:]), _unchanged) if is_mbpp and task_id[5:].isdigit() else _unchanged
   atol = row.get("atol", 0)
   if isinstance(atol, bool) or not isinstance(atol, (int, float)) or not 0 <= atol < 1:
-    raise InputsError(f"key 'atol': expected a number from 0 to 1, found {atol!r}")
+    raise errors.ExecutionError(f"key 'atol': expected a number from 0 to 1, found {atol!r}")
   encoded = {}
   for key in ("base_input", "plus_input"):
     inputs = row.get(key) or []  # a few rows of MBPP+ have {} for none
     if not isinstance(inputs, list) or not all(isinstance(arguments, list) for arguments in inputs):
-      raise InputsError(f"key {key!r}: expected a list of argument lists")
+      raise errors.ExecutionError(f"key {key!r}: expected a list of argument lists")
     try:
       encoded[key] = [[plain_data.encode(value, _refuse) for value in convert(arguments)] for arguments in inputs]
     except (TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-      raise InputsError(f"key {key!r}: the arguments are not such as {task_id!r} takes ({error})") from None
+      raise errors.ExecutionError(f"key {key!r}: the arguments are not such as {task_id!r} takes ({error})") from None
   if not encoded["base_input"] and not encoded["plus_input"]:
-    raise InputsError("keys 'base_input' and 'plus_input': expected one or more inputs, found none")
+    raise errors.ExecutionError("keys 'base_input' and 'plus_input': expected one or more inputs, found none")
   return Inputs(
       base=encoded["base_input"],
       plus=encoded["plus_input"],
@@ -100,7 +95,7 @@ def with_tests(
     cache: a directory that keeps what the reference solutions returned, a file for each problem.
 
   Raises:
-    InputsError: a reference solution does not run on its own inputs.
+    ExecutionError: a reference solution does not run on its own inputs.
     pool.ExecutionError: this machine cannot run programs.
   """
   problems = list(problems)
@@ -170,7 +165,7 @@ def _references(problems, executor):
       if found.status == "passed":
         continue
       if found.status not in ("memory", "too long") or len(found.expected) == len(request.inputs):
-        raise InputsError(
+        raise errors.ExecutionError(
             f"task {problem.task_id!r}: the reference solution fails on input {len(found.expected)} of"
             f" {part}_input: {found.detail}"
         )
@@ -288,4 +283,4 @@ _MBPP_RULES = {
     "sum_div": "equal or zero",
     "surface_Area": "surface",
     "digit_distance_nums": "digit distance",
-}  # fmt: skip
+}

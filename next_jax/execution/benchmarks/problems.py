@@ -1,22 +1,18 @@
 """Benchmark files as their authors publish them -> problems with one shape."""
 
 import ast
+from collections.abc import Iterable, Mapping
 import dataclasses
 import os
-from collections.abc import Iterable, Mapping
 from typing import Any
 
 from etils import epath
 
 from next_jax import errors
 from next_jax import files
-from next_jax.execution.judging import assertions
-from next_jax.execution.benchmarks import plus
 from next_jax.execution import program as program_lib
-
-
-class ProblemError(errors.UserError):
-  """A problem file, or one of its rows, that is not what it should be."""
+from next_jax.execution.benchmarks import plus
+from next_jax.execution.judging import assertions
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -74,15 +70,15 @@ def read_problems(path: epath.PathLike) -> list[Problem]:
     try:
       problem = _problem(row)
     except errors.UserError as error:
-      raise ProblemError(f"{where}: {error}") from None
+      raise errors.ExecutionError(f"{where}: {error}") from None
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of the parser
-      raise ProblemError(f"{where}: expected Python code, found {type(error).__name__}: {error}") from None
+      raise errors.ExecutionError(f"{where}: expected Python code, found {type(error).__name__}: {error}") from None
     if problem.task_id in lines:
-      raise ProblemError(f"{where}: task_id {problem.task_id!r} is also at {lines[problem.task_id]}; keep one of them")
+      raise errors.ExecutionError(f"{where}: task_id {problem.task_id!r} is also at {lines[problem.task_id]}; keep one of them")
     lines[problem.task_id] = where
     problems.append(problem)
   if not problems:
-    raise ProblemError(f"{os.fspath(path)}: no problems in the file; expected one JSON object a line")
+    raise errors.ExecutionError(f"{os.fspath(path)}: no problems in the file; expected one JSON object a line")
   return problems
 
 
@@ -91,7 +87,7 @@ def _rows(path):
   if name.endswith(".json"):  # sanitized-mbpp.json is one list
     rows = files.read_json(path)
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-      raise ProblemError(f"{os.fspath(path)}: expected a list of JSON objects, found {type(rows).__name__}")
+      raise errors.ExecutionError(f"{os.fspath(path)}: expected a list of JSON objects, found {type(rows).__name__}")
     yield from ((f"{os.fspath(path)}: row {number}", row) for number, row in enumerate(rows, 1))
   else:
     yield from ((f"{os.fspath(path)}:{number}", row) for number, row in files.read_jsonl_objects(path))
@@ -106,7 +102,7 @@ def _problem(row: dict[str, Any]) -> Problem:
     return _plus(row)
   if "entry_point" in row and "test" in row:
     return _human_eval(row, buggy=False)
-  raise ProblemError(
+  raise errors.ExecutionError(
       f"found the keys {', '.join(map(repr, row)) or 'none'}; expected those of MBPP (task_id, code, test_list), of"
       " HumanEval (task_id, prompt, entry_point, canonical_solution, test) or of HumanEvalPack (and buggy_solution)"
   )
@@ -114,9 +110,9 @@ def _problem(row: dict[str, Any]) -> Problem:
 
 def _text(row, key):
   if key not in row:
-    raise ProblemError(f"key {key!r} is missing")
+    raise errors.ExecutionError(f"key {key!r} is missing")
   if not isinstance(row[key], str):
-    raise ProblemError(f"key {key!r}: expected str, found {type(row[key]).__name__}")
+    raise errors.ExecutionError(f"key {key!r}: expected str, found {type(row[key]).__name__}")
   return row[key]
 
 
@@ -127,17 +123,17 @@ def _optional(row, key):
 def _strings(row, key):
   values = row.get(key) or []
   if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
-    raise ProblemError(f"key {key!r}: expected a list of one or more strings")
+    raise errors.ExecutionError(f"key {key!r}: expected a list of one or more strings")
   return [value.replace("\r\n", "\n") for value in values]
 
 
 def _mbpp(row):
   if type(row.get("task_id")) not in (int, str):
-    raise ProblemError(f"key 'task_id': expected a number or text, found {row.get('task_id')!r}")
+    raise errors.ExecutionError(f"key 'task_id': expected a number or text, found {row.get('task_id')!r}")
   code = _text(row, "code").replace("\r\n", "\n")
   tests = _strings(row, "test_list") + _strings(row, "challenge_test_list")
   if not tests:
-    raise ProblemError("key 'test_list': expected a list of one or more strings")
+    raise errors.ExecutionError("key 'test_list': expected a list of one or more strings")
   setup_code = _optional(row, "test_setup_code").replace("\r\n", "\n") or "\n".join(_strings(row, "test_imports"))
   if setup_code and assertions.names_missing([assertions.compile_test(setup_code)], set()):
     # Builds its values with classes of the solution, so it can only run after that.
@@ -159,7 +155,7 @@ def entry_point(code: str, tests: Iterable[str]) -> str:
 
   It is the first call, reading each test from left to right and from the outside to the inside, of
   a name that the program defines: `sum` in `assert sum(1)` where the program defines a `sum`, but
-  `f` in `assert set(f(1))`. Raises ProblemError when there is none.
+  `f` in `assert set(f(1))`. Raises ExecutionError when there is none.
   """
   functions, others = [], []
   for node in ast.parse(code).body:
@@ -182,7 +178,7 @@ def entry_point(code: str, tests: Iterable[str]) -> str:
       return name
   if called:
     return called[0]
-  raise ProblemError(f"no test calls what the program defines ({', '.join(defined) or 'nothing'})")
+  raise errors.ExecutionError(f"no test calls what the program defines ({', '.join(defined) or 'nothing'})")
 
 
 def _human_eval(row, buggy):

@@ -1,15 +1,15 @@
 """Sample files in the human-eval and evalplus conventions -> programs."""
 
 import collections
-import re
 from collections.abc import Sequence
+import re
 
 from next_jax import errors
 from next_jax import files
 from next_jax.execution.benchmarks import problems as problems_lib
 
 
-class SampleFileError(errors.UserError):
+class SampleFileError(errors.ExecutionError):
   """A sample file, or one of its rows, that does not fit the problems."""
 
 

@@ -8,16 +8,15 @@
 A worker applies them to itself before it forks the first program, so a program pays nothing for them.
 """
 
+from collections.abc import Collection
 import dataclasses
 import os
 import signal
 import struct
 import sys
 import sysconfig
-from collections.abc import Collection
 from typing import ClassVar
 
-from next_jax import errors
 from next_jax import schema
 
 LAYERS = ("privileges", "namespaces", "landlock", "seccomp")
@@ -31,10 +30,6 @@ _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
 _DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
 _SYSTEM_FILES = ("/usr", "/lib", "/lib64", "/lib32", "/bin", "/sbin", "/etc/ld.so.cache", "/etc/localtime")
-
-
-class ConfinementError(errors.UserError):
-  """Not all layers are there, and all were required."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import ast
 import builtins
+from collections.abc import Mapping
 import dataclasses
 import functools
 import json
@@ -9,7 +10,6 @@ import re
 import reprlib
 import symtable
 import types
-from collections.abc import Mapping
 from typing import Any
 
 from next_jax.execution.judging import plain_data

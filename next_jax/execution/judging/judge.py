@@ -14,10 +14,10 @@ import signal
 import socket
 import sys
 
-from next_jax.execution.judging import assertions
-from next_jax.execution.confinement import confinement
-from next_jax.execution.judging import forker as forker_lib
 from next_jax.execution import outputs
+from next_jax.execution.confinement import confinement
+from next_jax.execution.judging import assertions
+from next_jax.execution.judging import forker as forker_lib
 from next_jax.execution.judging import plain_data
 from next_jax.execution.judging import session as session_lib
 from next_jax.execution.judging import wire

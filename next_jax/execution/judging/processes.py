@@ -1,10 +1,10 @@
 """What /proc says of the processes below one."""
 
+from collections.abc import Iterable
 import dataclasses
 import errno
 import os
 import signal
-from collections.abc import Iterable
 
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")

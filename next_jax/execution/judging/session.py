@@ -8,9 +8,9 @@ import signal
 import time
 from typing import Any
 
+from next_jax.execution import limits as limits_lib
 from next_jax.execution.judging import assertions
 from next_jax.execution.judging import forker as forker_lib
-from next_jax.execution import limits as limits_lib
 from next_jax.execution.judging import plain_data
 from next_jax.execution.judging import remote
 from next_jax.execution.judging import scratch

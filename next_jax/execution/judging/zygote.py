@@ -35,7 +35,7 @@ _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__fil
 _PRELOADED = (
     "array", "bisect", "cmath", "collections", "copy", "datetime", "functools", "heapq", "itertools", "math",
     "operator", "random", "re", "string", "typing",
-)  # fmt: skip
+)
 
 _SECONDS_TO_CLEAN = 10.0
 

@@ -102,7 +102,7 @@ class Evidence:
     return (
         self.has_one_frame and len(states) == 1 and states[0].step == 0 and self._program.bound.get(name) == 0
         and states[0].literal.text[:1] not in "[{(<"
-    )  # fmt: skip
+    )
 
   def is_known(self, name: str) -> bool:
     """Whether the trace has all values of the variable."""
@@ -173,7 +173,7 @@ class Evidence:
           number for number in opening
           if steps[number].changes or number + 1 >= len(steps) or loop < steps[number + 1].line <= end
           or steps[number + 1].event == "call"
-      ]  # fmt: skip
+      ]
     last = max((n for line in range(loop, end + 1) for n in self._visits.get(line, ())), default=-1)
     return [(start, stop - 1) for start, stop in itertools.pairwise([*opening, last + 1])]
 
@@ -208,7 +208,7 @@ class Evidence:
     return [
         _literal(step.value) for step in self.trace.steps
         if step.event == "return" and step.value is not None and start <= step.line <= end
-    ]  # fmt: skip
+    ]
 
   def calls_of(self, function: str) -> int:
     start, _ = self._program.functions.get(function, (0, -1))

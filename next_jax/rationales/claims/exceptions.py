@@ -1,7 +1,7 @@
 """Patterns for claims about exceptions."""
 
-import re
 from collections.abc import Iterator
+import re
 
 from next_jax.rationales.claims import literals
 from next_jax.rationales.claims import results
@@ -44,7 +44,7 @@ _SYNONYMS = {
     r"\b(?:divi\w+|modulo) by zero\b|\bdivides by zero\b": "ZeroDivisionError",
     r"\bindex (?:is|was|goes|gets|runs) out of (?:range|bounds)\b": "IndexError",
     r"\bmaximum recursion depth\b": "RecursionError",
-}  # fmt: skip
+}
 
 
 _NOT_BEFORE = re.compile(r"\b(?:no|not|never|n't|except) \Z")

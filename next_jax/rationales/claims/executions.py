@@ -1,7 +1,7 @@
 """Patterns for claims about which lines, loops, branches and functions ran, and whether it all ended."""
 
-import re
 from collections.abc import Iterator
+import re
 
 from next_jax.rationales.claims import prose
 from next_jax.rationales.claims import statement as statement_lib

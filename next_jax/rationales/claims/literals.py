@@ -3,8 +3,8 @@
 import ast
 import dataclasses
 import re
-import warnings
 from typing import Any
+import warnings
 
 from next_jax.tracing.annotation import readback
 from next_jax.tracing.recording import texts
@@ -32,7 +32,7 @@ TYPES: dict[str, frozenset[str]] = {
         ("set", "set frozenset"), ("NoneType None", "NoneType"),
     )
     for word in words.split()
-}  # fmt: skip
+}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

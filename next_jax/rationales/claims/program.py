@@ -78,7 +78,7 @@ class Program:
         continue
       children = [
           child for field in ("body", "orelse", "finalbody") for child in (getattr(node, field, None) or ())
-      ]  # fmt: skip
+      ]
       for handler in getattr(node, "handlers", ()):
         self._branch("except", handler.body)
         children.extend(handler.body)

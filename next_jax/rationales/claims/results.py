@@ -1,7 +1,7 @@
 """Patterns for claims about results: what was returned, and what was wanted."""
 
-import re
 from collections.abc import Iterator
+import re
 
 from next_jax.rationales.claims import literals
 from next_jax.rationales.claims import prose

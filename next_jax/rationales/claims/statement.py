@@ -15,9 +15,9 @@ What is wished for ("total should be 3") is no claim about the run. What is supp
 that can be right of this run, and cannot be wrong.
 """
 
+from collections.abc import Callable, Iterator
 import dataclasses
 import re
-from collections.abc import Callable, Iterator
 
 from next_jax.rationales.claims import literals
 from next_jax.rationales.claims import prose as prose_lib
@@ -134,7 +134,7 @@ ORDINALS = {
 _NUMBERS = {
     "zero": 0, "no": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
     "nine": 9, "ten": 10, "once": 1, "twice": 2, "thrice": 3,
-}  # fmt: skip
+}
 _ORDINAL = "|".join(ORDINALS)
 _PLACE = re.compile(
     r"(?:\b(?P<relation>at|in|on|after|before|by|during|until|from)\s+)?(?:the (?:end of |start of )?)?"

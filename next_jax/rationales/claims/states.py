@@ -1,11 +1,11 @@
 """Patterns for claims about variables: values, types, and whether they have a value at all."""
 
-import re
 from collections.abc import Iterator
+import re
 
-from next_jax.rationales.claims import statement as statement_lib
 from next_jax.rationales.claims import literals
 from next_jax.rationales.claims import prose
+from next_jax.rationales.claims import statement as statement_lib
 
 V, NAME, END, ADVERB = statement_lib.V, statement_lib.NAME, statement_lib.END, statement_lib.ADVERB
 
@@ -157,7 +157,7 @@ def claimed_values(sentence: statement_lib.Sentence) -> list[tuple[int, int]]:
   return [
       match.span("value") for pattern in (_VALUE_OF, _ASSIGNMENT, _IS) for match in pattern.finditer(sentence.text)
       if match["name"] in sentence.names.variables
-  ]  # fmt: skip
+  ]
 
 
 def _is_other(before: str, name: str) -> bool:

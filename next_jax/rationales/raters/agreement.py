@@ -1,10 +1,10 @@
 """How far raters agree: Krippendorff's alpha, as the package `krippendorff` computes it."""
 
+from collections.abc import Mapping, Sequence
 import dataclasses
 import importlib
-from collections.abc import Mapping, Sequence
 
-from next_jax.rationales.raters import key as key_lib
+from next_jax import errors
 
 NUM_RESAMPLES = 1000
 
@@ -77,6 +77,6 @@ def _library():
   try:
     return importlib.import_module("krippendorff")
   except ImportError:
-    raise key_lib.RaterError(
+    raise errors.RationaleError(
         "the agreement of raters needs the package krippendorff, which is not installed; pip install 'next-jax[raters]'"
     ) from None

@@ -1,12 +1,13 @@
 """The file that a rater exports from a page."""
 
+from collections.abc import Sequence
 import dataclasses
 import os
-from collections.abc import Sequence
 from typing import ClassVar
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.rationales.raters import key as key_lib
@@ -67,7 +68,7 @@ def read_all(paths: Sequence[epath.PathLike], key: key_lib.Key) -> list[RaterFil
   for path in paths:
     one = _read(path, key)
     if one.rater in found:
-      raise key_lib.RaterError(
+      raise errors.RationaleError(
           f"{os.fspath(path)}: key 'rater': {one.rater!r} also wrote {os.fspath(found[one.rater])}; give one file of"
           " each rater, the last that was exported"
       )
@@ -83,18 +84,18 @@ def _read(path: epath.PathLike, key: key_lib.Key) -> RaterFile:
   except schema.RecordError as error:
     raise files.FileError(f"{where}: {error}; expected a file exported from a page of `next-jax rate make`") from None
   if one.study != key.study:
-    raise key_lib.RaterError(
+    raise errors.RationaleError(
         f"{where}: key 'study': found {one.study!r}, the key is of {key.study!r}; give the {key_lib.FILE_NAME} that was"
         " made with the rater's page"
     )
   if not one.rater.strip():
-    raise key_lib.RaterError(f"{where}: key 'rater': found no name, expected one that no other rater has")
+    raise errors.RationaleError(f"{where}: key 'rater': found no name, expected one that no other rater has")
   known = {item.item for item in key.items}
   seen = set()
   for answer in one.answers:
     if answer.item not in known:
-      raise key_lib.RaterError(f"{where}: key 'item': {answer.item!r} is not in the key; export the file again")
+      raise errors.RationaleError(f"{where}: key 'item': {answer.item!r} is not in the key; export the file again")
     if answer.item in seen:
-      raise key_lib.RaterError(f"{where}: key 'item': {answer.item!r} is answered twice; export the file again")
+      raise errors.RationaleError(f"{where}: key 'item': {answer.item!r} is answered twice; export the file again")
     seen.add(answer.item)
   return one

@@ -1,12 +1,13 @@
 """Draws what is rated: the same tasks for every model, one sample of each, in an order that favours none."""
 
+from collections.abc import Sequence
 import dataclasses
 import os
 import random
-from collections.abc import Sequence
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.rationales.raters import key as key_lib
@@ -50,7 +51,7 @@ def read(directories: Sequence[epath.PathLike]) -> list[Evaluation]:
   for path, model in zip(paths, _models(paths)):
     for name in ("tasks.jsonl", "samples.jsonl"):
       if not (path / name).exists():
-        raise key_lib.RaterError(
+        raise errors.RationaleError(
             f"{os.fspath(path / name)}: no such file; expected the directory of a finished evaluation, such as"
             " runs/quickstart/iteration_03/evaluate/dev"
         )
@@ -58,7 +59,7 @@ def read(directories: Sequence[epath.PathLike]) -> list[Evaluation]:
     samples: dict[str, list[schema.Sample]] = {task_id: [] for task_id in tasks}
     for sample in files.read_jsonl(path / "samples.jsonl", schema.Sample):
       if sample.task_id not in samples:
-        raise key_lib.RaterError(f"{os.fspath(path / 'samples.jsonl')}: task {sample.task_id!r} is not in tasks.jsonl")
+        raise errors.RationaleError(f"{os.fspath(path / 'samples.jsonl')}: task {sample.task_id!r} is not in tasks.jsonl")
       samples[sample.task_id].append(sample)
     for found in samples.values():
       found.sort(key=lambda sample: sample.sample_index)
@@ -79,7 +80,7 @@ def draw(evaluations: Sequence[Evaluation], *, num_tasks: int, seed: int) -> lis
   """
   task_ids = sorted(evaluations[0].tasks)
   if not 1 <= num_tasks <= len(task_ids):
-    raise key_lib.RaterError(
+    raise errors.RationaleError(
         f"--num_tasks: found {num_tasks}, expected 1 to {len(task_ids)}, the tasks of the evaluations"
     )
   chosen = random.Random(f"{seed}/tasks").sample(task_ids, num_tasks)
@@ -89,7 +90,7 @@ def draw(evaluations: Sequence[Evaluation], *, num_tasks: int, seed: int) -> lis
     for number, evaluation in enumerate(evaluations):
       samples = evaluation.samples[task_id]
       if not samples:
-        raise key_lib.RaterError(
+        raise errors.RationaleError(
             f"{os.fspath(evaluation.directory)}: task {task_id!r} has no sample; expected 1 or more"
         )
       sample = random.Random(f"{seed}/sample/{number}/{task_id}").choice(samples)
@@ -126,7 +127,7 @@ def order(drawn: Sequence[Drawn], *, seed: int, rater: int) -> list[Drawn]:
 def _models(paths: Sequence[epath.Path]) -> list[str]:
   for number, path in enumerate(paths):
     if path in paths[:number]:
-      raise key_lib.RaterError(f"{os.fspath(path)}: given twice; expected a different model each time")
+      raise errors.RationaleError(f"{os.fspath(path)}: given twice; expected a different model each time")
   parts = _MODEL_PARTS
   while len({path.parts[-parts:] for path in paths}) < len(paths):
     parts += 1
@@ -136,7 +137,7 @@ def _models(paths: Sequence[epath.Path]) -> list[str]:
 def _expect_same_tasks(first: Evaluation, other: Evaluation) -> None:
   for task_id in sorted(first.tasks.keys() | other.tasks.keys()):
     if first.tasks.get(task_id) != other.tasks.get(task_id):
-      raise key_lib.RaterError(
+      raise errors.RationaleError(
           f"{os.fspath(other.directory)}: task {task_id!r} is not as in {os.fspath(first.directory)}; expected"
           " evaluations on the same tasks"
       )

@@ -6,15 +6,10 @@ from typing import ClassVar
 
 from etils import epath
 
-from next_jax import errors
 from next_jax import files
 from next_jax import schema
 
 FILE_NAME = "key.json"
-
-
-class RaterError(errors.UserError):
-  """Evaluations, a key or answers that make no study; the message names the directory, the file or the key."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """Makes a study: pages for its raters, and the key to them."""
 
+from collections.abc import Sequence
 import datetime
 import hashlib
 import os
-from collections.abc import Sequence
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax.rationales.raters import draw
 from next_jax.rationales.raters import key as key_lib
@@ -30,14 +31,14 @@ def make(
   """
   out = epath.Path(out)
   if (out / key_lib.FILE_NAME).exists():
-    raise key_lib.RaterError(
+    raise errors.RationaleError(
         f"{os.fspath(out / key_lib.FILE_NAME)}: is there already; give another --out, or delete it"
     )
   if num_raters < 1:
-    raise key_lib.RaterError(f"--raters: found {num_raters}, expected 1 or more")
+    raise errors.RationaleError(f"--raters: found {num_raters}, expected 1 or more")
   evaluations = draw.read(directories)
   drawn = draw.draw(evaluations, num_tasks=num_tasks, seed=seed)
-  built = built or datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds")
+  built = built or datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
   key = key_lib.Key(
       study=_digest(drawn), built=built, seed=seed, num_raters=num_raters,
       models=tuple(evaluation.model for evaluation in evaluations), items=tuple(one.item for one in drawn),

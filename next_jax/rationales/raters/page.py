@@ -3,10 +3,10 @@
 from collections.abc import Sequence
 from typing import Any
 
-from next_jax.rationales.raters import draw
-from next_jax.rationales.raters import questions
 from next_jax.pages import document
 from next_jax.pages import program
+from next_jax.rationales.raters import draw
+from next_jax.rationales.raters import questions
 
 _PACKAGE = "next_jax.rationales.raters"
 _TITLE = "Rating rationales"

@@ -1,7 +1,7 @@
 """What a rater is asked about each rationale, and the numbers that the answers stand for."""
 
-import dataclasses
 from collections.abc import Mapping
+import dataclasses
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -1,12 +1,13 @@
 """What raters found: means of every model, who wins on the same task, and whether the raters agree."""
 
 import collections
+from collections.abc import Mapping, Sequence
 import dataclasses
 import itertools
 import math
-from collections.abc import Mapping, Sequence
 from typing import Any
 
+from next_jax import errors
 from next_jax.evaluation import intervals
 from next_jax.rationales.raters import agreement
 from next_jax.rationales.raters import answers as answers_lib
@@ -29,7 +30,7 @@ def summarize(key: key_lib.Key, raters: Sequence[answers_lib.RaterFile], *, seed
     RaterError: nothing was answered, or the package for the agreement of several raters is missing.
   """
   if not any(one.answers for one in raters):
-    raise key_lib.RaterError("no item is answered in these files; expected answers to one or more")
+    raise errors.RationaleError("no item is answered in these files; expected answers to one or more")
   return {
       "study": key.study,
       "seed": seed,

@@ -12,9 +12,9 @@ the beginning of a comment, the `;` or `#` is written `\\x3b` or `\\x23`, which 
 same. A backslash before what looks like one of these is written `\\x5c`. So `parse` finds the values that were written.
 """
 
+from collections.abc import Iterable
 import dataclasses
 import re
-from collections.abc import Iterable
 
 from next_jax.tracing.recording import texts
 

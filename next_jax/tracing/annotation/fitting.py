@@ -11,8 +11,8 @@ The failure is the step that raised what ended the call or, where nothing did, t
 the budget of the recording ended. Distance is that of step numbers.
 """
 
-import dataclasses
 from collections.abc import Callable
+import dataclasses
 
 from next_jax import schema
 from next_jax.tracing.annotation import inline

@@ -15,8 +15,8 @@ Only comments are added, so the result is Python with the same AST. Annotating a
 `readback.read` gives back what it says.
 """
 
-import dataclasses
 from collections.abc import Iterable, Mapping
+import dataclasses
 
 from next_jax import errors
 from next_jax import schema
@@ -36,11 +36,7 @@ _NUMBER_ONLY = 0
 _SHORTEST_VALUE = 5  # `ab...`, the least that `texts.cut` gives
 
 
-class StyleError(errors.UserError):
-  """A setting that no comment can follow; the message names it."""
-
-
-class MismatchError(errors.UserError):
+class MismatchError(errors.TracingError):
   """A trace that is not one of the source; the message names the step."""
 
 
@@ -75,9 +71,9 @@ class InlineStyle:
     for name in ("first_visits", "last_visits", "value_width", "comment_width", "gap", "align_width"):
       value = getattr(self, name)
       if type(value) is not int or value < least.get(name, 0):
-        raise StyleError(f"InlineStyle.{name}={value!r}: expected a whole number, at least {least.get(name, 0)}")
+        raise errors.TracingError(f"InlineStyle.{name}={value!r}: expected a whole number, at least {least.get(name, 0)}")
     if not hasattr(self.functions, "lines"):
-      raise StyleError(
+      raise errors.TracingError(
           f"InlineStyle.functions={self.functions!r}: expected an object such as AllFunctions(), CalledFunction() or"
           " NamedFunctions(names=('push',)) of next_jax.tracing.annotation.scopes"
       )

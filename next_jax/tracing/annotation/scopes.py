@@ -5,9 +5,9 @@ A setting of `inline.InlineStyle`: an object with `lines`, which gives the `def`
 chosen with it.
 """
 
+from collections.abc import Container, Iterator
 import dataclasses
 import types
-from collections.abc import Container, Iterator
 from typing import Protocol
 
 from next_jax import schema

@@ -1,12 +1,12 @@
 """Statements: what each physical line of a source is, for numbering steps and placing comments."""
 
 import ast
+from collections.abc import Iterator
 import dataclasses
 import functools
 import re
 import types
 import warnings
-from collections.abc import Iterator
 
 from next_jax import errors
 
@@ -24,7 +24,7 @@ ONE_LINE_LOOP = 64  # a loop with its body on the same line
 _ASKS = re.compile(r"\b(?:locals|vars|dir|eval|exec|_getframe|currentframe|stack|f_locals|tb_frame|inspect)\b")
 
 
-class TraceError(errors.UserError):
+class TraceError(errors.TracingError):
   """Something that cannot be traced."""
 
 

@@ -6,7 +6,7 @@ import dataclasses
 from next_jax import errors
 
 
-class CallError(errors.UserError):
+class CallError(errors.TracingError):
   """A test in which there is no call to trace."""
 
 

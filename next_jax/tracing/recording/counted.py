@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import builtins
 import collections
+from collections.abc import Callable, Iterator
 import dataclasses
 import functools
 import itertools
@@ -24,16 +25,14 @@ import operator
 import re
 import sys
 import types
-from collections.abc import Callable
-from collections.abc import Iterator
 from typing import Any
 
 from next_jax import schema
+from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects
 from next_jax.tracing.recording import marks as marks_lib
 from next_jax.tracing.recording import recorder
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import states
 
 SKIPPED = (("...", "..."),)  # the changes of a step that was not looked at
@@ -123,7 +122,7 @@ class _Counted:
   def __init__(
       self, source: str, call: str, ends: Ends, marked: marks_lib.Marked, beginning: tuple[schema.Step, ...],
       **options: Any,
-  ):  # fmt: skip
+  ):
     """beginning: the first steps of the trace, recorded."""
     self._source, self._call, self._options = source, call, options
     self._ends, self._beginning = ends, beginning
@@ -239,7 +238,7 @@ class _Counted:
   def _look(
       self, before: dict[int, int], known: dict[types.CodeType, _Known], verbs: tuple[Callable, ...],
       frame: types.FrameType, position: int,
-  ) -> None:  # fmt: skip
+  ) -> None:
     """Brings the state of a frame up to date, and notes the step if it is one to look at.
 
     known: the states, by function: none calls itself.

@@ -10,11 +10,11 @@ That holds as long as the variables are of built-in types too, for others may ru
 """
 
 import builtins
+from collections.abc import Mapping
 import dis
 import operator
 import sys
 import types
-from collections.abc import Mapping
 from typing import Any
 
 # names in the order of the frame's variables, whether the line may change the old value of a name in place
@@ -25,14 +25,14 @@ _FUNCTIONS = frozenset({
     "abs", "all", "any", "ascii", "bin", "bool", "chr", "complex", "dict", "divmod", "enumerate", "float", "format",
     "frozenset", "hex", "int", "isinstance", "len", "list", "max", "min", "oct", "ord", "pow", "print", "range", "repr",
     "reversed", "round", "set", "sorted", "str", "sum", "tuple", "type", "zip",
-})  # fmt: skip
+})
 _ORIGINALS = {name: getattr(builtins, name) for name in _FUNCTIONS}
 _built_in_now = operator.itemgetter(*_ORIGINALS)
 _METHODS = frozenset({
     "capitalize", "copy", "count", "endswith", "find", "format", "get", "index", "isalnum", "isalpha", "isdigit",
     "islower", "isspace", "issubset", "issuperset", "isupper", "items", "join", "keys", "lower", "lstrip", "replace",
     "rfind", "rstrip", "split", "splitlines", "startswith", "strip", "swapcase", "title", "upper", "values", "zfill",
-})  # fmt: skip
+})
 
 
 def _opcodes(*names: str) -> frozenset[int]:
@@ -52,7 +52,7 @@ _HARMLESS = _opcodes(
     "POP_JUMP_FORWARD_IF_FALSE", "POP_JUMP_FORWARD_IF_NONE", "POP_JUMP_FORWARD_IF_NOT_NONE",
     "POP_JUMP_BACKWARD_IF_TRUE", "POP_JUMP_BACKWARD_IF_FALSE", "POP_JUMP_BACKWARD_IF_NONE",
     "POP_JUMP_BACKWARD_IF_NOT_NONE", "RETURN_VALUE", "RETURN_CONST",
-)  # fmt: skip
+)
 _EXTENDED_ARG = dis.opmap["EXTENDED_ARG"]
 _BINARY_OP = dis.opmap["BINARY_OP"]
 _FIRST_IN_PLACE = 13  # of the arguments of BINARY_OP: NB_INPLACE_ADD

@@ -5,16 +5,16 @@ Who watches the program (`settrace`, `monitoring`) says what happens in a frame;
 
 from __future__ import annotations  # those of closures would be evaluated for each recording, or even each call
 
+from collections.abc import Callable
 import dis
 import types
-from collections.abc import Callable
 from typing import Any
 
+from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects as effects_lib
 from next_jax.tracing.recording import plans as plans_lib
 from next_jax.tracing.recording import reading
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import states
 from next_jax.tracing.recording import texts
 from next_jax.tracing.recording import values
@@ -94,7 +94,7 @@ class Follower:
   def __init__(
       self, layout: statements.Statements, plans: plans_lib.Plans, budget: budgets.Budget, meter: budgets.Meter,
       max_depth: int,
-  ):  # fmt: skip
+  ):
     """max_depth: of followed frames."""
     self._layout = layout
     self._plans = plans

@@ -23,8 +23,8 @@ import dataclasses
 import types
 import warnings
 
-from next_jax.tracing.recording import plans as plans_lib
 from next_jax.tracing.annotation import statements
+from next_jax.tracing.recording import plans as plans_lib
 
 # What the copy calls, with the number of a mark, and its own variables, of which one holds what is returned: no program
 # has such names.
@@ -41,20 +41,20 @@ _PARTS = (
     ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Starred, ast.IfExp, ast.JoinedStr, ast.FormattedValue, ast.ListComp,
     ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.comprehension, ast.operator, ast.unaryop, ast.boolop, ast.cmpop,
     ast.expr_context,
-)  # fmt: skip
+)
 # What reaches out of the program, differs from run to run, or has a state that a header changes.
 _NAMES = frozenset({
     "__import__", "breakpoint", "compile", "delattr", "dir", "eval", "exec", "getattr", "globals", "hash", "id",
     "input", "iter", "locals", "next", "open", "setattr", "super", "vars", "__debug__",
-})  # fmt: skip
+})
 _ITERATORS = frozenset({"enumerate", "filter", "map", "reversed", "zip"})  # only where they are used up at once
 _CONSUMERS = _ITERATORS | {
     "all", "any", "dict", "frozenset", "join", "list", "max", "min", "set", "sorted", "sum", "tuple",
-}  # fmt: skip
+}
 _MODULES = frozenset({
     "bisect", "cmath", "collections", "copy", "functools", "heapq", "itertools", "math", "operator", "re", "string",
     "typing",
-})  # fmt: skip
+})
 
 
 class Unmarkable(Exception):

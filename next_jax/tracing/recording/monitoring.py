@@ -11,9 +11,9 @@ looked for from the moment at which one of them runs code of the program.
 from __future__ import annotations  # those of closures would be evaluated for each recording, or even each call
 
 import _thread
+from collections.abc import Callable
 import sys
 import types
-from collections.abc import Callable
 from typing import Any
 
 from next_jax.tracing.recording import budgets
@@ -210,7 +210,7 @@ class Monitoring:
         events.PY_START: on_start, events.PY_RESUME: on_resume, events.PY_THROW: on_resume, events.LINE: on_line,
         events.JUMP: on_jump, events.PY_RETURN: on_return, events.PY_YIELD: on_yield, events.RAISE: on_raise,
         events.PY_UNWIND: on_unwind,
-    }  # fmt: skip
+    }
 
   def _tell_threads_apart(self) -> None:
     """From now on the callbacks look which thread calls them, which most programs need not pay for."""

@@ -26,7 +26,7 @@ NAMED = {
 OWN_TEXT = frozenset({
     bool, float, complex, types.NoneType, type(Ellipsis), type(NotImplemented), range, decimal.Decimal, datetime.date,
     datetime.time, datetime.datetime, datetime.timedelta, datetime.timezone,
-})  # fmt: skip
+})
 
 _BASES = (list, tuple, dict, set, frozenset, collections.deque, str, bytes, bytearray, int, float, complex)
 

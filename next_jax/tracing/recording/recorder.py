@@ -25,24 +25,24 @@ thrown again on the next line, until the program gives up. What no exception can
 endless call into C) only a process limit can: `next_jax.execution` runs the recorder in a process that can be killed.
 """
 
+from collections.abc import Callable
 import dataclasses
 import dis
 import gc
 import io
 import sys
 import types
-import warnings
-from collections.abc import Callable
 from typing import Any
+import warnings
 
 from next_jax import schema
+from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import frames
 from next_jax.tracing.recording import jumps
 from next_jax.tracing.recording import monitoring
 from next_jax.tracing.recording import plans as plans_lib
 from next_jax.tracing.recording import settrace
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import texts
 
 SETUP_FILE_NAME = "<setup>"
@@ -72,7 +72,7 @@ def record(source: str, call: str, **options: Any) -> schema.Trace:
 def prepare(
     source: str, call: str, *, setup_code: str = "", budget: Budget = Budget(), watcher: type[Watcher] | None = None,
     copy: types.CodeType | None = None,
-) -> Callable[[], schema.Trace]:  # fmt: skip
+) -> Callable[[], schema.Trace]:
   """Compiles everything and returns the function that runs `setup_code`, the source and `call`, and records the call.
 
   watcher: one of WATCHERS, which give the same traces; by default the first one that this Python has room for.

@@ -6,13 +6,13 @@ watching nor notices it: its trace functions are called by ours.
 
 from __future__ import annotations  # those of closures would be evaluated for each recording, or even each call
 
+from collections.abc import Callable
 import ctypes
 import dis
 import functools
 import inspect
 import sys
 import types
-from collections.abc import Callable
 from typing import Any
 
 from next_jax.tracing.recording import budgets

@@ -6,15 +6,15 @@ those that it has.
 
 from __future__ import annotations  # those of closures would be evaluated for each recording, or even each call
 
+from collections.abc import Callable
 import marshal
 import types
-from collections.abc import Callable
 from typing import Any
 
+from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects as effects_lib
 from next_jax.tracing.recording import reading
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import texts
 from next_jax.tracing.recording import values
 

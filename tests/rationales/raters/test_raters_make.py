@@ -7,6 +7,7 @@ import json
 import hypothesis
 from hypothesis import strategies as st
 import pytest
+import studies  # beside this file
 
 from next_jax import files
 from next_jax import main
@@ -14,8 +15,6 @@ from next_jax import schema
 from next_jax.rationales.raters import draw
 from next_jax.rationales.raters import key as key_lib
 from next_jax.rationales.raters import make
-
-import studies  # beside this file
 
 BUILT = "2026-01-02T03:04:05+00:00"
 

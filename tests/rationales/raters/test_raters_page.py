@@ -6,13 +6,12 @@ import re
 import shutil
 
 import pytest
+import studies  # beside this file
 
 from next_jax import main
 from next_jax.rationales.raters import answers
 from next_jax.rationales.raters import key as key_lib
 from next_jax.rationales.raters import make
-
-import studies  # beside this file
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _DESKTOP, _PHONE = {"width": 1280, "height": 900}, {"width": 360, "height": 740}

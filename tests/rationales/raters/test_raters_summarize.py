@@ -4,6 +4,7 @@ import json
 import sys
 
 import pytest
+import studies  # beside this file
 
 from next_jax import main
 from next_jax.rationales.raters import agreement
@@ -11,8 +12,6 @@ from next_jax.rationales.raters import answers
 from next_jax.rationales.raters import key as key_lib
 from next_jax.rationales.raters import make
 from next_jax.rationales.raters import summary
-
-import studies  # beside this file
 
 GOOD, FAIR, BAD = ("yes", "yes", 5), ("partly", "no", 3), ("no", "no", 1)
 

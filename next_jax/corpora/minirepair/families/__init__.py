@@ -22,7 +22,7 @@ _OF_NUMBERS = (
     numbers.no_divisor, digits.reverse_digits, numbers.price_with_discount, numbers.sum_of_changed,
     numbers.largest_of_three, numbers.countdown, digits.digits_in_base, numbers.calendar_rule, numbers.common_divisor,
     numbers.save_until,
-)  # fmt: skip
+)
 _OF_LISTS = (
     aggregates.count_compare, aggregates.count_over_limit, aggregates.sum_where, aggregates.best_element,
     aggregates.first_index, aggregates.last_index, lists.keep_where, lists.change_each, lists.running_total,
@@ -31,14 +31,14 @@ _OF_LISTS = (
     aggregates.second_best, lists.take_while, lists.rotate, aggregates.spread, lists.pieces, aggregates.best_window,
     aggregates.sum_until, lists.cap_each, aggregates.ups_and_downs, lists.flatten, lists.best_row, lists.every_second,
     lists.running_best, lists.select_with_helper, lists.in_both, aggregates.average_above,
-)  # fmt: skip
+)
 _OF_TEXTS = (
     strings.count_letters, strings.turn_around, strings.drop_letter, strings.replace_letter, words.join_words,
     words.first_letters, words.longest_word, words.count_long_words, strings.reads_same, strings.repeat_letters,
     strings.squeeze, strings.every_other_upper, words.words_with_start, strings.shorten, strings.pad,
     strings.sum_of_digits, strings.common_start, strings.letters_in_turn, strings.last_place, strings.nesting,
     words.mark_words, words.has_letter,
-)  # fmt: skip
+)
 
 FAMILIES: dict[str, Family] = {
     family.__name__: family

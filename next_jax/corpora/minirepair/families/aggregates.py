@@ -1,7 +1,9 @@
 """Families that make one value of a list of whole numbers: a count, a sum, an index, an answer."""
 
 from next_jax.corpora.minirepair import inputs
-from next_jax.corpora.minirepair.draw import Draw, Problem, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import program
 
 
 def count_compare(d: Draw) -> Problem:

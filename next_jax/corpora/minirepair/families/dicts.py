@@ -1,7 +1,9 @@
 """Families over dictionaries."""
 
 from next_jax.corpora.minirepair import inputs
-from next_jax.corpora.minirepair.draw import Draw, Problem, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import program
 
 
 def count_items(d: Draw) -> Problem:
@@ -10,7 +12,7 @@ def count_items(d: Draw) -> Problem:
   if d.flip():
     lines = (
         f"        if {x} not in {counts}:", f"            {counts}[{x}] = 0", f"        {counts}[{x}] += {step}",
-    )  # fmt: skip
+    )
   else:
     lines = (f"        {counts}[{x}] = {counts}.get({x}, 0) + {step}",)
   return Problem(
@@ -164,7 +166,7 @@ def look_up(d: Draw) -> Problem:
     lines = (
         f"        if {w} in {table}:", f"            {result}.append({table}[{w}])", "        else:",
         f"            {result}.append({default})",
-    )  # fmt: skip
+    )
   return Problem(
       code=program(
           f"def {f}({table}, {ws}):",
@@ -362,4 +364,4 @@ def letter_scores(d: Draw) -> Problem:
 FAMILIES = (
     count_items, group_by_length, turn_over, sum_values, best_key, filter_table, add_tables, look_up, most_common,
     first_places, take_from_stock, word_lengths, keys_of_large, repeated_items, total_price, letter_scores,
-)  # fmt: skip
+)

@@ -1,7 +1,9 @@
 """Families that make lists of lists of whole numbers."""
 
 from next_jax.corpora.minirepair import inputs
-from next_jax.corpora.minirepair.draw import Draw, Problem, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import program
 
 
 def keep_where(d: Draw) -> Problem:
@@ -218,7 +220,7 @@ def cap_each(d: Draw) -> Problem:
     lines = (
         f"        if {x} > {k}:", f"            {result}.append({k})", "        else:",
         f"            {result}.append({x})",
-    )  # fmt: skip
+    )
   else:
     lines = (f"        if {x} > {k}:", f"            {x} = {k}", f"        {result}.append({x})")
   return Problem(

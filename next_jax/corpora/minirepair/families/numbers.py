@@ -1,7 +1,9 @@
 """Families over whole numbers, but for those that look at their digits."""
 
 from next_jax.corpora.minirepair import inputs
-from next_jax.corpora.minirepair.draw import Draw, Problem, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import program
 
 
 def halvings(d: Draw) -> Problem:
@@ -48,13 +50,13 @@ def three_levels(d: Draw) -> Problem:
     lines = (
         f"    if {n} < {low}:", f"        return {names[0]!r}", f"    if {n} < {high}:", f"        return {names[1]!r}",
         f"    return {names[2]!r}",
-    )  # fmt: skip
+    )
     bounds = f"below {low}, {names[1]!r} below {high}"
   else:
     lines = (
         f"    if {n} <= {low}:", f"        result = {names[0]!r}", f"    elif {n} <= {high}:",
         f"        result = {names[1]!r}", "    else:", f"        result = {names[2]!r}", "    return result",
-    )  # fmt: skip
+    )
     bounds = f"up to {low}, {names[1]!r} up to {high}"
   return Problem(
       code=program(f"def {f}({n}):", *lines),

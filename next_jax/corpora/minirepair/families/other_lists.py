@@ -1,7 +1,9 @@
 """Families over lists of whole numbers that are kept out of pretraining and of the loop; see `families.OTHERS`."""
 
 from next_jax.corpora.minirepair import inputs
-from next_jax.corpora.minirepair.draw import Draw, Problem, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import program
 
 
 def crossings(d: Draw) -> Problem:
@@ -212,4 +214,4 @@ def widest_gap(d: Draw) -> Problem:
 
 FAMILIES = (
     crossings, runs_out, run_lengths, diagonal, nearest, insert_in_order, way_length, one_pass, widest_gap,
-)  # fmt: skip
+)

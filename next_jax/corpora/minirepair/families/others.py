@@ -4,7 +4,9 @@ See `families.OTHERS`; those over lists are in `other_lists`.
 """
 
 from next_jax.corpora.minirepair import inputs
-from next_jax.corpora.minirepair.draw import Draw, Problem, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import program
 
 
 def grow_past(d: Draw) -> Problem:
@@ -218,7 +220,7 @@ def group_by_remainder(d: Draw) -> Problem:
     lines = (
         f"        if {rest} not in {groups}:", f"            {groups}[{rest}] = []",
         f"        {groups}[{rest}].append({key})",
-    )  # fmt: skip
+    )
   return Problem(
       code=program(
           f"def {f}({table}):",
@@ -258,4 +260,4 @@ def refill(d: Draw) -> Problem:
 FAMILIES = (
     grow_past, steps_down, wrap_around, check_digit, next_letters, differing_places, cut_at, walk, follow_links,
     group_by_remainder, refill,
-)  # fmt: skip
+)

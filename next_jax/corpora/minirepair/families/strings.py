@@ -1,7 +1,9 @@
 """Families over texts."""
 
 from next_jax.corpora.minirepair import inputs
-from next_jax.corpora.minirepair.draw import Draw, Problem, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import program
 
 
 def count_letters(d: Draw) -> Problem:
@@ -68,7 +70,7 @@ def replace_letter(d: Draw) -> Problem:
     lines = (
         f"        if {c} == {old!r}:", f"            {result} += {new!r}", "        else:",
         f"            {result} += {c}",
-    )  # fmt: skip
+    )
   else:
     lines = (f"        {result} += {new!r} if {c} == {old!r} else {c}",)
   return Problem(

@@ -7,15 +7,16 @@ The test expects what the program does for this very key, so 28 is what must sta
 name that the open line asks for; without it the value is the outcome of arithmetic too long for the head.
 """
 
+from collections.abc import Callable, Sequence
 import dataclasses
 import random
-from collections.abc import Callable, Sequence
 from typing import Any
 
 from next_jax import schema
 from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair import running
-from next_jax.corpora.minirepair.draw import Draw, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import program
 from next_jax.corpora.minirepair.readoff import question
 from next_jax.corpora.minirepair.readoff import reading
 
@@ -45,7 +46,6 @@ class Constant(question.Question):
     """The whole numbers below 100 that the prompt shows as states."""
     states = rationales.shown_states(trace)
     return {state[3]: state for state in states if state[3].isdecimal() and len(state[3]) < 3}
-
 
 
 def gate(d: Draw) -> Constant:
@@ -130,7 +130,7 @@ def counted(d: Draw) -> Constant:
   factor, rounds, k = d.between(2, 9), d.between(5, 9), d.pick(*MODULI)
   lines = [
       f"    {key} = {n}", f"    for {i} in range({rounds}):", f"        {key} = ({key} * {factor} + {m}) % {k}",
-  ]  # fmt: skip
+  ]
   return _constant(
       d, f, (n, m), lines, key, k,
       lambda c: [f"    if {key} == {c}:", f"        return {n}", f"    return {m}"],
@@ -268,4 +268,4 @@ def _numbers(rng: random.Random, num: int) -> list[int]:
 
 FAMILIES = (
     gate, otherwise, chosen, looked_up, flagged, two_gates, by_part, counted, until, assigned, listed, nested
-)  # fmt: skip
+)

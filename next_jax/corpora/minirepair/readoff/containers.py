@@ -1,7 +1,8 @@
 """Families that fill a dict or a list, of which one value is wanted."""
 
 from next_jax.corpora.minirepair import inputs
-from next_jax.corpora.minirepair.draw import Draw, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import program
 from next_jax.corpora.minirepair.readoff import question
 from next_jax.corpora.minirepair.readoff.question import Question
 

@@ -2,17 +2,17 @@
 
 import ast
 import collections
+from collections.abc import Callable, Iterator
 import dataclasses
 import multiprocessing
 import random
-from collections.abc import Callable, Iterator
 from typing import Any, ClassVar
 
 from etils import epath
 
+from next_jax import errors
 from next_jax import files
 from next_jax.corpora import canonical
-from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import generator as generator_lib
@@ -84,7 +84,7 @@ class ReadOff:
   def __post_init__(self):
     for field, known in (("families", tuple(FAMILIES)), ("unseen_families", self.families)):
       if unknown := set(getattr(self, field)) - set(known):
-        raise corpus_lib.CorpusError(
+        raise errors.CorpusError(
             f"ReadOff.{field}: no family {', '.join(sorted(unknown))}; known: {', '.join(known)}"
         )
 
@@ -113,7 +113,7 @@ class ReadOff:
       CorpusError: an unknown split, or more tasks wanted than can be found.
     """
     if split not in SPLITS:
-      raise corpus_lib.CorpusError(f"unknown split {split!r} of readoff; known: {', '.join(SPLITS)}")
+      raise errors.CorpusError(f"unknown split {split!r} of readoff; known: {', '.join(SPLITS)}")
     num = {"train": self.num_train, "dev": self.num_dev, "unseen": self.num_unseen}[split]
     rejections = collections.Counter() if rejections is None else rejections
     seen: set[str] = set()
@@ -156,7 +156,7 @@ class ReadOff:
           return minirepair.Demonstration(
               task=task, rationale=rationale, rationale_without_trace=without_trace, fix=fix, faithful=faithful
           )
-    raise corpus_lib.CorpusError(
+    raise errors.CorpusError(
         f"readoff: no demonstration number {number} in {self.max_attempts} programs; change families"
     )
 
@@ -173,7 +173,7 @@ class ReadOff:
       if isinstance(found, Item):
         return found
       rejections[found.reason] += 1
-    raise corpus_lib.CorpusError(
+    raise errors.CorpusError(
         f"readoff: no task number {number} for {split!r} found in {self.max_attempts} attempts; ask for fewer tasks or"
         " change unseen_families"
     )

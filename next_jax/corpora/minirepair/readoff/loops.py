@@ -2,7 +2,8 @@
 
 import random
 
-from next_jax.corpora.minirepair.draw import Draw, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import program
 from next_jax.corpora.minirepair.readoff import question
 from next_jax.corpora.minirepair.readoff.question import Question
 

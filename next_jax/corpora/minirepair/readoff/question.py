@@ -1,8 +1,8 @@
 """A program with one open place, and what may stand there: which of them is meant, only an execution tells."""
 
+from collections.abc import Callable
 import dataclasses
 import random
-from collections.abc import Callable
 from typing import Any
 
 from next_jax import schema
@@ -17,7 +17,7 @@ from next_jax.corpora.minirepair.readoff import reading
 NAMES = (
     "b", "c", "d", "v", "w", "x", "y", "acc", "best", "count", "found", "hits", "high", "kept", "last", "low",
     "old", "out", "peak", "prev", "rest", "result", "score", "size", "spare", "top", "total",
-)  # fmt: skip
+)
 
 # Largest constants and results are below 20, which are the numbers that the pretraining corpus is full of.
 MODULI = (11, 13, 17, 19)

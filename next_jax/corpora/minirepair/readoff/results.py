@@ -1,6 +1,7 @@
 """Families in straight lines: several intermediate results, one of which is wanted."""
 
-from next_jax.corpora.minirepair.draw import Draw, program
+from next_jax.corpora.minirepair.draw import Draw
+from next_jax.corpora.minirepair.draw import program
 from next_jax.corpora.minirepair.readoff import question
 from next_jax.corpora.minirepair.readoff.question import Question
 
