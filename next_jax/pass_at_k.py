@@ -3,10 +3,30 @@
 Chen et al., "Evaluating Large Language Models Trained on Code", arXiv 2107.03374, section 2.1.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 import math
 
 from next_jax import errors
+from next_jax import schema
+
+
+def results_by_task(verdicts: Iterable[schema.Verdict]) -> dict[str, list[bool]]:
+  """Task id -> whether each of its samples passed, in the order of the verdicts.
+
+  An infrastructure failure is ours and says nothing about the model: it is no sample.
+  """
+  results: dict[str, list[bool]] = {}
+  for verdict in verdicts:
+    if verdict.is_sample:
+      results.setdefault(verdict.task_id, []).append(verdict.passed)
+  return results
+
+
+def of_tasks(results: Mapping[str, Sequence[bool]], k: int) -> dict[str, float]:
+  """Task id -> pass@k, for the tasks that have `k` samples or more."""
+  return {
+      task_id: pass_at_k(len(passed), sum(passed), k) for task_id, passed in results.items() if len(passed) >= k
+  }
 
 
 def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
@@ -18,7 +38,9 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
   if not 0 <= num_correct <= num_samples:
     raise errors.EvaluationError(f"found {num_correct} correct of {num_samples} samples, expected 0 to {num_samples}")
   if not 1 <= k <= num_samples:
-    raise errors.EvaluationError(f"pass@{k} needs k from 1 to the number of samples of each task, which is {num_samples} for one")
+    raise errors.EvaluationError(
+        f"pass@{k} needs k from 1 to the number of samples of each task, which is {num_samples} for one"
+    )
   if num_samples - num_correct < k:
     return 1.0
   # C(n-c, k) / C(n, k) is symmetric in c and k; the shorter product is the faster and exacter one.

@@ -184,6 +184,11 @@ class Verdict(Record):
   def passed(self) -> bool:
     return self.status == "passed"
 
+  @property
+  def is_sample(self) -> bool:
+    """Whether it counts in pass@k: an infrastructure failure says nothing about the model."""
+    return self.status != "infrastructure"
+
 
 def _fields_to_json(record: Record) -> dict[str, Any]:
   return {field.name: _to_json(getattr(record, field.name)) for field in dataclasses.fields(record)}

@@ -10,6 +10,7 @@ import pytest
 
 from next_jax import errors
 from next_jax import pass_at_k
+from next_jax import schema
 
 
 @hypothesis.given(st.data())
@@ -45,3 +46,15 @@ def test_the_mean_is_over_tasks_not_over_samples():
   assert pass_at_k.mean_pass_at_k([(10, 10), (2, 0)], 1) == 0.5
   with pytest.raises(errors.EvaluationError, match="no tasks"):
     pass_at_k.mean_pass_at_k([], 1)
+
+
+def test_an_infrastructure_failure_is_no_sample_and_a_task_with_too_few_samples_has_no_rate():
+  verdicts = [
+      schema.Verdict(task_id=task_id, sample_index=index, status=status)
+      for task_id, statuses in {"a": ("passed", "infrastructure", "failed"), "b": ("infrastructure", "passed")}.items()
+      for index, status in enumerate(statuses)
+  ]
+  results = pass_at_k.results_by_task(verdicts)
+  assert results == {"a": [True, False], "b": [True]}
+  assert pass_at_k.of_tasks(results, 1) == {"a": 0.5, "b": 1.0}
+  assert pass_at_k.of_tasks(results, 2) == {"a": 1.0}
