@@ -163,8 +163,7 @@ def _run(arguments: argparse.Namespace, bindings: Sequence[str]) -> int:
   from etils import epath  # pylint: disable=import-outside-toplevel
 
   configuration = importlib.import_module("next_jax.configuration.parsing")
-  settings = importlib.import_module("next_jax.stages.settings")
-  siblings = importlib.import_module("next_jax.stages.siblings")
+  invocation_lib = importlib.import_module("next_jax.stages.invocation")
   provenance = importlib.import_module("next_jax.stages.provenance")
   if getattr(arguments, "files", None):
     with tempfile.TemporaryDirectory() as directory:
@@ -175,16 +174,16 @@ def _run(arguments: argparse.Namespace, bindings: Sequence[str]) -> int:
   else:
     configuration.parse(arguments.gin_file, bindings, run)
   program = configuration.construct(run)
-  with (
-      settings.binding_lookup(configuration.bound_arguments), siblings.taking_from(arguments.take_from),
-      _joined(arguments) as group,
-  ):
+  invocation = invocation_lib.Invocation(
+      reuse=[epath.Path(path) for path in arguments.take_from], bound_arguments=configuration.bound_arguments
+  )
+  with _joined(arguments) as group:
     program.prepare()
     if group.index != 0:
-      program.run()
+      program.run(invocation)
       return 0
     with provenance.recorded(program, lambda: configuration.text(run)):
-      program.run()
+      program.run(invocation)
     results = (f"{folder}*/evaluate/*/metrics.json" for folder in ("", "*/seed_*/"))
     if any(path for pattern in results for path in epath.Path(program.workdir).glob(pattern)):
       # The table and the page; the loop is a floor below the report and knows nothing of it.

@@ -43,6 +43,8 @@ def pass_at_k(num_samples: int, num_correct: int, k: int) -> float:
     )
   if num_samples - num_correct < k:
     return 1.0
+  if k == 1:  # exact, as it is compared with thresholds: 1 - (1 - 0.3) is more than 0.3
+    return num_correct / num_samples
   # C(n-c, k) / C(n, k) is symmetric in c and k; the shorter product is the faster and exacter one.
   fewer, more = sorted((num_correct, k))
   return 1.0 - math.prod(1.0 - more / (num_samples - index) for index in range(fewer))

@@ -93,7 +93,7 @@ def test_run_commands_are_understood():
       continue
     parsing.parse(given["--gin_file="], given["--gin."], main.run)
     program = parsing.construct(main.run)
-    assert type(program).__name__ in ("SelfTraining", "Pretraining", "VocabularyTraining", "Building", "Sweep"), command
+    assert type(program).__name__ in ("SelfTraining", "Pretraining", "VocabularyTraining", "BuildCorpora", "Sweep"), command
 
 
 @pytest.mark.parametrize("command", _SWEEPS, ids=" ".join)

@@ -12,8 +12,8 @@ class Program(Protocol):
     """Checks what the run needs, and writes nothing; raises UserError."""
     ...
 
-  def run(self) -> None:
-    """Runs to the end, or goes on from where a killed run was."""
+  def run(self, invocation: Any) -> None:
+    """Runs to the end, or resumes a killed run; `invocation` is a `stages.invocation.Invocation`."""
     ...
 
   def run_facts(self) -> dict[str, Any]:

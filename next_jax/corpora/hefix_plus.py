@@ -80,7 +80,7 @@ class HefixPlus:
   """
 
   name: ClassVar[str] = "hefix_plus"
-  changes_no_result: ClassVar[tuple[str, ...]] = ("lengths", "oracle")  # of the tasks; see selftrain/settings.py
+  changes_no_result: ClassVar[tuple[str, ...]] = ("lengths", "oracle")  # of the tasks; see stages/settings.py
 
   file: epath.PathLike | None = None
   plus_file: epath.PathLike | None = None

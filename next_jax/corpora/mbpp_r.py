@@ -66,7 +66,7 @@ class MbppR:
   """
 
   name: ClassVar[str] = "mbpp_r"
-  changes_no_result: ClassVar[tuple[str, ...]] = ("lengths",)  # of the tasks; see selftrain/settings.py
+  changes_no_result: ClassVar[tuple[str, ...]] = ("lengths",)  # of the tasks; see stages/settings.py
 
   file: epath.PathLike | None = None
   seed: int = 0

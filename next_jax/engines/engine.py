@@ -79,7 +79,7 @@ class Tuning:
     validation: measures every checkpoint that is saved; None: the last one is taken as it is.
   """
 
-  changes_no_result = ("keep_checkpoints",)  # see selftrain/settings.py
+  changes_no_result = ("keep_checkpoints",)  # see stages/settings.py
 
   optimizer: Callable[..., Any]
   learning_rate: float

@@ -35,7 +35,7 @@ class Executor:
     confined: what `confinement` said, for whoever asks when the processes have ended; None before.
   """
 
-  changes_no_result = ("num_workers", "layers", "require_all_layers")  # see selftrain/settings.py
+  changes_no_result = ("num_workers", "layers", "require_all_layers")  # see stages/settings.py
 
   def __init__(
       self,

@@ -39,7 +39,7 @@ class TransformerConfig:
       (see engines/native/stacking.py); results are the same up to rounding, dropout's masks apart.
   """
 
-  changes_no_result = ("rematerialize", "scan_layers")  # see selftrain/settings.py
+  changes_no_result = ("rematerialize", "scan_layers")  # see stages/settings.py
 
   vocab_size: int
   embed_dim: int = 128

@@ -7,7 +7,8 @@ Nothing is ever cut in the middle. Where a `sequence_length` is given, prompts o
 keep it, and training examples that do not are left out.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+import contextlib
 import dataclasses
 import difflib
 import functools
@@ -124,6 +125,26 @@ def register_variant(
       name, corpus=form.corpus, read=read or form.read, splits=splits or form.splits, prompt=prompt or form.prompt,
       vocabulary=vocabulary or form.vocabulary,
   )
+
+
+def register(form: Registration) -> str:
+  """Registers a task made from another one's registration, by `dataclasses.replace`; returns its name."""
+  return register_repair_task(
+      form.name, corpus=form.corpus, read=form.read, splits=form.splits, prompt=form.prompt, vocabulary=form.vocabulary
+  )
+
+
+@contextlib.contextmanager
+def temporary(name: str) -> Iterator[str]:
+  """While active, the task `name` is registered; afterwards it is gone from the registries.
+
+  For tasks that one stage of a run reads: an engine takes a task by name, and SeqIO knows names of one registry only.
+  """
+  try:
+    yield name
+  finally:
+    _registrations.pop(name, None)
+    seqio.TaskRegistry.remove(name)
 
 
 def register_training_set(

@@ -126,7 +126,8 @@ def _first_of_each(candidates: Sequence[Candidate], key: Callable[[Candidate], o
   return list(first.values())
 
 
-def _canonical(fix: str) -> str:
+def _canonical(fix: str | None) -> str:
+  fix = fix or ""
   try:
     text = canonical.canonical(fix)
   except (canonical.CanonicalError, RecursionError):  # no program, or one too deep to walk

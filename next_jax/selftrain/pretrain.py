@@ -1,4 +1,4 @@
-"""The base model P0: trained on demonstrations of an embedded corpus, then measured."""
+"""The base model P0: trained on demonstrations of an embedded corpus, then evaluated."""
 
 from collections.abc import Iterator
 import dataclasses
@@ -14,30 +14,42 @@ from next_jax.engines import engine as engine_lib
 from next_jax.execution import executor as executor_lib
 from next_jax.prompts import example as example_lib
 from next_jax.prompts import seqio_tasks
-from next_jax.selftrain import build
-from next_jax.selftrain import evaluate as evaluate_lib
-from next_jax.selftrain import finetune as finetune_lib
+from next_jax.selftrain import model as model_lib
+from next_jax.selftrain import run as run_lib
+from next_jax.selftrain import training_set
+from next_jax.selftrain.verbs import build
+from next_jax.selftrain.verbs import evaluate
+from next_jax.selftrain.verbs import finetune
+from next_jax.stages import invocation as invocation_lib
+from next_jax.stages import parts
 from next_jax.stages import progress
 from next_jax.stages import seeds
 from next_jax.stages import settings as settings_lib
 from next_jax.stages import stage as stage_lib
 
+EXAMPLES = "train.jsonl"
 PART_SIZE = 2000  # demonstrations of a part; a killed run repeats at most this many
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Pretraining:
-  """Demonstrations, rendered with and without trace, into a network trained from scratch or from a checkpoint.
+  """Trains a network on demonstrations, shown with and without trace; from scratch or from a checkpoint.
 
   Attributes:
-    corpus: gives the demonstrations, and the tasks of the evaluations.
-    checkpoint: where the training starts; None is from scratch.
-    task: SeqIO task whose form (prompt, vocabulary) is used.
-    num_demonstrations: one training example each.
-    num_workers: processes that write demonstrations; 0 writes them in this one.
-    share_with_trace: of the demonstrations; the others are shown without, so that the model can be
-      asked both ways.
-    evaluations: of the trained model; `when` does not matter.
+    workdir: Everything the run writes is below it.
+    corpus: Gives the demonstrations, and the tasks of the evaluations.
+    task: SeqIO task whose prompt and vocabulary are used.
+    engine: Trains and samples.
+    executor: Runs the programs.
+    checkpoint: Where the training starts. None trains from scratch.
+    num_demonstrations: Number of demonstrations; each is one training example.
+    num_workers: Number of processes that write demonstrations; 0 writes them in this process.
+    share_with_trace: Share of the demonstrations that show the trace. The others don't, so that the model can be
+      prompted both ways.
+    tuning: How the network is trained.
+    sampling: How the evaluations draw completions.
+    evaluations: What the trained model is measured on; `when` does not matter.
+    seed: Every other seed of the run is derived from it.
   """
 
   workdir: epath.PathLike
@@ -51,12 +63,14 @@ class Pretraining:
   share_with_trace: float = 0.7
   tuning: engine_lib.Tuning
   sampling: engine_lib.Sampling = engine_lib.Sampling()
-  evaluations: tuple[evaluate_lib.Evaluation, ...] = ()
+  evaluations: tuple[evaluate.Evaluation, ...] = ()
   seed: int = 0
 
   def __post_init__(self):
     if self.num_demonstrations < 1:
-      raise errors.SelfTrainingError(f"Pretraining.num_demonstrations: found {self.num_demonstrations}, expected 1 or more")
+      raise errors.SelfTrainingError(
+          f"Pretraining.num_demonstrations: found {self.num_demonstrations}, expected 1 or more"
+      )
     if not 0 <= self.share_with_trace <= 1:
       raise errors.SelfTrainingError(f"Pretraining.share_with_trace: found {self.share_with_trace}, expected 0 to 1")
 
@@ -66,41 +80,42 @@ class Pretraining:
     for evaluation in self.evaluations:
       build.check(evaluation.task, evaluation.split, [self.corpus.name])
 
-  def run(self) -> None:
+  def run(self, invocation: invocation_lib.Invocation = invocation_lib.Invocation()) -> None:
     """Runs all stages that are not finished."""
     with self.executor as executor:
       workdir = epath.Path(self.workdir)
-      digests = build.build(workdir, [self.corpus], executor)
-      demonstrations = self._demonstrations(workdir, executor)
-      checkpoint, manifest = finetune_lib.finetune(
-          workdir, "base/finetune", engine=self.engine, examples=workdir / "demonstrations/train.jsonl",
-          num_examples=demonstrations.counts["examples"], vocabulary=seqio_tasks.registration(self.task).vocabulary,
-          checkpoint=self.checkpoint, tuning=self.tuning, seed=seeds.derive(self.seed, "pretrain"),
-          inputs={"examples": demonstrations.fingerprint, **self._start()},
+      run = run_lib.Run(
+          workdir=workdir, engine=self.engine, executor=executor, sampling=self.sampling,
+          digests=build.build(workdir, [self.corpus], executor, invocation), seed=self.seed, invocation=invocation,
       )
-      model = evaluate_lib.Model(name="base", checkpoint=checkpoint, fingerprint=manifest.fingerprint)
+      model = finetune.finetune(
+          run, "base", start=self._start(), examples=self._demonstrations(run), tuning=self.tuning,
+          vocabulary=seqio_tasks.registration(self.task).vocabulary, seed=run.derive_seed("pretrain"),
+      )
       for evaluation in self.evaluations:
-        evaluate_lib.evaluate(
-            workdir, model, evaluation, engine=self.engine, executor=executor, sampling=self.sampling,
-            digests=digests, seed=self.seed,
-        )
-    progress.say(f"[base] {os.fspath(checkpoint)}")
+        evaluate.evaluate(run, model, evaluation)
+    progress.say(f"[base] {os.fspath(model.checkpoint)}")
 
   def run_facts(self) -> dict[str, Any]:
     manifest = stage_lib.read_manifest(epath.Path(self.workdir) / "corpus" / self.corpus.name)
     digests = {self.corpus.name: dict(manifest.metrics["digests"]) if manifest else None}
     return {"program": type(self).__name__, "seed": self.seed, "dataset_digests": digests}
 
-  def _start(self) -> dict[str, str]:
-    return {} if self.checkpoint is None else {"checkpoint": settings_lib.digest(self.checkpoint)}
+  def _start(self) -> model_lib.Model | None:
+    if self.checkpoint is None:
+      return None
+    return model_lib.Model(
+        name="start", checkpoint=self.checkpoint, fingerprint=settings_lib.digest(self.checkpoint)
+    )
 
-  def _demonstrations(self, workdir: epath.Path, executor: executor_lib.Executor) -> stage_lib.Manifest:
+  def _demonstrations(self, run: run_lib.Run) -> training_set.TrainingSet:
+    """Runs the stage `demonstrations`."""
     form = seqio_tasks.registration(self.task)
     with_trace = dataclasses.replace(form.prompt, with_trace=True)
     without_trace = dataclasses.replace(form.prompt, with_trace=False)
-    seed = seeds.derive(self.seed, "demonstrations")
-    stage = stage_lib.Stage(
-        name="demonstrations", workdir=workdir,
+    seed = run.derive_seed("demonstrations")
+    stage = run.stage(
+        "demonstrations",
         settings={
             "corpus": self.corpus, "num_demonstrations": self.num_demonstrations, "prompt": form.prompt,
             "share_with_trace": self.share_with_trace, "seed": seed,
@@ -121,9 +136,9 @@ class Pretraining:
       )
 
     def work(directory: epath.Path) -> stage_lib.Outcome:
-      path = directory / "train.jsonl"
+      path = directory / EXAMPLES
       progress.say(f"[demonstrations] {self.num_demonstrations:,} demonstrations of {self.corpus.name}")
-      with progress.Bar(self.num_demonstrations, "demonstrations", stage_lib.count_parts(path)) as bar:
+      with progress.Bar(self.num_demonstrations, "demonstrations", parts.count(path)) as bar:
 
         def chunks(skip: int, step: int) -> Iterator[list[example_lib.Example]]:
           del step  # 1: not written together, the corpus has worker processes of its own
@@ -141,10 +156,13 @@ class Pretraining:
           if part:
             yield part
 
-        written = stage_lib.sharded(path, example_lib.Example, chunks)
+        written = parts.write(path, example_lib.Example, chunks)
         return stage_lib.Outcome(
             metrics={"digest": settings_lib.digest(path)}, counts={"examples": len(written)},
             timing={"demonstrations_per_second": bar.rate()},
         )
 
-    return stage.run(work)
+    manifest = stage.run(work)
+    return training_set.TrainingSet(
+        path=stage.directory / EXAMPLES, count=manifest.counts["examples"], fingerprint=manifest.fingerprint
+    )

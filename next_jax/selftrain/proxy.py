@@ -1,14 +1,15 @@
 """Proxy-based evaluation: how much do a model's rationales help another model to find the fix?
 
-METHOD.md (Ni et al., NExT, arXiv 2404.14662, section 4): a proxy model gets the task and the rationale, without the
-fix, and its pass@k measures the rationale. Code of a fix is taken out of the rationale's text too (`cutting`),
-because a rationale that dictates the line would measure copying. What words alone can dictate is counted apart: the
-group "mended by" of the metrics has the tasks whose reference writes no new code (a line is to be removed, lines are to
-change places), for which nothing can be cut, and the others, which are what to look at. The group "rationale" tells
-"cut", "whole" (nothing was to be cut) and "none" apart.
+METHOD.md (Ni et al., NExT, arXiv 2404.14662, section 4): a proxy model gets the task and the rationale without the fix,
+and its pass@k measures the rationale. Code of the fix is cut out of the rationale's text too (`cutting`), because a
+rationale that dictates the line would measure copying.
 
-What to compare it with: the same proxy with the base model's rationales (`when="base_and_last"` measures both), with
-shuffled ones and with none.
+Two groups of the metrics tell apart what cutting cannot. Group "mended by": tasks whose reference writes no new code (a
+line is removed, lines change places) can be dictated in words alone; the others are the ones to look at. Group
+"rationale": "cut", "whole" (nothing had to be cut) and "none".
+
+Compare with the same proxy given the base model's rationales (`when="base_and_last"` measures both), shuffled ones and
+none.
 """
 
 from collections.abc import Sequence
@@ -25,8 +26,11 @@ from next_jax.engines import engine as engine_lib
 from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import rationales as rationales_lib
 from next_jax.rationales import cutting
-from next_jax.selftrain import evaluate
+from next_jax.selftrain import model as model_lib
 from next_jax.selftrain import proxy_training
+from next_jax.selftrain import run as run_lib
+from next_jax.selftrain.verbs import evaluate
+from next_jax.selftrain.verbs import sample as sample_lib
 from next_jax.stages import processes
 from next_jax.stages import settings
 from next_jax.stages import stage
@@ -41,15 +45,15 @@ class ProxyEvaluation(evaluate.Evaluation):
   """An evaluation in which another model answers, given the rationales that the model wrote.
 
   Attributes:
-    task: one of the setting `proxy`, such as "minirepair_proxy".
-    of: name of the evaluation whose samples have the rationales, on the same split; it must run before this one. Of
-      each task the first rationale counts.
-    checkpoint: the proxy, or what it is made of by `training`.
-    engine: that runs it, where its network is not the run's.
-    training: how it learns its part first; None takes the checkpoint as it is, which is for models that follow a
-      rationale without having been taught to.
-    given: "own" gives each task its rationale, "shuffled" that of another task, "none" gives none: what the proxy does
-      without, the rationale did not do.
+    task: A SeqIO task of the setting `proxy`, such as "minirepair_proxy".
+    of: Name of the evaluation whose samples have the rationales, on the same split. It must run before this one. The
+      first rationale of each task counts.
+    checkpoint: The proxy, or the model that `training` starts from.
+    engine: Runs the proxy. None is the run's engine, for a proxy with the same network.
+    training: How the proxy is taught first. None takes the checkpoint as it is: for models that follow a rationale
+      without having been taught to.
+    given: "own" gives each task its rationale, "shuffled" that of another task, "none" gives none: what the proxy
+      achieves without a rationale is not the rationale's merit.
   """
 
   of: str
@@ -68,24 +72,24 @@ class ProxyEvaluation(evaluate.Evaluation):
   def settings(self) -> dict[str, Any]:
     return {"of": self.of, "proxy_engine": self.engine, "given": self.given}
 
-  def prepare(self, context: evaluate.Context) -> None:
+  def prepare(self, run: run_lib.Run) -> None:
     if self.training is not None:
-      self.training.run(self.task, self.checkpoint, self.engine or context.engine, context)
+      self.training.run(run, self.task, self.checkpoint, self.engine or run.engine)
 
-  def inputs(self, workdir: epath.Path, model: evaluate.Model) -> dict[str, str]:
-    manifest = stage.read_manifest(self._rated(workdir, model))
+  def inputs(self, run: run_lib.Run, model: model_lib.Model) -> dict[str, str]:
+    manifest = stage.read_manifest(self._rated(run, model))
     if manifest is None:
       raise errors.SelfTrainingError(
           f"evaluation {self.name!r}: of={self.of!r} has not been run for {model.name}; name an evaluation that stands"
           " before this one and is run for the same models"
       )
-    return {"rationales": manifest.fingerprint, "checkpoint": self._proxy(workdir)[1]}
+    return {"rationales": manifest.fingerprint, "checkpoint": self._proxy(run)[1]}
 
-  def answering(
-      self, workdir: epath.Path, model: evaluate.Model, directory: epath.Path, tasks: Sequence[schema.RepairTask],
+  def respondent(
+      self, run: run_lib.Run, model: model_lib.Model, directory: epath.Path, tasks: Sequence[schema.RepairTask],
       prompt: prompt_lib.Prompt, seed: int,
-  ) -> evaluate.Answering:
-    written = files.read_jsonl(self._rated(workdir, model) / "samples.jsonl", schema.Sample)
+  ) -> evaluate.Respondent:
+    written = files.read_jsonl(self._rated(run, model) / sample_lib.SAMPLES, schema.Sample)
     first = first_rationales(tasks, written)
     given = [
         _Given.of(cutting.without_fix(one.rationale or "", task, one.fix), one.rationale or "")
@@ -102,28 +106,28 @@ class ProxyEvaluation(evaluate.Evaluation):
     path = directory / RATIONALES
     texts = [one.text or proxy_training.NONE for one in given]
     shown = [dataclasses.replace(one, rationale=text) for one, text in zip(first, texts, strict=True)]
-    processes.current().from_first(lambda: files.write_jsonl(path, shown))
+    processes.current().broadcast(lambda: files.write_jsonl(path, shown))
     became = {task.task_id: one.became for task, one in zip(tasks, given, strict=True)}
     whose = {"own": "its rationale", "shuffled": "its rationales shuffled", "none": "no rationale"}[self.given]
-    return evaluate.Answering(
-        checkpoint=self._proxy(workdir)[0], engine=self.engine, counts=counts, input=f"proxy, {whose}",
+    return evaluate.Respondent(
+        checkpoint=self._proxy(run)[0], engine=self.engine or run.engine, counts=counts, input=f"proxy, {whose}",
         prompt=dataclasses.replace(prompt, rationales=rationales_lib.FromSamples(path)),
         groups={"rationale": lambda task: became[task.task_id]},
     )
 
-  def _proxy(self, workdir: epath.Path) -> tuple[epath.PathLike, str]:
+  def _proxy(self, run: run_lib.Run) -> tuple[epath.PathLike, str]:
     """The checkpoint that answers, and the fingerprint of how it was made."""
     if self.training is None:
       return self.checkpoint, settings.digest(self.checkpoint)
-    return self.training.trained(workdir)
+    return self.training.trained(run.workdir)
 
-  def _rated(self, workdir: epath.Path, model: evaluate.Model) -> epath.Path:
-    return workdir / model.name / "evaluate" / self.of
+  def _rated(self, run: run_lib.Run, model: model_lib.Model) -> epath.Path:
+    return run.workdir / model.name / "evaluate" / self.of
 
 
 @dataclasses.dataclass(frozen=True)
 class _Given:
-  """What a task is given: the text, and whether the rationale it is of was "cut", is "whole", or there was "none"."""
+  """What a task is given: the text, and whether its rationale was "cut", is "whole", or there was "none"."""
 
   text: str
   became: str
@@ -146,7 +150,7 @@ def first_rationales(tasks: Sequence[schema.RepairTask], samples: Sequence[schem
 
 
 def shuffled(items: Sequence[T], seed: int) -> list[T]:
-  """The items moved on by one in a random order: none stays where it was, as long as there are two."""
+  """The items, each moved to the next place of a random cycle: with two or more, none keeps its place."""
   order = list(range(len(items)))
   random.Random(seed).shuffle(order)
   taken = {order[i]: items[order[i - 1]] for i in range(len(order))}

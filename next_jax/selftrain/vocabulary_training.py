@@ -15,6 +15,7 @@ from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.models import vocabularies
 from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import sections
+from next_jax.stages import invocation as invocation_lib
 
 _USER_DEFINED = sentencepiece_model_pb2.ModelProto.SentencePiece.USER_DEFINED
 
@@ -43,7 +44,9 @@ _PUNCTUATION = (
     # The longest symbol wins, so ") " must not keep "f(3) == 4" from its " == ".
     *(")" + operator for operator in _OPERATORS),
 )
-_TRACE = (*(end + "  # (" for end in ("", ":", "):", "]:", ")", "]")), "; (", "; ...; (", ") return ", ") raise ", ") yield ")
+_TRACE = (
+    *(end + "  # (" for end in ("", ":", "):", "]:", ")", "]")), "; (", "; ...; (", ") return ", ") raise ", ") yield ",
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -51,10 +54,11 @@ class VocabularyTraining:
   """Trains a vocabulary and writes it to `workdir`/minirepair.model; a program for `next-jax run`.
 
   Attributes:
-    corpus: gives the demonstrations.
-    num_demonstrations: how many are read.
-    connectors: phrases of rationales and instructions that are one token with their spaces.
-    num_merges: size of the byte-pair part.
+    workdir: Directory that the file is written to.
+    corpus: Gives the demonstrations.
+    num_demonstrations: Number of demonstrations to read.
+    connectors: Phrases of rationales and instructions that are one token with their spaces.
+    num_merges: Number of byte-pair merges.
   """
 
   workdir: str
@@ -66,7 +70,8 @@ class VocabularyTraining:
   def prepare(self) -> None:
     pass
 
-  def run(self) -> None:
+  def run(self, invocation: invocation_lib.Invocation = invocation_lib.Invocation()) -> None:
+    del invocation  # one file, no stages
     path = epath.Path(self.workdir) / vocabularies.SHIPPED
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(train(self._texts(), connectors=self.connectors, num_merges=self.num_merges))

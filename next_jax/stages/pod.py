@@ -89,7 +89,7 @@ class Pod:
       self._client.key_value_set(f"{key}/all", json.dumps(values))
     return json.loads(self._get(f"{key}/all"))
 
-  def from_first(self, make: Callable[[], Any]) -> Any:
+  def broadcast(self, make: Callable[[], Any]) -> Any:
     """See `processes.Processes`."""
     key = self._next_meeting()
     if self.index == 0:

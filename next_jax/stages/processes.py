@@ -1,8 +1,7 @@
-"""The processes that walk through a run together; of one process alone, nothing is asked here.
+"""The processes that make a run together.
 
-Every process runs the same program on the same work directory and meets the others at `gather` and
-`from_first`. Which of them this one is, is a fact of the process, as its standard output is:
-`current` tells, and it is not handed through every function of the loop. `pod.Pod` joins several.
+Every process runs the same program on the same work directory and meets the others at `gather` and `broadcast`.
+`current()` is ambient, like standard output. `pod.joined` connects several processes.
 """
 
 from collections.abc import Callable, Iterator
@@ -12,31 +11,31 @@ from typing import Any, Protocol
 
 
 class Stopped(KeyboardInterrupt):
-  """Raised, wherever this process is, when another one has failed."""
+  """Raised in this process when another one has failed."""
 
 
 class Processes(Protocol):
   """All processes of a run; every process makes the same calls in the same order.
 
   Attributes:
-    index: of this process; process 0 writes what all share.
-    count: of all processes.
+    index: Number of this process; process 0 writes what all share.
+    count: Number of processes.
   """
 
   index: int
   count: int
 
   def gather(self, value: Any) -> list[Any]:
-    """The values (JSON) of all processes, by index; returns when all have called it."""
+    """Returns the values (JSON) of all processes, by index, once all have called it."""
     ...
 
-  def from_first(self, make: Callable[[], Any]) -> Any:
-    """What `make` (JSON) gave in process 0; the others do not call it, and wait."""
+  def broadcast(self, make: Callable[[], Any]) -> Any:
+    """Returns what `make` gives (JSON) in process 0; the other processes wait and do not call it."""
     ...
 
 
 class Alone:
-  """One process: it waits for nobody."""
+  """One process, which waits for nobody."""
 
   index = 0
   count = 1
@@ -44,21 +43,21 @@ class Alone:
   def gather(self, value: Any) -> list[Any]:
     return [value]
 
-  def from_first(self, make: Callable[[], Any]) -> Any:
+  def broadcast(self, make: Callable[[], Any]) -> Any:
     return make()
 
 
-_current: contextvars.ContextVar[Processes] = contextvars.ContextVar("processes", default=Alone())
+_current: contextvars.ContextVar[Processes | None] = contextvars.ContextVar("processes", default=None)
 
 
 def current() -> Processes:
-  """The processes of this run."""
-  return _current.get()
+  """The processes of this run: one process alone, unless `joined` is active."""
+  return _current.get() or Alone()
 
 
 @contextlib.contextmanager
 def joined(processes: Processes) -> Iterator[Processes]:
-  """While active, `current` gives `processes`."""
+  """While active, `current` returns `processes`."""
   token = _current.set(processes)
   try:
     yield processes
@@ -67,5 +66,5 @@ def joined(processes: Processes) -> Iterator[Processes]:
 
 
 def alone() -> contextlib.AbstractContextManager[Processes]:
-  """For work that process 0 does while the others wait: it meets nobody meanwhile."""
+  """While active, `current` is one process alone: for work that process 0 does while the others wait."""
   return joined(Alone())

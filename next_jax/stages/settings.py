@@ -1,13 +1,10 @@
 """Settings as plain JSON, their fingerprint, and where two of them differ.
 
-A stage is known by the settings and inputs it was made with. What cannot change its result, such
-as the number of worker processes, is left out: a class names such fields in
-`changes_no_result = ("num_workers",)`.
+A stage is identified by the settings and inputs it was made with. Settings that cannot change its result, such as the
+number of worker processes, are left out: a class names them in `changes_no_result = ("num_workers",)`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-import contextlib
-import contextvars
 import dataclasses
 import enum
 import functools
@@ -20,30 +17,29 @@ from etils import epath
 
 from next_jax import files
 
-Lookup = Callable[[Callable[..., Any]], dict[str, Any]]
-_lookup: contextvars.ContextVar[Lookup] = contextvars.ContextVar("lookup", default=lambda function: {})
-
+BoundArguments = Callable[[Callable[..., Any]], Mapping[str, Any]]
 MISSING = "(not there)"
 
 
-@contextlib.contextmanager
-def binding_lookup(lookup: Lookup) -> Iterator[None]:
-  """While active, `lookup(function)` tells which arguments a configured function will be called with.
-
-  An optimiser is given as a function, and what gin has bound to it is invisible from outside.
-  """
-  token = _lookup.set(lookup)
-  try:
-    yield
-  finally:
-    _lookup.reset(token)
+def no_arguments(function: Callable[..., Any]) -> Mapping[str, Any]:
+  """For functions that nobody has bound arguments to."""
+  del function
+  return {}
 
 
-def describe(value: Any) -> Any:
+def describe(value: Any, bound_arguments: BoundArguments = no_arguments) -> Any:
   """`value` as JSON: dataclasses and other objects by class and constructor arguments.
 
   Raises TypeError for an object that does not keep its constructor's arguments as attributes.
+
+  Args:
+    bound_arguments: Gives the arguments that a configured function will be called with. An optimizer is given as a
+      function, and what gin has bound to it is invisible from outside.
   """
+
+  def inner(item: Any) -> Any:
+    return describe(item, bound_arguments)
+
   if value is None or isinstance(value, (bool, int, float, str)):
     return value
   if isinstance(value, enum.Enum):
@@ -51,22 +47,22 @@ def describe(value: Any) -> Any:
   if isinstance(value, os.PathLike):
     return os.fspath(value)
   if isinstance(value, Mapping):
-    return {str(key): describe(item) for key, item in value.items()}
+    return {str(key): inner(item) for key, item in value.items()}
   if isinstance(value, (set, frozenset)):
-    return sorted((describe(item) for item in value), key=files.dumps)
+    return sorted((inner(item) for item in value), key=files.dumps)
   if isinstance(value, (tuple, list)):
-    return [describe(item) for item in value]
+    return [inner(item) for item in value]
   if isinstance(value, functools.partial):
-    return {"partial": describe(value.func), "args": describe(value.args), **describe(value.keywords)}
+    return {"partial": inner(value.func), "args": inner(value.args), **inner(value.keywords)}
   if inspect.isroutine(value) or inspect.isclass(value):
-    arguments = {name: describe(item) for name, item in sorted(_lookup.get()(value).items())}
+    arguments = {name: inner(item) for name, item in sorted(bound_arguments(value).items())}
     name = f"{value.__module__}.{value.__qualname__}"
     return {"function": name, **arguments} if arguments else name
   neutral = getattr(type(value), "changes_no_result", ())
   description = {"class": f"{type(value).__module__}.{type(value).__qualname__}"}
   for name in _argument_names(value):
     if name not in neutral:
-      description[name] = describe(_attribute(value, name))
+      description[name] = inner(_attribute(value, name))
   return description
 
 

@@ -1,42 +1,39 @@
 """A stage is a pure function to a directory.
 
-Its manifest, `stage.json`, is written last and by rename: a directory with a manifest is finished
-and is never touched again. Before the work begins, `claim.json` says with what settings: a killed
-stage that is started again with others is refused, not mixed. Seconds and rates go to
-`timing.json`, because everything else in the directory is the same bytes however often the run
-was killed. What a sibling has finished is taken over (`siblings`).
+Its manifest, `stage.json`, is written last and by rename: a directory with a manifest is finished and is never touched
+again. Before the work begins, `claim.json` records the settings: a killed stage that is started again with others is
+refused, not mixed. Seconds and rates go to `timing.json`, because everything else in the directory has the same bytes
+however often the run was killed. A stage that another run has finished can be taken over (`reuse`).
 
-In a run of several processes the first writes manifests and merged files; a stage that is done together
-has parts written by all, whose numbers and contents are those of one process.
+In a run of several processes, process 0 writes the manifests and merges the parts that all have written (`parts`).
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import os
 import time
-from typing import Any, TypeVar
+from typing import Any
 
 from etils import epath
 
 from next_jax import errors
 from next_jax import files
-from next_jax import schema
+from next_jax.stages import invocation as invocation_lib
 from next_jax.stages import processes
 from next_jax.stages import progress
+from next_jax.stages import reuse
 from next_jax.stages import settings as settings_lib
-from next_jax.stages import siblings
 
 MANIFEST, CLAIM, TIMING = "stage.json", "claim.json", "timing.json"
-R = TypeVar("R", bound=schema.Record)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Outcome:
-  """What the work of a stage hands back.
+  """What the work of a stage returns.
 
   Attributes:
-    metrics, counts: for the manifest; the same however often the run was killed.
-    timing: rates, for `timing.json`.
+    metrics, counts: Written to the manifest; the same however often the run was killed.
+    timing: Rates per second, written to `timing.json`.
   """
 
   metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -46,14 +43,14 @@ class Outcome:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Manifest:
-  """What a finished stage says of itself.
+  """The record of a finished stage, `stage.json`.
 
   Attributes:
-    stage: name, such as "iteration_01/sample".
-    fingerprint: of settings and inputs; the next stage has it among its inputs.
-    settings: what it was made with, readable.
-    inputs: name -> fingerprint of what it was made from.
-    metrics, counts: what came out.
+    stage: Name, such as "iteration_01/sample".
+    fingerprint: Hash of settings and inputs; the next stage has it among its inputs.
+    settings: The settings it was made with, as readable JSON.
+    inputs: Name -> fingerprint of what it was made from.
+    metrics, counts: What came out.
   """
 
   stage: str
@@ -72,7 +69,9 @@ def read_manifest(directory: epath.PathLike) -> Manifest | None:
   value = files.read_json(path)
   names = [field.name for field in dataclasses.fields(Manifest)]
   if not isinstance(value, dict) or sorted(value) != sorted(names):
-    raise errors.StageError(f"{os.fspath(path)}: expected the keys {', '.join(names)}; delete its directory and run again")
+    raise errors.StageError(
+        f"{os.fspath(path)}: expected the keys {', '.join(names)}; delete its directory and run again"
+    )
   return Manifest(**value)
 
 
@@ -81,43 +80,45 @@ class Stage:
   """A stage to be run, or found finished.
 
   Attributes:
-    name: such as "iteration_01/sample"; the directory below the work directory.
-    workdir: the work directory.
-    settings: all that can change the result; dataclasses and other objects, see `settings.describe`.
-    inputs: name -> fingerprint of everything that is read.
+    name: Directory below the work directory, such as "iteration_01/sample".
+    workdir: The work directory.
+    settings: Everything that can change the result: dataclasses and other objects, see `settings.describe`.
+    inputs: Name -> fingerprint of everything that the stage reads.
+    invocation: Where finished stages of other runs are found, and what gin has bound.
   """
 
   name: str
   workdir: epath.Path
   settings: Mapping[str, Any]
   inputs: Mapping[str, str]
+  invocation: invocation_lib.Invocation = invocation_lib.Invocation()
 
   @property
   def directory(self) -> epath.Path:
     return self.workdir / self.name
 
   def run(self, work: Callable[[epath.Path], Outcome], *, together: bool = False) -> Manifest:
-    """Does the work, unless it was done, here or by a sibling.
+    """Does the work, unless it is finished here or in another run that is reused.
 
-    Raises StageError when it was done or begun here with other settings.
+    Raises StageError when it was finished or begun here with other settings.
 
     Args:
-      work: gives the outcome; what process 0 gives counts.
-      together: all processes work, and meet in it; else process 0 works and the others wait.
+      work: Fills the directory and returns the outcome; the outcome of process 0 counts.
+      together: All processes work, and meet in it. Otherwise process 0 works and the others wait.
     """
     group = processes.current()
-    description = settings_lib.describe(self.settings)
+    description = settings_lib.describe(self.settings, self.invocation.bound_arguments)
     claim = {
         "stage": self.name,
         "fingerprint": settings_lib.fingerprint({"settings": description, "inputs": dict(self.inputs)}),
         "settings": description,
         "inputs": dict(self.inputs),
     }
-    finished, resumed = group.from_first(lambda: self._begin(claim))
+    finished, resumed = group.broadcast(lambda: self._begin(claim))
     if finished is not None:
       return Manifest(**finished)
     began = time.monotonic()
-    outcome = None
+    outcome = Outcome()
     try:
       if together:
         outcome = work(self.directory)
@@ -130,24 +131,26 @@ class Stage:
         (self.directory / CLAIM).unlink()  # nothing was made with these settings yet: others may come
       raise
     seconds = time.monotonic() - began
-    return Manifest(**group.from_first(lambda: self._finish(claim, outcome, seconds, resumed)))
+    return Manifest(**group.broadcast(lambda: self._finish(claim, outcome, seconds, resumed)))
 
   def _begin(self, claim: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-    """The manifest, where the work is done, and whether it goes on from a killed one; claims the directory."""
+    """The manifest if the work is done, and whether a killed run is resumed; claims the directory."""
     claim_path = self.directory / CLAIM
     manifest = read_manifest(self.directory)
     if manifest is not None:
       self._check(dataclasses.asdict(manifest), claim, MANIFEST)
-      for name in (CLAIM, siblings.MARK):
+      for name in (CLAIM, reuse.MARK):
         (self.directory / name).unlink(missing_ok=True)
       return dataclasses.asdict(manifest), False
-    siblings.clear(self.directory)
+    reuse.clear(self.directory)
     resumed = claim_path.exists()
     if resumed:
       self._check(files.read_json(claim_path), claim, CLAIM)
-    source = siblings.find(self.name, lambda directory: _fingerprint(directory) == claim["fingerprint"])
+    source = reuse.find(
+        self.name, self.invocation.reuse, lambda directory: _fingerprint(directory) == claim["fingerprint"]
+    )
     if source is not None:
-      siblings.take(source, self.directory, manifest=MANIFEST, timing=TIMING, passing=(CLAIM,))
+      reuse.take(source, self.directory, manifest=MANIFEST, timing=TIMING, passing=(CLAIM,))
       progress.say(f"[{self.name}] taken over from {os.fspath(source)}")
       return dataclasses.asdict(read_manifest(self.directory)), False
     if not resumed:
@@ -189,66 +192,6 @@ class Stage:
 def _fingerprint(directory: epath.Path) -> str | None:
   manifest = read_manifest(directory)
   return None if manifest is None else manifest.fingerprint
-
-
-def sharded(
-    path: epath.Path,
-    record_type: type[R],
-    chunks: Callable[[int, int], Iterable[list[R]]],
-    *,
-    order: Callable[[R], Any] | None = None,
-) -> list[R]:
-  """Writes the records of all chunks to `path`, in parts that a killed run continues from.
-
-  Args:
-    chunks: `chunks(skip, step)` gives every `step`-th chunk from number `skip` on; always the same ones. Each process
-      asks for every `count`-th, so that together they write the parts that one process writes.
-    order: key to sort the whole file by; None keeps the order of the chunks.
-  """
-  group = processes.current()
-  if group.from_first(lambda: _is_merged(path)):
-    return files.read_jsonl(path, record_type)
-  parts = _own_parts(path)
-  for records in chunks(parts.next_number, group.count):
-    parts.append(records)
-  group.gather(None)
-  merged = files.Shards(_parts_directory(path)).merge(path, record_type, order) if group.index == 0 else None
-  group.gather(None)
-  return files.read_jsonl(path, record_type) if merged is None else merged
-
-
-def count_parts(path: epath.Path) -> int:
-  """Records of `path` that this process had written to parts when it was killed, or all once the file is there."""
-  written = [path] if path.exists() else _own_parts(path).paths()
-  return sum(part.read_bytes().count(b"\n") for part in written)
-
-
-def _is_merged(path: epath.Path) -> bool:
-  """Whether a run was killed after the file was written, before its parts were gone; removes them."""
-  if path.exists() and _parts_directory(path).exists():
-    _parts_directory(path).rmtree()
-  return path.exists()
-
-
-def _parts_directory(path: epath.Path) -> epath.Path:
-  return path.parent / f"{path.stem}.parts"
-
-
-def _own_parts(path: epath.Path) -> files.Shards:
-  group = processes.current()
-  return files.Shards(_parts_directory(path), first=group.index, step=group.count)
-
-
-def batches(items: Iterable[R], size: int, group: Callable[[R], Any]) -> Iterator[list[R]]:
-  """Lists of at least `size` items (the last may be shorter) that never part neighbours of the same group."""
-  batch: list[R] = []
-  for item in items:
-    if len(batch) >= size and group(item) != group(batch[-1]):
-      yield batch
-      batch = []
-    batch.append(item)
-  if batch:
-    yield batch
 
 
 def _sweep(directory: epath.Path) -> None:

@@ -19,9 +19,9 @@ from next_jax import errors
 from next_jax import files
 from next_jax.configuration import parsing
 from next_jax.configuration import program as program_lib
+from next_jax.stages import invocation as invocation_lib
 from next_jax.stages import processes
 from next_jax.stages import progress
-from next_jax.stages import siblings
 from next_jax.sweep import finding
 from next_jax.sweep import process
 
@@ -124,7 +124,7 @@ class Sweep:
     """All runs, in their order; raises UserError for a configuration that is wrong."""
     return [self._run(arm, seed) for seed in self.seeds for arm in self.arms]
 
-  def run(self) -> None:
+  def run(self, invocation: invocation_lib.Invocation = invocation_lib.Invocation()) -> None:
     """Makes the runs that are not finished; raises SweepError when one fails."""
     runs = self.runs()
     files.write_json(epath.Path(self.workdir) / FILE_NAME, self.facts())
@@ -136,7 +136,7 @@ class Sweep:
       progress.say(f"[sweep] run {len(finished) + number} of {len(runs)}: {run}")
       others = _others(epath.Path(self.workdir), run)
       log = epath.Path(self.workdir) / "logs" / f"{run.arm}_seed_{run.seed}.log"
-      process.run(_arguments(run, [*others, *siblings.workdirs()]), log=log, name=str(run))
+      process.run(_arguments(run, [*others, *invocation.reuse]), log=log, name=str(run))
       if not run.is_finished():
         raise errors.SweepError(
             f"{run}: ended without an error, and {os.fspath(run.workdir)} is not finished with the settings of the"

@@ -7,7 +7,7 @@ from next_jax import errors
 from next_jax.corpora import data_dir
 from next_jax.corpora import minirepair
 from next_jax.execution import executor
-from next_jax.selftrain import build
+from next_jax.selftrain.verbs import build
 import tasks  # noqa: F401  (registers)
 
 

@@ -18,7 +18,7 @@ from next_jax.models import vocabularies
 from next_jax.prompts import example as example_lib
 from next_jax.prompts import metrics as metrics_lib
 from next_jax.prompts import seqio_tasks
-from next_jax.selftrain import sample as sample_lib
+from next_jax.selftrain.verbs import sample as sample_lib
 
 NUM_DEV = 3
 
@@ -59,7 +59,7 @@ def test_pass_at_1_of_a_validation_is_that_of_the_greedy_completions(corpus_dir,
       task="minirepair_trace", split="dev", checkpoint=checkpoint, num_samples=1, sampling=greedy, seed=0
   )
   fixes = {
-      sample.task_id: dataclasses.asdict(sample_lib.parsed(sample, registration.prompt))
+      sample.task_id: dataclasses.asdict(sample_lib.parse(sample, registration.prompt))
       for chunk in chunks
       for sample in chunk
   }

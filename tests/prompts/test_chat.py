@@ -88,7 +88,7 @@ from next_jax import main
 from next_jax.prompts import chat
 from next_jax.prompts import prompt
 from next_jax.prompts import seqio_tasks
-from next_jax.selftrain import evaluate
+from next_jax.selftrain.verbs import evaluate
 import tasks.minirepair
 main.run.program = @evaluate.Evaluation()
 evaluate.Evaluation.name = "dev"

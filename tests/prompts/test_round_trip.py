@@ -19,8 +19,8 @@ from next_jax.models import vocabularies
 from next_jax.prompts import example
 from next_jax.prompts import prompt
 from next_jax.prompts import rationales
-from next_jax.selftrain import evaluate
 from next_jax.selftrain import loop
+from next_jax.selftrain.verbs import evaluate
 import tasks  # noqa: F401  (registers)
 
 SPLITS = {"minirepair": "dev", "mbpp_r": "dev", "hefix_plus": "test"}
@@ -118,7 +118,7 @@ def test_exemplars_are_for_the_base_model_only(corpora, tmp_path):
 CONFIG = """
 from __gin__ import dynamic_registration
 from next_jax.engines import scripted
-from next_jax.selftrain import evaluate
+from next_jax.selftrain.verbs import evaluate
 from next_jax.selftrain import loop
 include "gin_configs/runs/mbpp_r.gin"
 ENGINE = @scripted.{engine}()

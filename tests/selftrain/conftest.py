@@ -11,8 +11,8 @@ from next_jax.engines import scripted
 from next_jax.execution import executor
 from next_jax.execution import limits
 from next_jax.selftrain import controls
-from next_jax.selftrain import evaluate
 from next_jax.selftrain import loop
+from next_jax.selftrain.verbs import evaluate
 import tasks.minirepair  # noqa: F401  (registers the SeqIO tasks)
 
 

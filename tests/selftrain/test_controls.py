@@ -1,6 +1,7 @@
 """Controls: what they are tuned on, from which models, and that they are otherwise made like the loop's own."""
 
 import collections
+import dataclasses
 import random
 
 import pytest
@@ -123,9 +124,8 @@ def test_gold_fixes_are_gone_through_again_until_they_are_as_many_as_the_last_it
   class AfterMore(controls.GoldFixes):
     """The same, had the last iteration kept more than there are tasks."""
 
-    def run(self, walk):
-      walk.kept = [1, count]
-      super().run(walk)
+    def run(self, loop, run, made):
+      super().run(loop, run, dataclasses.replace(made, num_kept=(1, count)))
 
   few, many = (
       kind(name=name, rationale=rationales.of_reference)

@@ -16,8 +16,9 @@ from next_jax.evaluation import repair
 from next_jax.execution.confinement import confinement
 from next_jax.prompts import example
 from next_jax.selftrain import controls
-from next_jax.selftrain import evaluate
 from next_jax.selftrain import filters
+from next_jax.selftrain import task_set
+from next_jax.selftrain.verbs import evaluate
 
 
 @pytest.fixture(scope="module")
@@ -209,10 +210,10 @@ def test_a_split_that_the_corpus_was_built_without_is_found_before_anything_is_s
 
 def test_the_tasks_of_an_evaluation_depend_on_the_seed_and_not_on_the_order(workdir):
   tasks = files.read_jsonl(workdir / "corpus/minirepair/dev.jsonl", schema.RepairTask)
-  chosen = evaluate.subset(tasks, 4, seed=1)
+  chosen = task_set.subset(tasks, 4, seed=1)
   assert len(chosen) == 4 and chosen == [task for task in tasks if task in chosen]
-  assert set(t.task_id for t in evaluate.subset(tasks[::-1], 4, seed=1)) == {t.task_id for t in chosen}
-  assert chosen != evaluate.subset(tasks, 4, seed=2)
+  assert set(t.task_id for t in task_set.subset(tasks[::-1], 4, seed=1)) == {t.task_id for t in chosen}
+  assert chosen != task_set.subset(tasks, 4, seed=2)
 
 
 def test_with_and_without_trace_the_same_tasks_are_asked(tmp_path, small_loop):

@@ -100,4 +100,4 @@ def test_one_process_waits_for_nobody():
   group = processes.current()
   assert (group.index, group.count) == (0, 1)
   assert group.gather({"a": 1}) == [{"a": 1}]
-  assert group.from_first(lambda: (1, 2)) == (1, 2)
+  assert group.broadcast(lambda: (1, 2)) == (1, 2)

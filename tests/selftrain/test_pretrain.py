@@ -14,8 +14,8 @@ from next_jax.engines import scripted
 from next_jax.execution import executor
 from next_jax.prompts import completion
 from next_jax.prompts import example
-from next_jax.selftrain import evaluate
 from next_jax.selftrain import pretrain
+from next_jax.selftrain.verbs import evaluate
 from next_jax.stages import stage
 import tasks.minirepair  # noqa: F401  (registers the SeqIO tasks)
 

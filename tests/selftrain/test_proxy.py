@@ -2,6 +2,7 @@
 
 import dataclasses
 
+from etils import epath
 import optax
 import pytest
 
@@ -16,9 +17,11 @@ from next_jax.evaluation import changes
 from next_jax.prompts import example
 from next_jax.prompts import seqio_tasks
 from next_jax.rationales import cutting
-from next_jax.selftrain import evaluate
+from next_jax.selftrain import model
 from next_jax.selftrain import proxy
 from next_jax.selftrain import proxy_training
+from next_jax.selftrain import run as run_lib
+from next_jax.selftrain.verbs import evaluate
 from tests.selftrain.conftest import make_small_loop
 
 TASK = schema.RepairTask(
@@ -169,4 +172,10 @@ def test_settings_that_cannot_work_are_refused(tmp_path):
     proxy.ProxyEvaluation(name="x", task="minirepair_proxy", of="dev", checkpoint=tmp_path, given="all")
   one = proxy.ProxyEvaluation(name="x", task="minirepair_proxy", of="nope", checkpoint=tmp_path)
   with pytest.raises(errors.SelfTrainingError, match="of='nope' has not been run for base"):
-    one.inputs(tmp_path, evaluate.Model(name="base", checkpoint=tmp_path, fingerprint="f"))
+    one.inputs(
+        run_lib.Run(
+            workdir=epath.Path(tmp_path), engine=Reader(), executor=None, sampling=engine_lib.Sampling(), digests={},
+            seed=0,
+        ),
+        model.Model(name="base", checkpoint=tmp_path, fingerprint="f"),
+    )

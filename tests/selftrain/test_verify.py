@@ -9,7 +9,7 @@ from next_jax import files
 from next_jax import schema
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits
-from next_jax.selftrain import verify
+from next_jax.selftrain.verbs import verify
 
 TASKS = [
     schema.RepairTask(
@@ -64,7 +64,7 @@ def samples(*names_of_tasks):
 def test_each_distinct_fix_of_a_task_runs_once_and_every_sample_gets_its_verdict(tmp_path, executor):
   counting = Counting(executor)
   given = samples(["right", "hidden", "right", None], ["right", "broken", "hidden", "hidden"])
-  verdicts, _ = verify.verify(epath.Path(tmp_path / "verdicts.jsonl"), executor=counting, tasks=TASKS, samples=given)
+  verdicts, _ = verify.judge(epath.Path(tmp_path / "verdicts.jsonl"), executor=counting, tasks=TASKS, samples=given)
   assert [v.status for v in verdicts] == [
       "passed", "failed", "passed", "syntax", "passed", "syntax", "failed", "failed"
   ]
@@ -78,7 +78,7 @@ def test_a_killed_verification_goes_on_and_ends_with_the_same_bytes(tmp_path, ex
   monkeypatch.setattr(verify, "BATCH_SIZE", 2)
   given = samples(["right", "hidden"], ["hidden", "right"], ["broken", "right"])
   whole = epath.Path(tmp_path / "whole/verdicts.jsonl")
-  verify.verify(whole, executor=executor, tasks=TASKS, samples=given)
+  verify.judge(whole, executor=executor, tasks=TASKS, samples=given)
   killed = epath.Path(tmp_path / "killed/verdicts.jsonl")
 
   class Killing(Counting):
@@ -90,15 +90,15 @@ def test_a_killed_verification_goes_on_and_ends_with_the_same_bytes(tmp_path, ex
         yield verdict
 
   with pytest.raises(KeyboardInterrupt):
-    verify.verify(killed, executor=Killing(executor), tasks=TASKS, samples=given)
+    verify.judge(killed, executor=Killing(executor), tasks=TASKS, samples=given)
   counting = Counting(executor)
-  verify.verify(killed, executor=counting, tasks=TASKS, samples=given)
+  verify.judge(killed, executor=counting, tasks=TASKS, samples=given)
   assert [p.task_id for p in counting.programs] == ["t/1", "t/1", "t/2", "t/2"]  # the first batch was done
   assert killed.read_bytes() == whole.read_bytes()
 
 
 def test_verdicts_do_not_tell_how_busy_the_machine_was(tmp_path, executor):
-  (verdict,), _ = verify.verify(
+  (verdict,), _ = verify.judge(
       epath.Path(tmp_path / "verdicts.jsonl"), executor=executor, tasks=TASKS, samples=samples(["endless"])
   )
   assert verdict.status == "timeout" and verdict.cpu_seconds is None

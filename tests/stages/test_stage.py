@@ -9,6 +9,7 @@ import pytest
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
+from next_jax.stages import parts
 from next_jax.stages import stage
 
 
@@ -89,7 +90,7 @@ def test_a_killed_file_of_shards_ends_with_the_same_bytes(tmp_path, kill_at):
       yield [verdict(2 * number + 1), verdict(2 * number)]
 
   def write(path, kill=None):
-    return stage.sharded(
+    return parts.write(
         path, schema.Verdict, lambda skip, step: chunks(skip, step, kill), order=lambda v: (v.task_id, v.sample_index)
     )
 
@@ -101,7 +102,7 @@ def test_a_killed_file_of_shards_ends_with_the_same_bytes(tmp_path, kill_at):
   try:
     write(path, kill_at)
   except Killed:
-    assert stage.count_parts(path) == 2 * kill_at
+    assert parts.count(path) == 2 * kill_at
   assert write(path) == whole
   assert produced == [0, 1, 2, 3]  # no chunk was made twice
   assert (tmp_path / "a/verdicts.jsonl").read_bytes() == path.read_bytes()
@@ -112,7 +113,7 @@ def test_parts_behind_a_gap_that_one_of_two_killed_processes_left_are_not_taken_
   path = epath.Path(tmp_path / "verdicts.jsonl")
   for number in (0, 2):  # of process 0; process 1 was killed before it had written part 1
     files.write_jsonl(tmp_path / "verdicts.parts" / f"part-0000{number}.jsonl", [verdict(number)])
-  written = stage.sharded(path, schema.Verdict, lambda skip, step: ([verdict(n)] for n in range(skip, 5, step)))
+  written = parts.write(path, schema.Verdict, lambda skip, step: ([verdict(n)] for n in range(skip, 5, step)))
   assert written == [verdict(number) for number in range(5)]
 
 
@@ -120,10 +121,10 @@ def test_parts_left_behind_by_a_killed_merge_are_swept(tmp_path):
   path = epath.Path(tmp_path / "verdicts.jsonl")
   files.write_jsonl(path, [verdict(0)])
   files.write_jsonl(tmp_path / "verdicts.parts" / "part-00001.jsonl", [verdict(1)])
-  assert stage.sharded(path, schema.Verdict, lambda skip, step: pytest.fail("nothing is left to do")) == [verdict(0)]
+  assert parts.write(path, schema.Verdict, lambda skip, step: pytest.fail("nothing is left to do")) == [verdict(0)]
   assert not (tmp_path / "verdicts.parts").exists()
 
 
 def test_batches_do_not_part_a_group():
-  batches = list(stage.batches([verdict(i) for i in range(10)], 3, lambda v: v.task_id))
+  batches = list(parts.batches([verdict(i) for i in range(10)], 3, lambda v: v.task_id))
   assert [len(batch) for batch in batches] == [4, 4, 2]

@@ -21,7 +21,7 @@ from next_jax.sweep import sweep
 ARM = """
 from __gin__ import dynamic_registration
 from next_jax.engines import scripted
-from next_jax.selftrain import evaluate
+from next_jax.selftrain.verbs import evaluate
 from next_jax.selftrain import filters
 from next_jax.selftrain import loop
 include "gin_configs/smoke.gin"

@@ -50,7 +50,7 @@ class NativeEngine:
       none is kept.
   """
 
-  changes_no_result = (  # see selftrain/settings.py
+  changes_no_result = (  # see stages/settings.py
       "model_parallelism", "axis_rules", "keep_optimizer_state", "sample_together", "write_summaries",
       "compilation_cache",
   )

@@ -58,7 +58,7 @@ class T5XEngine:
       none is kept.
   """
 
-  changes_no_result = (  # see selftrain/settings.py
+  changes_no_result = (  # see stages/settings.py
       "model_parallelism", "axis_rules", "keep_optimizer_state", "write_summaries", "compilation_cache",
   )
 

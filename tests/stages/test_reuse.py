@@ -1,4 +1,4 @@
-"""Stages that a sibling has finished: taken over with the same bytes, or not at all."""
+"""Reuse of stages that another run has finished: taken over with the same bytes, or not at all."""
 
 import json
 import os
@@ -9,13 +9,14 @@ from etils import epath
 import pytest
 
 from next_jax import errors
-from next_jax.stages import siblings
+from next_jax.stages import invocation
 from next_jax.stages import stage
 
 
-def make(workdir, **settings):
+def make(workdir, reuse=(), **settings):
   return stage.Stage(
-      name="base/sample", workdir=epath.Path(workdir), settings={"temperature": 0.8, **settings}, inputs={"tasks": "abc"}
+      name="base/sample", workdir=epath.Path(workdir), settings={"temperature": 0.8, **settings}, inputs={"tasks": "abc"},
+      invocation=invocation.Invocation(reuse=[epath.Path(path) for path in reuse]),
   )
 
 
@@ -41,9 +42,8 @@ def _finished(tmp_path):
   return tmp_path / "first"
 
 
-def test_a_stage_that_a_sibling_has_finished_is_taken_over_byte_for_byte(tmp_path, finished):
-  with siblings.taking_from([tmp_path, finished]):  # the first of them has no such stage
-    manifest = make(tmp_path / "second").run(not_again)
+def test_a_stage_that_another_run_has_finished_is_taken_over_byte_for_byte(tmp_path, finished):
+  manifest = make(tmp_path / "second", reuse=[tmp_path, finished]).run(not_again)
   assert manifest == stage.read_manifest(finished / "base/sample")
   assert contents(tmp_path / "second") == contents(finished) and len(contents(finished)) == 3
   timing = json.loads((tmp_path / "second/base/sample/timing.json").read_text())
@@ -52,8 +52,7 @@ def test_a_stage_that_a_sibling_has_finished_is_taken_over_byte_for_byte(tmp_pat
 
 
 def test_it_takes_no_space_on_the_same_disk(tmp_path, finished):
-  with siblings.taking_from([finished]):
-    make(tmp_path / "second").run(not_again)
+  make(tmp_path / "second", reuse=[finished]).run(not_again)
   name = "base/sample/checkpoint_3/arrays/0"
   assert os.path.samefile(finished / name, tmp_path / "second" / name)
 
@@ -64,25 +63,23 @@ def test_it_is_copied_from_another_disk(tmp_path):
     if os.stat(directory).st_dev == os.stat(tmp_path).st_dev:
       pytest.skip("/dev/shm and the directory of the tests are one file system")
     make(directory).run(work)
-    with siblings.taking_from([directory]):
-      make(tmp_path).run(not_again)
+    make(tmp_path, reuse=[directory]).run(not_again)
     assert contents(tmp_path) == contents(directory)
     assert not os.path.samefile(tmp_path / "base/sample/samples.jsonl", f"{directory}/base/sample/samples.jsonl")
 
 
 def test_a_stage_with_other_settings_is_made(tmp_path, finished):
-  with siblings.taking_from([finished]):
-    assert make(tmp_path / "second", temperature=1.0).run(work).counts == {"samples": 2}
+  assert make(tmp_path / "second", temperature=1.0, reuse=[finished]).run(work).counts == {"samples": 2}
   assert "taken_from" not in (tmp_path / "second/base/sample/timing.json").read_text()
 
 
-def test_an_unfinished_stage_of_a_sibling_is_not_taken(tmp_path, finished):
+def test_an_unfinished_stage_of_another_run_is_not_taken(tmp_path, finished):
   (finished / "base/sample/stage.json").unlink()
-  with siblings.taking_from([finished]), pytest.raises(AssertionError, match="is made again"):
-    make(tmp_path / "second").run(not_again)
+  with pytest.raises(AssertionError, match="is made again"):
+    make(tmp_path / "second", reuse=[finished]).run(not_again)
 
 
-def test_what_was_begun_here_gives_way_to_what_a_sibling_has_finished(tmp_path, finished):
+def test_what_was_begun_here_gives_way_to_what_another_run_has_finished(tmp_path, finished):
   class Killed(BaseException):
     pass
 
@@ -93,8 +90,7 @@ def test_what_was_begun_here_gives_way_to_what_a_sibling_has_finished(tmp_path, 
 
   with pytest.raises(Killed):
     make(tmp_path / "second").run(killed)
-  with siblings.taking_from([finished]):
-    make(tmp_path / "second").run(not_again)
+  make(tmp_path / "second", reuse=[finished]).run(not_again)
   assert contents(tmp_path / "second") == contents(finished)
 
 
@@ -102,8 +98,8 @@ def test_work_begun_with_other_settings_is_refused_all_the_same(tmp_path, finish
   with pytest.raises(AssertionError):
     make(tmp_path / "second", temperature=0.5).run(not_again)
   before = contents(tmp_path / "second")
-  with siblings.taking_from([finished]), pytest.raises(errors.StageError, match="temperature: found 0.5, expected 0.8"):
-    make(tmp_path / "second").run(work)
+  with pytest.raises(errors.StageError, match="temperature: found 0.5, expected 0.8"):
+    make(tmp_path / "second", reuse=[finished]).run(work)
   assert contents(tmp_path / "second") == before
 
 
@@ -130,7 +126,6 @@ def test_a_run_killed_after_the_manifest_came_is_finished(tmp_path, finished):
   assert not (finished / "base/sample/taking.json").exists()
 
 
-def test_a_sibling_that_is_not_there_is_refused(tmp_path):
+def test_a_work_directory_that_is_not_there_is_refused(tmp_path):
   with pytest.raises(errors.StageError, match="nowhere: no such directory; expected the work directory"):
-    with siblings.taking_from([tmp_path / "nowhere"]):
-      pass
+    make(tmp_path, reuse=[tmp_path / "nowhere"])

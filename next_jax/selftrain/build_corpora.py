@@ -15,20 +15,21 @@ from next_jax.corpora import contamination
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
 from next_jax.execution import executor as executor_lib
-from next_jax.selftrain import build
+from next_jax.selftrain.verbs import build
+from next_jax.stages import invocation as invocation_lib
 from next_jax.stages import progress
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Building:
-  """Builds corpora into a work directory, goes on with one that was killed, and says what came out.
+class BuildCorpora:
+  """Builds corpora into a work directory, and prints their statistics. A killed build resumes.
 
-  Runs find them where NEXT_JAX_DATA_DIR is WORKDIR/corpus; a loop builds its own, in its own work directory.
+  With NEXT_JAX_DATA_DIR set to WORKDIR/corpus, SeqIO tasks read them. The loop builds its own, in its work directory.
 
   Attributes:
-    workdir: the work directory; corpora are in WORKDIR/corpus/<name>.
-    corpora: which.
-    executor: where bugs and references run.
+    workdir: The corpora are in WORKDIR/corpus/<name>.
+    corpora: The corpora to build.
+    executor: Runs bugs and references.
   """
 
   workdir: epath.PathLike
@@ -39,12 +40,12 @@ class Building:
     """Checks names, and writes nothing; raises CorpusError."""
     names = [corpus.name for corpus in self.corpora]
     if not names or len(set(names)) != len(names):
-      raise errors.CorpusError(f"Building.corpora: found {', '.join(names) or 'none'}; expected each corpus once")
+      raise errors.CorpusError(f"BuildCorpora.corpora: found {', '.join(names) or 'none'}; expected each corpus once")
 
-  def run(self) -> None:
+  def run(self, invocation: invocation_lib.Invocation = invocation_lib.Invocation()) -> None:
     with self.executor as executor:
       progress.say(f"[executor] {executor.confinement()}")
-      digests = build.build(epath.Path(self.workdir), self.corpora, executor)
+      digests = build.build(epath.Path(self.workdir), self.corpora, executor, invocation)
     root = epath.Path(self.workdir) / "corpus"
     for name, splits in digests.items():
       _say_what_came_out(root / name, list(splits))

@@ -1,15 +1,12 @@
-"""Stages that another run has finished already: taken over, not made again.
+"""Reuse of stages that another run has finished.
 
-Two runs that differ in their filters have the same corpus, the same base samples and the same D_H.
-A stage of the same name and the same fingerprint, of settings and inputs, is the same stage: its
-files are linked (on one disk) or copied. A directory is marked by `taking.json` from before the first
-file comes until after the manifest is there, so that a stage half taken over is never mistaken for
-anything: it is emptied when the run is started again.
+Two runs that differ only in their filters have the same corpus, base samples and D_H. A stage with the same name and
+the same fingerprint (of settings and inputs) is the same stage: its files are linked on one disk, else copied.
+The mark `taking.json` is written before the first file and removed after the manifest. A killed run therefore never
+leaves a half-copied stage that looks finished: the next start empties it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-import contextlib
-import contextvars
 import errno
 import os
 
@@ -22,35 +19,10 @@ from next_jax.stages import settings
 MARK = "taking.json"
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
 
-_workdirs: contextvars.ContextVar[tuple[epath.Path, ...]] = contextvars.ContextVar("siblings", default=())
 
-
-@contextlib.contextmanager
-def taking_from(workdirs: Sequence[epath.PathLike]) -> Iterator[None]:
-  """While active, stages that are finished in one of these work directories are taken over, the first one's first.
-
-  Where stages may be found is, like `processes.current`, a fact of how a run is run: it changes no result.
-  Raises StageError when one does not exist.
-  """
-  paths = tuple(epath.Path(workdir) for workdir in workdirs)
-  for path in paths:
-    if not path.is_dir():
-      raise errors.StageError(f"{os.fspath(path)}: no such directory; expected the work directory of another run")
-  token = _workdirs.set(paths)
-  try:
-    yield
-  finally:
-    _workdirs.reset(token)
-
-
-def workdirs() -> tuple[epath.Path, ...]:
-  """Where stages may be found."""
-  return _workdirs.get()
-
-
-def find(name: str, is_the_same: Callable[[epath.Path], bool]) -> epath.Path | None:
-  """The directory of the stage `name` in the first work directory where it `is_the_same`; None where none has it."""
-  return next((path for workdir in _workdirs.get() if is_the_same(path := workdir / name)), None)
+def find(name: str, workdirs: Sequence[epath.Path], is_the_same: Callable[[epath.Path], bool]) -> epath.Path | None:
+  """The directory of stage `name` in the first of the work directories where it `is_the_same`, or None."""
+  return next((path for workdir in workdirs if is_the_same(path := workdir / name)), None)
 
 
 def take(source: epath.Path, directory: epath.Path, *, manifest: str, timing: str, passing: Sequence[str]) -> None:
@@ -114,4 +86,6 @@ def _link_or_copy(source: epath.Path, target: epath.Path) -> None:
         raise
   source.copy(target)
   if settings.digest(source) != settings.digest(target):
-    raise errors.StageError(f"{os.fspath(target)}: is not the same as {os.fspath(source)} after it was copied; run again")
+    raise errors.StageError(
+        f"{os.fspath(target)}: is not the same as {os.fspath(source)} after it was copied; run again"
+    )

@@ -17,14 +17,14 @@ from next_jax.configuration import parsing
 from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.execution import executor
-from next_jax.selftrain import building
+from next_jax.selftrain import build_corpora
 from next_jax.stages import provenance
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
 
 def _building(workdir, *corpora):
-  return building.Building(workdir=workdir, corpora=corpora, executor=executor.Executor(num_workers=1))
+  return build_corpora.BuildCorpora(workdir=workdir, corpora=corpora, executor=executor.Executor(num_workers=1))
 
 
 def test_a_work_directory_has_the_corpora_their_digests_and_what_they_share(tmp_path, capsys):
@@ -60,7 +60,7 @@ def test_the_config_files_that_build_construct_and_say_how(name):
   parsing.parse([path], [], main.run)
   program = parsing.construct(main.run)
   program.prepare()
-  assert isinstance(program, building.Building) and program.workdir == f"runs/{name}"
+  assert isinstance(program, build_corpora.BuildCorpora) and program.workdir == f"runs/{name}"
 
 
 def test_samples_of_models_can_be_mixed_in_on_the_command_line(tmp_path):
