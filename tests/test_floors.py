@@ -1,4 +1,4 @@
-"""The house has floors: an import goes down or stays on its floor, and never comes round in a circle."""
+"""The house has floors: an import goes down or stays in its room, and neither modules nor rooms import in a circle."""
 
 import ast
 from collections.abc import Iterator
@@ -60,13 +60,26 @@ def imported(house: dict[str, set[str]], module: str) -> set[str]:
   return {name for name in house[module] if name in house and not f"{module}.".startswith(f"{name}.")}
 
 
-def circle(house: dict[str, set[str]]) -> list[str]:
-  """Modules that import one another in turn; none where there is no circle."""
+def circle(graph: dict[str, set[str]]) -> list[str]:
+  """Names that lead to one another in turn; none where there is no circle."""
   try:
-    graphlib.TopologicalSorter({module: imported(house, module) for module in house}).prepare()
+    graphlib.TopologicalSorter(graph).prepare()
   except graphlib.CycleError as error:
     return error.args[1]
   return []
+
+
+def modules(house: dict[str, set[str]]) -> dict[str, set[str]]:
+  """Module -> modules that it imports."""
+  return {module: imported(house, module) for module in house}
+
+
+def rooms(house: dict[str, set[str]]) -> dict[str, set[str]]:
+  """Room -> other rooms that it imports."""
+  graph: dict[str, set[str]] = {}
+  for module in house:
+    graph.setdefault(room(module), set()).update(room(name) for name in imported(house, module))
+  return {name: others - {name} for name, others in graph.items()}
 
 
 def climbing(house: dict[str, set[str]]) -> list[str]:
@@ -79,8 +92,12 @@ def climbing(house: dict[str, set[str]]) -> list[str]:
   ]
 
 
-def test_imports_come_round_in_no_circle():
-  assert circle(HOUSE) == []
+def test_modules_do_not_import_in_a_circle():
+  assert circle(modules(HOUSE)) == []
+
+
+def test_rooms_do_not_import_in_a_circle_not_even_on_one_floor():
+  assert circle(rooms(HOUSE)) == []
 
 
 def test_imports_never_go_up():
@@ -106,4 +123,10 @@ def test_a_hidden_import_is_seen(source):
   lower = "next_jax.engines.engine"
   house = {**HOUSE, lower: set(names_of_imports(source))}
   assert f"{lower} imports next_jax.selftrain.loop" in climbing(house)
-  assert {lower, "next_jax.selftrain.loop"} <= set(circle(house))
+  assert {lower, "next_jax.selftrain.loop"} <= set(circle(modules(house)))
+  assert {"engines", "selftrain"} <= set(circle(rooms(house)))
+
+
+def test_two_rooms_of_one_floor_that_import_each_other_are_seen():
+  house = {"next_jax.a.one": {"next_jax.b.one"}, "next_jax.b.one": set(), "next_jax.b.two": {"next_jax.a.one"}}
+  assert circle(modules(house)) == [] and set(circle(rooms(house))) == {"a", "b"}

@@ -1,8 +1,7 @@
-"""Which samples a model is tuned on: small objects, put one after the other in gin.
+"""Filters choose the samples that a model is tuned on: small objects, applied one after the other, bound in gin.
 
-A filter takes candidates and gives back some of them in the same order. The candidates of all
-iterations come in, the newest iteration first, each iteration in an order that is shuffled by
-seed: so whatever keeps "the first" keeps the newest, and among them any.
+A filter takes candidates and returns some of them in the same order. The newest iteration comes first, and within an
+iteration the seed shuffles. A filter that keeps "the first" therefore keeps the newest, and a random one among those.
 """
 
 from collections import Counter
@@ -18,7 +17,7 @@ from next_jax.rationales import consistency
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Candidate:
-  """A sample that the model may be tuned on, with all that is known of it."""
+  """A sample that the model may be tuned on, and everything known about it."""
 
   iteration: int
   task: schema.RepairTask
@@ -27,6 +26,7 @@ class Candidate:
 
 
 class Filter(Protocol):
+  """Chooses samples; to add one, write a frozen dataclass like those below and bind it in `SelfTraining.filters`."""
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
     ...
@@ -34,7 +34,7 @@ class Filter(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parsed:
-  """Keeps samples that have a fix at all; the loop always applies it first."""
+  """Keeps samples that have a fix at all. The loop always applies it first."""
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if candidate.sample.fix is not None]
@@ -50,9 +50,9 @@ class PassesTests:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class NewestIteration:
-  """Keeps samples of the newest iteration only; without it those of all iterations, and of the base, are mixed.
+  """Keeps samples of the newest iteration only. Without it, samples of the base and of all iterations are mixed.
 
-  First in a list of filters it goes by the iterations there are, behind others by those they leave something of.
+  Put first, it means the newest iteration of all; put later, the newest that the filters before it have left.
   """
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -62,7 +62,7 @@ class NewestIteration:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Judged:
-  """Keeps samples whose tests were evaluated outside the fix's own process, where no fix can forge a result."""
+  """Keeps samples whose tests were evaluated outside the fix's process, where no fix can forge a result."""
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if candidate.verdict.trust == "judged"]
@@ -70,10 +70,10 @@ class Judged:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConsistentRationale:
-  """Keeps samples whose rationale says nothing that the trace of its task contradicts (METHOD.md, step 2).
+  """Keeps samples whose rationale says nothing that the task's trace contradicts (METHOD.md, step 2).
 
-  What cannot be verified does not count, so without a trace or a rationale all are kept. Some 1,700 rationales of the
-  embedded corpus a second; after a filter that refuses much there are fewer to check.
+  Statements that cannot be checked do not count: without a trace or a rationale every sample is kept. It checks some
+  1,700 rationales of the embedded corpus a second; put it after a filter that drops many.
   """
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
@@ -89,7 +89,7 @@ class ConsistentRationale:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UniqueFix:
-  """Keeps one sample of each fix of a task; fixes that differ in names or layout only are one."""
+  """Keeps one sample of each fix of a task. Fixes that differ only in names or layout are the same."""
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
     return _first_of_each(candidates, lambda c: (c.task.task_id, _canonical(c.sample.fix)))
@@ -97,7 +97,7 @@ class UniqueFix:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class UniqueCompletion:
-  """Keeps one sample of each pair of rationale and fix of a task."""
+  """Keeps one sample of each (rationale, fix) of a task."""
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
     return _first_of_each(candidates, lambda c: (c.task.task_id, c.sample.rationale, c.sample.fix))
@@ -105,7 +105,7 @@ class UniqueCompletion:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AtMost:
-  """Keeps at most `per_task` samples of a task, so that easy tasks do not fill the training set."""
+  """Keeps at most `per_task` samples a task, so that easy tasks do not fill the training set."""
 
   per_task: int = 3
 

@@ -1,8 +1,7 @@
 """Several processes on one or many hosts, joined by JAX's coordination service.
 
-The loop meets through the service's key-value store and not through the devices: it needs to wait
-for hours (another process builds the corpus), to hand over a few kilobytes of JSON, and to hear that
-another process has failed while it waits.
+The processes meet through the service's key-value store, not through the devices: they wait for hours (another process
+builds the corpus), exchange a few kilobytes of JSON, and must learn meanwhile that another process has failed.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,27 +20,29 @@ from jax._src import distributed  # the client of the service has no public name
 from next_jax import errors
 from next_jax.stages import processes
 
-_PATIENCE_MS = 1000  # of one question to the service; a signal is noticed between two
+_PATIENCE_MS = 1000  # milliseconds of one question to the service; signals are noticed between questions
 _GRACE_SECONDS = 15.0  # for the other processes to stop by themselves
 _FAILED = "next_jax/failed"
 
 
 class PodError(errors.StageError):
-  """Processes that cannot find one another, or the failure of another one."""
+  """The processes cannot find one another, or another one has failed."""
 
 
 @contextlib.contextmanager
 def joined(
     *, coordinator_address: str | None = None, num_processes: int | None = None, process_id: int | None = None
 ) -> Iterator[processes.Processes]:
-  """Joins the processes of a run: while active, `processes.current` gives them.
+  """Joins the processes of a run; while active, `processes.current` returns them.
 
   Args:
-    coordinator_address: host:port of process 0; like the others, what is None is found out by JAX (Cloud TPU, Slurm,
-      Open MPI, Kubernetes).
+    coordinator_address: host:port of process 0. JAX finds out what is None, here and below (Cloud TPU, Slurm, Open MPI,
+      Kubernetes).
+    num_processes: Number of processes.
+    process_id: Number of this process, from 0.
 
   Raises:
-    PodError: they do not find one another, or another process fails; the message is that process's.
+    PodError: The processes do not find one another, or another one fails; the message is that process's.
   """
   # Its notice would keep SIGTERM from ending a process. A run can be killed anywhere: it goes on from its files.
   jax.config.update("jax_enable_preemption_service", False)
@@ -127,17 +128,21 @@ class Pod:
       deadline = time.monotonic() + _GRACE_SECONDS
       for index in range(self.count):
         if index != self.index:
-          self._get(f"{_FAILED}/seen/{index}", deadline)
+          while self._ask(f"{_FAILED}/seen/{index}") is None and time.monotonic() < deadline:
+            pass
 
   def _watch(self) -> None:
     """In a thread: waits for the failure of another process, and stops the main thread."""
     try:
-      self._failure = self._get(_FAILED, until=self._ended)
+      while self._failure is None and not self._ended.is_set():
+        self._failure = self._ask(_FAILED)
     except jax.errors.JaxRuntimeError as error:
       self._failure = f"process 0, at which the others meet, is gone ({str(error).splitlines()[0]})"
     if self._ended.is_set():
       return
-    signal.pthread_kill(threading.main_thread().ident, signal.SIGUSR1)
+    main_thread = threading.main_thread().ident
+    assert main_thread is not None  # it has started
+    signal.pthread_kill(main_thread, signal.SIGUSR1)
     if not self._ended.wait(_GRACE_SECONDS / 2):
       print(f"next-jax: {self._failure}", file=sys.stderr, flush=True)
       os._exit(1)
@@ -149,13 +154,18 @@ class Pod:
     self._meetings += 1
     return f"next_jax/meeting/{self._meetings}"
 
-  def _get(self, key: str, deadline: float | None = None, until: threading.Event | None = None) -> str | None:
-    """The value of a key, as soon as there is one; None when the time is over or `until` is set before."""
+  def _get(self, key: str) -> str:
+    """The value of a key, as soon as it has one."""
     while True:
-      try:
-        return self._client.blocking_key_value_get(key, _PATIENCE_MS)
-      except jax.errors.JaxRuntimeError as error:
-        if "DEADLINE_EXCEEDED" not in str(error):
-          raise
-      if (deadline is not None and time.monotonic() > deadline) or (until is not None and until.is_set()):
-        return None
+      value = self._ask(key)
+      if value is not None:
+        return value
+
+  def _ask(self, key: str) -> str | None:
+    """The value of a key, or None when it has none within `_PATIENCE_MS`."""
+    try:
+      return self._client.blocking_key_value_get(key, _PATIENCE_MS)
+    except jax.errors.JaxRuntimeError as error:
+      if "DEADLINE_EXCEEDED" not in str(error):
+        raise
+      return None

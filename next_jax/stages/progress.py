@@ -1,6 +1,6 @@
-"""What a run says while it works: a line for each stage, a bar with rate and time left.
+"""What a run prints while it works: a line for each stage, and a bar with rate and time left.
 
-Of several processes, the first says it.
+In a run of several processes only process 0 prints.
 """
 
 import sys
@@ -14,7 +14,7 @@ from next_jax.stages import processes
 class Bar:
   """Counts units of a stage on stderr; a context manager.
 
-  In a terminal the bar moves; in a log file it is a line now and then.
+  In a terminal the bar moves; in a log file it is a line every 30 seconds.
   """
 
   def __init__(self, total: int, unit: str, done: int = 0):
@@ -39,12 +39,12 @@ class Bar:
     self._bar.update(count)
 
   def rate(self) -> float:
-    """Units per second since the bar was made, those found done not counted."""
+    """Units per second since the bar was made, without those that were done before."""
     return self._count / max(time.monotonic() - self._began, 1e-9)
 
 
 def say(text: str) -> None:
-  """One line for the user on stdout, at once."""
+  """Prints one line on stdout and flushes it."""
   if processes.current().index != 0:
     return
   tqdm.tqdm.write(text, file=sys.stdout)

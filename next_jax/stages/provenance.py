@@ -1,4 +1,4 @@
-"""config.gin and run.json: what a work directory was made with, for whoever finds it later."""
+"""config.gin and run.json: what a work directory was made with."""
 
 from collections.abc import Callable, Iterator
 import contextlib
@@ -26,10 +26,10 @@ _PACKAGES = (
 
 @contextlib.contextmanager
 def recorded(program: Any, config_text: Callable[[], str]) -> Iterator[None]:
-  """Writes both files when the run begins, unless they are there, and again when it has ended well.
+  """Writes both files when a run begins, unless they exist, and again when it has ended well.
 
-  Until then a run may still be refused for its settings, and a refused run changes nothing; one that
-  is refused before it has made anything leaves nothing.
+  A run may still be refused for its settings, and a refused run changes nothing. A run that is refused before it has
+  made anything leaves nothing.
   """
   workdir = epath.Path(program.workdir)
   config, facts = workdir / "config.gin", workdir / "run.json"
@@ -37,8 +37,8 @@ def recorded(program: Any, config_text: Callable[[], str]) -> Iterator[None]:
     files.write_text(config, config_text())
   if not facts.exists():
     files.write_json(facts, {**machine(), **program.run_facts()})
-  if jax.config.jax_compilation_cache_dir:
-    progress.say(f"[compiled] programs are kept for the next run in {jax.config.jax_compilation_cache_dir}")
+  if cache := _compilation_cache():
+    progress.say(f"[compiled] programs are kept for the next run in {cache}")
   began = time.time()
   try:
     yield
@@ -64,13 +64,13 @@ def _remove_if_empty(directory: epath.Path, ours: tuple[epath.Path, ...]) -> Non
 
 
 def datasets(workdir: epath.PathLike) -> dict[str, str]:
-  """Corpus -> `data_dir.digest`, of those that are built in the work directory."""
+  """Corpus -> `data_dir.digest`, for the corpora that are built in the work directory."""
   built = sorted(epath.Path(workdir).glob(f"corpus/*/{stage.MANIFEST}"), key=os.fspath)
   return {path.parent.name: data_dir.digest(path.parent) for path in built}
 
 
 def machine() -> dict[str, Any]:
-  """Versions, platform and source of this process; starts nothing but git."""
+  """Versions, platform and commit of this process; starts no other program than git."""
   return {
       "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
       "platform": platform.platform(),
@@ -81,12 +81,16 @@ def machine() -> dict[str, Any]:
 
 
 def devices() -> dict[str, Any]:
-  """Kind and number of JAX's devices; initialises JAX."""
+  """Kinds and number of JAX's devices; initialises JAX."""
   kinds = sorted({device.device_kind for device in jax.devices()})
   return {
       "backend": jax.default_backend(), "kinds": kinds, "count": jax.device_count(), "processes": jax.process_count(),
-      "compilation_cache": jax.config.jax_compilation_cache_dir,
+      "compilation_cache": _compilation_cache(),
   }
+
+
+def _compilation_cache() -> str | None:
+  return jax.config.values["jax_compilation_cache_dir"]
 
 
 def _version(package: str) -> str | None:
@@ -97,7 +101,7 @@ def _version(package: str) -> str | None:
 
 
 def _git_commit() -> str | None:
-  """The commit of the checkout this package lies in, with "+changes" if it was edited; None outside git."""
+  """The commit of this package's checkout, with "+changes" if it was edited; None outside git."""
   root = pathlib.Path(__file__).resolve().parent.parent.parent
   try:
     commit = _git(root, "rev-parse", "HEAD")

@@ -152,7 +152,7 @@ class Stage:
     if source is not None:
       reuse.take(source, self.directory, manifest=MANIFEST, timing=TIMING, passing=(CLAIM,))
       progress.say(f"[{self.name}] taken over from {os.fspath(source)}")
-      return dataclasses.asdict(read_manifest(self.directory)), False
+      return files.read_json(self.directory / MANIFEST), False
     if not resumed:
       files.write_json(claim_path, claim)
     _sweep(self.directory)

@@ -1,6 +1,7 @@
 """Repair tasks and training sets as any SeqIO user reads and measures them."""
 
 import collections
+import dataclasses
 import functools
 import importlib
 import importlib.util
@@ -88,6 +89,16 @@ def test_a_variant_differs_in_what_is_given_only(corpora):
   for field in ("corpus", "splits", "read", "vocabulary"):
     assert getattr(form, field) == getattr(like, field)
   assert [text_of(row) for row in read(name, "dev")] == [text_of(row) for row in read("minirepair_notrace", "dev")]
+
+
+def test_a_temporary_task_is_gone_afterwards_also_after_an_error():
+  form = dataclasses.replace(seqio_tasks.registration("minirepair_trace"), name="test_temporary")
+  with pytest.raises(ZeroDivisionError), seqio_tasks.temporary(seqio_tasks.register(form)) as name:
+    assert seqio_tasks.registration(name).prompt == form.prompt and name in seqio.TaskRegistry.names()
+    raise ZeroDivisionError
+  assert "test_temporary" not in seqio.TaskRegistry.names()
+  with pytest.raises(errors.PromptError, match="'test_temporary' is not registered"):
+    seqio_tasks.registration("test_temporary")
 
 
 def test_postprocessor_takes_completions_apart():
