@@ -18,9 +18,9 @@ from next_jax import files
 from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus
 from next_jax.engines import engine
-from next_jax.engines import examples as examples_lib
+from next_jax.engines import optimizers
+from next_jax.engines import task_reader
 from next_jax.engines.native import native
-from next_jax.engines.native import optimizers
 from next_jax.engines.t5x import t5x
 from next_jax.models import base_models
 from next_jax.models import transformer
@@ -85,8 +85,8 @@ def main() -> None:
       same = sum(ours == theirs for ours, theirs in zip(texts["native"], texts["t5x"], strict=True))
       print(f"turn {turn}: {same} of {len(samples)} samples have the same text", flush=True)
 
-    task = examples_lib.find_task(_TASK, network.vocab_size)
-    prompts = {row["task_id"].decode(): row["inputs_pretokenized"].decode() for row in examples_lib.read(task, "train")}
+    task = task_reader.find_task(_TASK, network.vocab_size)
+    prompts = {row["task_id"].decode(): row["inputs_pretokenized"].decode() for row in task_reader.read(task, "train")}
     files.write_jsonl(
         directory / "train.jsonl",
         (

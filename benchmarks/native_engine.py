@@ -18,8 +18,8 @@ from next_jax import files
 from next_jax.corpora import data_dir
 from next_jax.corpora.minirepair import corpus
 from next_jax.engines import engine
+from next_jax.engines import optimizers
 from next_jax.engines.native import native
-from next_jax.engines.native import optimizers
 from next_jax.models import base_models
 from next_jax.models import transformer
 from next_jax.models import vocabularies

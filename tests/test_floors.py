@@ -25,6 +25,19 @@ FLOORS = (
     ("commands",),
     ("main",),
 )
+# Walls inside a room: what stands on the left imports nothing of what stands on the right.
+WALLS = {
+    "tracing.recording": ("tracing.annotation",),
+    "execution.confinement": (
+        "execution.judging", "execution.benchmarks", "execution.pool", "execution.executor", "execution.beam",
+    ),
+    "execution.judging": ("execution.benchmarks", "execution.pool", "execution.executor", "execution.beam"),
+    "engines.native": ("engines.t5x",),
+    "engines.t5x": ("engines.native",),
+    "rationales.claims": ("rationales.raters", "rationales.consistency"),
+    "rationales.raters": ("rationales.claims",),
+    "selftrain.verbs": ("selftrain.loop", "selftrain.controls", "selftrain.pretrain", "selftrain.proxy"),
+}
 ALONE = {"gin": "next_jax.configuration", "t5x": "next_jax.engines.t5x"}  # who may import it
 
 
@@ -102,6 +115,18 @@ def test_rooms_do_not_import_in_a_circle_not_even_on_one_floor():
 
 def test_imports_never_go_up():
   assert climbing(HOUSE) == []
+
+
+@pytest.mark.parametrize("here, others", WALLS.items())
+def test_a_wall_inside_a_room_is_not_crossed(here, others):
+  inside = [module for module in HOUSE if f"{module}.".startswith(f"next_jax.{here}.")]
+  crossed = [
+      f"{module} imports {name}"
+      for module in inside
+      for name in imported(HOUSE, module)
+      if any(f"{name}.".startswith(f"next_jax.{other}.") for other in others)
+  ]
+  assert inside and crossed == []
 
 
 @pytest.mark.parametrize("package, at_home", ALONE.items())

@@ -2,7 +2,7 @@
 
     checkpoint_N/state          Orbax PyTree (OCDBT, zarr2): {target, state: {step, param_states}}
     checkpoint_N/metrics.json   of the training so far; written last
-    checkpoint_N/validation.json  of `engine.Validation`, where the training has one (see course.py)
+    checkpoint_N/validation.json  of `engine.Validation`, where the training has one (see training_plan.py)
 
 `param_states` is the optimiser's state as `flax.serialization.to_state_dict` gives it, empty nodes
 left out. A finished training leaves it out altogether: inference needs `target` and `step`, and T5X
@@ -69,7 +69,7 @@ def save(
         leftover.rmtree()
     partial.mkdir()
   barrier(f"save {path} begins")
-  state = {"step": np.asarray(step, np.int32)}
+  state: dict[str, Any] = {"step": np.asarray(step, np.int32)}
   if opt_state is not None:
     state["param_states"] = _prune(serialization.to_state_dict(opt_state))
   with _checkpointer(together=True) as checkpointer:

@@ -1,7 +1,7 @@
-"""Sampling a task in chunks: which prompts go together, and the samples that come of them.
+"""Sampling a SeqIO task in chunks: which prompts go together, and the samples they give.
 
-Chunks go from short prompts to long ones, so that a chunk is padded little; prompts that are too
-long are not cut but refused, last. What falls into which chunk depends on the arguments only.
+Chunks go from short prompts to long ones, so that a chunk needs little padding. Prompts that are too long are not cut
+but refused, last. The division into chunks depends on the arguments only.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -18,26 +18,9 @@ import tqdm
 
 from next_jax import errors
 from next_jax import schema
+from next_jax.engines import completions as completions_lib
 from next_jax.engines import engine
-from next_jax.engines import examples as examples_lib
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Completions:
-  """What one chunk gave; row `task * num_samples + sample`.
-
-  Attributes:
-    tokens: `[rows, steps]`, 0 behind the end.
-    lengths: `[rows]`, tokens with the end-of-sequence token, where there is one.
-    log_probabilities: `[rows]`, natural, summed, at temperature 1 with nothing truncated.
-  """
-
-  tokens: np.ndarray
-  lengths: np.ndarray
-  log_probabilities: np.ndarray
-
-
-Complete = Callable[[Sequence[np.ndarray], Sequence[str]], Completions]
+from next_jax.engines import task_reader
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,22 +28,22 @@ class Completer:
   """How an engine completes prompts.
 
   Attributes:
-    rows: decoded together, tasks times samples; a chunk has so many.
-    max_tasks: of a chunk, at most.
-    start: `start(checkpoint, task, chunk_tasks=..., num_samples=..., sampling=..., seed=...)` gives the function that
+    rows: Number of rows decoded together in a chunk: tasks times samples.
+    max_tasks: Maximum number of tasks in a chunk.
+    start: `start(checkpoint, task, chunk_tasks=..., num_samples=..., sampling=..., seed=...)` returns the function that
       completes (prompts, task ids) of a chunk of a SeqIO task with the parameters of a checkpoint.
-    together: completing a chunk takes all processes.
+    together: Whether all processes complete each chunk together.
   """
 
   rows: int
   max_tasks: int
-  start: Callable[..., Complete]
+  start: Callable[..., completions_lib.Complete]
   together: bool = False
 
   def chunk_tasks(self, num_samples: int) -> int:
-    """Tasks of a chunk, at most, when each is completed `num_samples` times.
+    """Maximum number of tasks in a chunk when each is completed `num_samples` times.
 
-    A multiple of 8 where there are so many, so that a half and a quarter of them divide over two devices too.
+    Above 8 it is a multiple of 8, so that a half and a quarter of it divide over two devices too.
     """
     tasks = max(1, min(self.rows // num_samples, self.max_tasks))
     return tasks - tasks % 8 if tasks > 8 else tasks
@@ -81,19 +64,19 @@ def sample(
   """Samples of every `step`-th chunk but the first `skip`; see `engine.Engine.sample`.
 
   Args:
-    task: with the string feature `task_id`.
-    split: of the task.
-    completer: is started once, before the first chunk that is completed. Where a chunk takes all processes, each
-      has all of them completed, and gives its own.
-    checkpoint: whose parameters complete.
-    num_samples: of a task.
-    sampling: how.
-    seed: of the random keys.
-    skip: chunks to leave out from the front.
-    step: of the rest, every `step`-th is completed.
+    task: SeqIO task with the string feature `task_id`.
+    split: Split of the task.
+    completer: Started once, before the first chunk that is completed. Where all processes complete each chunk together,
+      each process returns the chunks that are its own.
+    checkpoint: Checkpoint whose parameters are used.
+    num_samples: Number of samples a task.
+    sampling: How tokens are drawn.
+    seed: Seed of the random keys.
+    skip: Number of chunks to leave out at the front.
+    step: Every `step`-th of the remaining chunks is completed.
   """
   prompts, task_ids = [], []
-  for number, example in enumerate(examples_lib.read(task, split)):
+  for number, example in enumerate(task_reader.read(task, split)):
     if "task_id" not in example:
       raise errors.EngineError(
           f"SeqIO task {task.name!r}: example {number} has no feature 'task_id'; sampling needs it"
@@ -118,7 +101,6 @@ def sample(
   # A killed run may have left the processes at different chunks.
   first = int(multihost_utils.process_allgather(np.int32(skip)).min()) if completer.together else skip
   completed = range(first, len(chunks), 1 if completer.together else step)
-  complete = None
   if completed:
     complete = completer.start(
         checkpoint, task, chunk_tasks=chunk_tasks, num_samples=num_samples, sampling=sampling, seed=seed
@@ -143,7 +125,7 @@ def sample(
 
 
 def _decoded(
-    completions: Completions, task_ids: Sequence[str], num_samples: int, vocabulary: Any, seed: int
+    completions: completions_lib.Completions, task_ids: Sequence[str], num_samples: int, vocabulary: Any, seed: int
 ) -> list[schema.Sample]:
   samples = []
   for row, length in enumerate(completions.lengths):

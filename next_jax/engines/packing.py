@@ -10,7 +10,7 @@ row: the loss of each is what it would be alone, for a part of the tokens.
 """
 
 import bisect
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import dataclasses
 
 import numpy as np
@@ -21,7 +21,7 @@ Batch = dict[str, np.ndarray]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Plan:
+class Packing:
   """Rows of a training, in order; row r packs the examples `ids[offsets[r]:offsets[r + 1]]`."""
 
   ids: np.ndarray
@@ -34,10 +34,10 @@ class Plan:
     return self.ids[self.offsets[number] : self.offsets[number + 1]]
 
 
-def plan_rows(
+def pack(
     lengths: np.ndarray, *, row_length: int, num_epochs: float, seed: int,
     sharing: examples_lib.TokenExamples | None = None,
-) -> Plan:
+) -> Packing:
   """Packs `num_epochs` passes over examples of these lengths into rows.
 
   Every pass is shuffled by (seed, pass); of a fractional last pass, the first examples of its
@@ -63,10 +63,12 @@ def plan_rows(
       ids.extend(row)
       sizes.append(len(row))
     epoch += 1
-  return Plan(ids=np.array(ids, np.int64), offsets=np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
+  return Packing(ids=np.array(ids, np.int64), offsets=np.concatenate([[0], np.cumsum(sizes, dtype=np.int64)]))
 
 
-def bundle(examples: examples_lib.TokenExamples, order: Sequence[int], row_length: int) -> list[list[int]]:
+def bundle(
+    examples: examples_lib.TokenExamples, order: Iterable[int], row_length: int
+) -> list[list[int]]:
   """Examples with the same inputs, in that order, in bundles that fit into a row with their inputs written once."""
   bundles: list[list[int]] = []
   open_bundles: dict[int, tuple[list[int], int]] = {}  # Inputs -> their last bundle and its free tokens.
@@ -84,19 +86,22 @@ def bundle(examples: examples_lib.TokenExamples, order: Sequence[int], row_lengt
 
 def _bundle_length(lengths: np.ndarray, members: Sequence[int], sharing: examples_lib.TokenExamples | None) -> int:
   total = int(lengths[members].sum())
-  return total if len(members) == 1 else total - (len(members) - 1) * int(sharing.input_lengths[members[0]])
+  if sharing is None or len(members) == 1:
+    return total
+  return total - (len(members) - 1) * int(sharing.input_lengths[members[0]])
 
 
-def best_fit(lengths: np.ndarray, order: Sequence[int], row_length: int) -> list[list[int]]:
+def best_fit(lengths: np.ndarray, order: Iterable[int], row_length: int) -> list[list[int]]:
   """Rows of example ids: each example goes to the fullest row that still has room for it."""
-  rows = []
-  open_rows = {}  # Free tokens -> rows that have exactly so many.
-  free_sizes = []  # Keys of open_rows, sorted.
+  rows: list[list[int]] = []
+  open_rows: dict[int, list[list[int]]] = {}  # Free tokens -> rows that have exactly so many.
+  free_sizes: list[int] = []  # Keys of open_rows, sorted.
   for example in order:
     length = int(lengths[example])
     at = bisect.bisect_left(free_sizes, length)
     if at == len(free_sizes):
-      row, free = [], row_length
+      row: list[int] = []
+      free = row_length
       rows.append(row)
     else:
       free = free_sizes[at]
@@ -115,7 +120,7 @@ def best_fit(lengths: np.ndarray, order: Sequence[int], row_length: int) -> list
 
 
 def make_batch(
-    examples: examples_lib.TokenExamples, rows: Sequence[Sequence[int]], *, num_rows: int, row_length: int,
+    examples: examples_lib.TokenExamples, rows: Sequence[Sequence[int] | np.ndarray], *, num_rows: int, row_length: int,
     loss_on_targets_only: bool = True, share_prompts: bool = False,
 ) -> Batch:
   """Features `[num_rows, row_length]` int32 of packed rows; rows that are not given are padding.
@@ -124,7 +129,7 @@ def make_batch(
     share_prompts: neighbours in a row that have the same inputs share one copy; adds the feature
       `decoder_completion_ids`, which is 0 in inputs and 1, 2, ... in the targets that follow them.
   """
-  names = (
+  names: tuple[str, ...] = (
       "decoder_input_tokens",
       "decoder_target_tokens",
       "decoder_segment_ids",

@@ -48,7 +48,9 @@ class Layout:
   @classmethod
   def _over(cls, devices: Sequence[jax.Device], what: str, model_parallelism: int, rules: Sequence[Any]):
     if model_parallelism < 1 or len(devices) % model_parallelism:
-      raise errors.EngineError(f"model_parallelism: found {model_parallelism}, expected a divisor of the {len(devices)} {what}")
+      raise errors.EngineError(
+          f"model_parallelism: found {model_parallelism}, expected a divisor of the {len(devices)} {what}"
+      )
     grid = np.asarray(devices).reshape(-1, model_parallelism)
     return cls(mesh=jax.sharding.Mesh(grid, ("data", "model")), rules=tuple((name, axis) for name, axis in rules))
 
@@ -86,7 +88,7 @@ class Layout:
 
   def of_batch(self, shape: tuple[int, ...], axis: int = 0) -> jax.sharding.NamedSharding:
     """Sharding of an array whose `axis` counts rows of a batch."""
-    names = [None] * len(shape)
+    names: list[str | None] = [None] * len(shape)
     names[axis] = "batch"
     return self._named(shape, jax.sharding.PartitionSpec(*names))
 
@@ -102,11 +104,11 @@ class Layout:
     return multihost_utils.process_allgather(value, tiled=True)
 
   def _named(self, shape: tuple[int, ...], names: jax.sharding.PartitionSpec) -> jax.sharding.NamedSharding:
-    spec = nn.logical_to_mesh_axes(tuple(names), self.rules) if len(names) else ()
-    return jax.sharding.NamedSharding(self.mesh, self.fitting(shape, spec, names))
+    spec = tuple(nn.logical_to_mesh_axes(tuple(names), self.rules) or ()) if len(names) else ()
+    return jax.sharding.NamedSharding(self.mesh, self.fitting(shape, spec, tuple(names)))
 
   def fitting(
-      self, shape: tuple[int, ...], spec: Sequence[str | None], names: Sequence[str | None] | None = None
+      self, shape: tuple[int, ...], spec: Sequence[axes.MeshAxis], names: Sequence[Any] | None = None
   ) -> jax.sharding.PartitionSpec:
     """`spec` without the mesh axes over which an axis of `shape` does not divide; `names` are for the warning."""
     kept = axes.fitting(shape, (*spec, *[None] * (len(shape) - len(spec))), self.mesh.shape)

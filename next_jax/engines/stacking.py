@@ -21,8 +21,9 @@ Path = tuple[str, ...]
 
 def stack(params: Mapping[str, Any]) -> dict[str, Any]:
   """A tree of parameters with its layers stacked."""
-  names = sorted((name for name in params if _ONE.fullmatch(name)), key=lambda name: int(_ONE.fullmatch(name)[1]))
-  others = {name: value for name, value in params.items() if name not in names}
+  numbers = {name: int(match[1]) for name in params if (match := _ONE.fullmatch(name))}
+  names = sorted(numbers, key=numbers.__getitem__)
+  others = {name: value for name, value in params.items() if name not in numbers}
   return {**others, _STACK: jax.tree.map(lambda *leaves: jnp.stack(leaves), *(params[name] for name in names))}
 
 
@@ -33,7 +34,7 @@ def template_of(
   template = {}
   for path, leaf in expected.items():
     stacked, parts = _stack_of(path), _parts_of(path, leaf)
-    if path not in found and stacked in found:
+    if path not in found and stacked is not None and stacked in found:
       shape = (sum(_stack_of(other) == stacked for other in expected), *leaf.shape)
       template[stacked] = _like(leaf, shape, (None, *leaf.sharding.spec))
     elif path not in found and parts and parts[0] in found:
@@ -53,9 +54,9 @@ def as_expected(
       arrays[path] = restored[path]
     elif parts := _parts_of(path, leaf):
       arrays[path] = _stacking(leaf.sharding)([restored.pop(part) for part in parts])
-    else:
+    elif (stacked := _stack_of(path)) is not None:
       number = next(int(match[1]) for match in map(_ONE.fullmatch, path) if match)
-      arrays[path] = _picking(leaf.sharding)(restored[_stack_of(path)], number)
+      arrays[path] = _picking(leaf.sharding)(restored[stacked], number)
   return arrays
 
 

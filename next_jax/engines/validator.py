@@ -12,8 +12,9 @@ import tensorflow as tf
 
 from next_jax import errors
 from next_jax.engines import chunks
+from next_jax.engines import completions
 from next_jax.engines import engine
-from next_jax.engines import examples as examples_lib
+from next_jax.engines import task_reader
 
 
 class _TaskFeatures(seqio.PassThroughFeatureConverter):
@@ -49,7 +50,7 @@ class Validator:
     """
     self._validation = validation
     self._completer = completer
-    self._task = examples_lib.find_task(validation.task, vocab_size)
+    self._task = task_reader.find_task(validation.task, vocab_size)
     self._seed = seed
     self._summaries = summaries
     self._shares = 1 if completer.together else jax.process_count()
@@ -86,7 +87,7 @@ class Validator:
   @functools.cached_property
   def _evaluator(self) -> seqio.Evaluator:
     validation = self._validation
-    loggers = (seqio.TensorBoardLogger,) if self._summaries is not None and jax.process_index() == 0 else ()
+    log_dir = None if self._summaries is None or jax.process_index() != 0 else os.fspath(self._summaries)
     evaluator = seqio.Evaluator(
         mixture_or_task_name=validation.task,
         feature_converter=_TaskFeatures(),
@@ -95,8 +96,8 @@ class Validator:
             "inputs": validation.sampling.max_prompt_length, "targets": validation.sampling.max_completion_length
         },
         num_examples=validation.num_examples,
-        logger_cls=loggers,
-        log_dir=os.fspath(self._summaries) if loggers else None,
+        logger_cls=() if log_dir is None else (seqio.TensorBoardLogger,),
+        log_dir=log_dir,
         async_compute_metrics=False,
     )
     if len(evaluator.eval_tasks) != 1:
@@ -106,7 +107,7 @@ class Validator:
       )
     return evaluator
 
-  def _predict(self, dataset: tf.data.Dataset, *, complete: chunks.Complete) -> list[tuple[int, np.ndarray]]:
+  def _predict(self, dataset: tf.data.Dataset, *, complete: completions.Complete) -> list[tuple[int, np.ndarray]]:
     """(number, completion `[max_completion_length]`, 0 behind its end) of each example.
 
     A prompt that is empty, because it did not fit, is not asked.

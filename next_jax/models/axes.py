@@ -36,4 +36,4 @@ def constrain(x: jax.Array, names: Sequence[str | None]) -> jax.Array:
   if mesh.size <= 1 or not rules:
     return x
   spec = nn.logical_to_mesh_axes(tuple(names), rules)
-  return jax.lax.with_sharding_constraint(x, fitting(x.shape, spec, mesh.shape))
+  return jax.lax.with_sharding_constraint(x, fitting(x.shape, tuple(spec or ()), mesh.shape))

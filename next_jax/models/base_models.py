@@ -13,7 +13,7 @@ SHIPPED = "minirepair_1m"
 
 def minirepair_1m() -> epath.Path:
   """The checkpoint that `gin_configs/runs/pretrain_minirepair.gin` makes."""
-  directory = epath.Path(os.fspath(importlib.resources.files("next_jax.models") / "shipped" / SHIPPED))
+  directory = epath.Path(str(importlib.resources.files("next_jax.models") / "shipped" / SHIPPED))
   checkpoints = _checkpoints(directory)
   if not checkpoints:
     raise errors.ModelError(

@@ -36,7 +36,9 @@ class Projection(nn.Module):
       return flat_init(key, (math.prod(summed), math.prod(self.features)), dtype).reshape(shape)
 
     shape = (*summed, *self.features)
-    kernel = self.param("kernel", nn.with_logical_partitioning(init, tuple(self.axes)), shape, jnp.float32)
+    kernel: jax.Array = self.param(  # type: ignore[assignment]  # unboxed
+        "kernel", nn.with_logical_partitioning(init, tuple(self.axes)), shape, jnp.float32
+    )
     x_axes = tuple(range(x.ndim - self.num_summed, x.ndim))
     dtype = jnp.dtype(self.dtype)
     return jax.lax.dot_general(

@@ -36,7 +36,7 @@ class TransformerConfig:
       (arXiv 1604.06174): about a third more work, and memory for one layer's activations in place of all.
     scan_layers: in training, one compiled layer walks over the parameters of all, which lie in one array along a first
       axis "layers", so that depth adds nothing to what is compiled. Checkpoints of either kind are restored into both
-      (see engines/native/stacking.py); results are the same up to rounding, dropout's masks apart.
+      (see engines/stacking.py); results are the same up to rounding, dropout's masks apart.
   """
 
   changes_no_result = ("rematerialize", "scan_layers")  # see stages/settings.py
@@ -59,12 +59,14 @@ class TransformerConfig:
 
   def __post_init__(self):
     if self.num_heads % self.num_kv_heads:
-      raise errors.ModelError(f"num_kv_heads: found {self.num_kv_heads}, expected a divisor of num_heads={self.num_heads}")
+      raise errors.ModelError(
+          f"num_kv_heads: found {self.num_kv_heads}, expected a divisor of num_heads={self.num_heads}"
+      )
     if self.head_dim % 2:
       raise errors.ModelError(f"head_dim: found {self.head_dim}, expected an even number (rotary positions turn pairs)")
 
   @property
-  def one_by_one(self) -> "TransformerConfig":
+  def unscanned(self) -> "TransformerConfig":
     """The same network without a scan: a loop of decoding steps would copy the caches of scanned layers in each."""
     return dataclasses.replace(self, scan_layers=False)
 
@@ -77,7 +79,7 @@ class RMSNorm(nn.Module):
   @nn.compact
   def __call__(self, x_BxLxE: jax.Array) -> jax.Array:
     init = nn.with_logical_partitioning(nn.initializers.ones, ("embed",))
-    scale = self.param("scale", init, (x_BxLxE.shape[-1],), jnp.float32)
+    scale: jax.Array = self.param("scale", init, (x_BxLxE.shape[-1],), jnp.float32)  # type: ignore[assignment]  # unboxed
     x = x_BxLxE.astype(jnp.float32)
     x = x * jax.lax.rsqrt(jnp.mean(jnp.square(x), axis=-1, keepdims=True) + self.config.norm_epsilon)
     return (x * scale).astype(jnp.dtype(self.config.dtype))
@@ -199,7 +201,7 @@ class Transformer(nn.Module):
           x.shape[1], decoder_segment_ids, decoder_causal_attention, decoder_completion_ids
       )
       mask = jnp.broadcast_to(mask, (x.shape[0], *mask.shape[1:]))
-    positions = attention.rotary(positions, config.head_dim, config.rope_theta)
+    turns = attention.rotary(positions, config.head_dim, config.rope_theta)
 
     def run(layer, x, positions, mask):
       return layer(
@@ -218,10 +220,10 @@ class Transformer(nn.Module):
           length=config.num_layers,
           metadata_params={nn.PARTITION_NAME: "layers"},
       )
-      x, _ = scan(Layer(config, name="layers"), x, positions, mask)
+      x, _ = scan(Layer(config, name="layers"), x, turns, mask)
     else:
       for number in range(config.num_layers):
-        x = run(Layer(config, name=f"layers_{number}"), x, positions, mask)
+        x = run(Layer(config, name=f"layers_{number}"), x, turns, mask)
     x = RMSNorm(config, name="final_norm")(x)
     if config.tie_embeddings:
       # An embedding of unit variance would make logits of the size sqrt(embed_dim).

@@ -11,9 +11,9 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import conftest  # pylint: disable=wrong-import-position
 
 from next_jax.engines import engine
+from next_jax.engines import optimizers
+from next_jax.engines import parameters
 from next_jax.engines.native import native
-from next_jax.engines.native import optimizers
-from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
 
@@ -23,9 +23,9 @@ def main(checkpoint: str, directory: str) -> None:
       network=conftest.NETWORK, model_parallelism=2, write_summaries=False, compilation_cache=None
   )
   model = transformer.Transformer(four.network)
-  params = trainer.random_parameters(model, four.layout, 0)
+  params = parameters.random(model, four.layout, 0)
   optimizer = optimizers.muon(0.02)
-  shardings = trainer.parameter_shardings(model, four.layout)
+  shardings = parameters.shardings(model, four.layout)
   state_shardings = four.layout.like_parameters(jax.eval_shape(optimizer.init, params), params, shardings)
   state = jax.jit(optimizer.init, out_shardings=state_shardings)(params)
   momentum = next(

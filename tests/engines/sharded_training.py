@@ -18,9 +18,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import conftest  # pylint: disable=wrong-import-position
 
 from next_jax.engines import checkpoints
-from next_jax.engines import course
-from next_jax.engines import examples
+from next_jax.engines import parameters
 from next_jax.engines import sharding
+from next_jax.engines import task_reader
+from next_jax.engines import training_plan
 from next_jax.engines.native import native
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
@@ -44,9 +45,9 @@ def layouts():
 def templates(layout, optimizer):
   """Shapes and shardings of parameters and moments."""
   model = transformer.Transformer(NETWORK)
-  params = trainer.abstract_parameters(model, layout)
+  params = parameters.abstract(model, layout)
   state = jax.eval_shape(optimizer.init, params)
-  where = layout.like_parameters(state, params, trainer.parameter_shardings(model, layout))
+  where = layout.like_parameters(state, params, parameters.shardings(model, layout))
   return params, jax.tree.map(lambda leaf, s: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=s), state, where)
 
 
@@ -65,17 +66,17 @@ def main(directory: str) -> None:
   task = conftest.register("engine_pairs", conftest.PAIRS)
   tuning = dataclasses.replace(conftest.TUNING, num_epochs=5, batch_size=4)
   optimizer = optax.adamw(lambda step: 0.01)  # its state has the count of a schedule, as in training
-  tokens = examples.read_tokens(examples.find_task(task, NETWORK.vocab_size), "train", tuning.sequence_length)
+  tokens = task_reader.read_tokens(task_reader.find_task(task, NETWORK.vocab_size), "train", tuning.sequence_length)
   report, restored = {}, {}
   for name, layout in layouts():
     checkpoint, metrics = trainer.Trainer(
         network=NETWORK, layout=layout, write_summaries=False
     ).train(
-        course.Course(
+        training_plan.TrainingPlan(
             examples=tokens, tuning=tuning, seed=0, directory=f"{directory}/{name}", loss_on_targets_only=True,
             keep_optimizer_state=True,
         ),
-        lambda layout=layout: trainer.random_parameters(transformer.Transformer(NETWORK), layout, 0),
+        lambda layout=layout: parameters.random(transformer.Transformer(NETWORK), layout, 0),
     )
     report[name] = {"loss": metrics["loss"], "checkpoint": str(checkpoint)}
   for name, layout in layouts():

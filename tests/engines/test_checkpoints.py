@@ -15,21 +15,21 @@ import pytest
 
 from next_jax.engines import checkpoints
 from next_jax.engines import engine
+from next_jax.engines import parameters
 from next_jax.engines import sharding
-from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
 
 @pytest.fixture(scope="module")
 def template(network):
-  return trainer.abstract_parameters(transformer.Transformer(network), sharding.Layout.over_all_devices())
+  return parameters.abstract(transformer.Transformer(network), sharding.Layout.over_all_devices())
 
 
 @pytest.fixture(scope="module")
 def saved(network, tmp_path_factory):
   """(checkpoint with an optimiser's state, parameters, that state)."""
   layout = sharding.Layout.over_all_devices()
-  params = trainer.random_parameters(transformer.Transformer(network), layout, 7)
+  params = parameters.random(transformer.Transformer(network), layout, 7)
   state = optax.adamw(1e-3).init(params)
   directory = tmp_path_factory.mktemp("saved")
   return checkpoints.save(directory, 12, params, state, {"loss": 0.5}), params, state
@@ -89,7 +89,7 @@ def test_a_finished_training_keeps_parameters_and_step_alone(memorised):
 
 def test_a_checkpoint_of_another_network_names_parameters_and_shapes(saved, network):
   wider = dataclasses.replace(network, mlp_dim=80, num_layers=3)
-  template = trainer.abstract_parameters(transformer.Transformer(wider), sharding.Layout.over_all_devices())
+  template = parameters.abstract(transformer.Transformer(wider), sharding.Layout.over_all_devices())
   with pytest.raises(engine.CheckpointError) as error:
     checkpoints.restore(saved[0], template)
   message = str(error.value)
@@ -100,7 +100,7 @@ def test_a_checkpoint_of_another_network_names_parameters_and_shapes(saved, netw
 
 def test_a_missing_layer_is_named(saved, network):
   deeper = dataclasses.replace(network, num_layers=3)
-  template = trainer.abstract_parameters(transformer.Transformer(deeper), sharding.Layout.over_all_devices())
+  template = parameters.abstract(transformer.Transformer(deeper), sharding.Layout.over_all_devices())
   with pytest.raises(engine.CheckpointError, match="target/layers_2/.*: found no such parameter, expected shape"):
     checkpoints.restore(saved[0], template)
 

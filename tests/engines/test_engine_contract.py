@@ -21,12 +21,12 @@ import tensorflow as tf
 from next_jax import errors
 from next_jax.engines import checkpoints
 from next_jax.engines import engine
-from next_jax.engines import examples as examples_lib
+from next_jax.engines import optimizers
 from next_jax.engines import packing
+from next_jax.engines import parameters
 from next_jax.engines import sharding
+from next_jax.engines import task_reader
 from next_jax.engines.native import native
-from next_jax.engines.native import optimizers
-from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
 GREEDY = engine.Sampling(temperature=0, max_prompt_length=40, max_completion_length=40)
@@ -326,9 +326,9 @@ def test_the_loss_of_t5x_is_that_of_the_targets_alone(both, task, memorised, net
 
 
 def packed_batch(task, checkpoint, network):
-  template = trainer.abstract_parameters(transformer.Transformer(network), sharding.Layout.over_all_devices())
-  found = examples_lib.find_task(task, network.vocab_size)
-  examples = examples_lib.read_tokens(found, "train", 64)
+  template = parameters.abstract(transformer.Transformer(network), sharding.Layout.over_all_devices())
+  found = task_reader.find_task(task, network.vocab_size)
+  examples = task_reader.read_tokens(found, "train", 64)
   batch = packing.make_batch(examples, packing.best_fit(examples.lengths, range(len(examples)), 64)[:3],
                              num_rows=4, row_length=64)
   return checkpoints.restore(checkpoint, template)[1], batch
@@ -389,7 +389,7 @@ def test_t5x_reads_and_writes_the_same_checkpoints_with_its_own_manager(make, ta
   manager.save(state)
   manager.close()
   assert_same_checkpoint(tmp_path / "checkpoint_12", made, 0)
-  template = trainer.abstract_parameters(transformer.Transformer(make("native").network), make("native").layout)
+  template = parameters.abstract(transformer.Transformer(make("native").network), make("native").layout)
   step, params, _ = checkpoints.restore(tmp_path / "checkpoint_12", template)
   assert step == 12
   assert serialization.to_state_dict(params).keys() == template.keys()

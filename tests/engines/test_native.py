@@ -10,8 +10,8 @@ import seqio
 from next_jax import errors
 from next_jax.engines import checkpoints
 from next_jax.engines import engine
+from next_jax.engines import parameters as parameters_lib
 from next_jax.engines import sharding
-from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
 VOCABULARY = seqio.ByteVocabulary()
@@ -21,7 +21,7 @@ WARM = dataclasses.replace(GREEDY, temperature=1.0)
 
 def parameters(checkpoint, network):
   layout = sharding.Layout.over_all_devices()
-  template = trainer.abstract_parameters(transformer.Transformer(network), layout)
+  template = parameters_lib.abstract(transformer.Transformer(network), layout)
   return checkpoints.restore(checkpoint, template)[1]
 
 

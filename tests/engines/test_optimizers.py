@@ -8,7 +8,7 @@ import numpy as np
 import optax
 import pytest
 
-from next_jax.engines.native import optimizers
+from next_jax.engines import optimizers
 from next_jax.models import transformer
 
 

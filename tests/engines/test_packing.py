@@ -20,22 +20,22 @@ def token_examples(pairs):
 @given(st.lists(st.integers(1, 32), min_size=1, max_size=60), st.integers(0, 5))
 def test_a_pass_holds_every_example_once_and_no_row_overflows(lengths, seed):
   lengths = np.array(lengths)
-  plan = packing.plan_rows(lengths, row_length=32, num_epochs=1, seed=seed)
+  plan = packing.pack(lengths, row_length=32, num_epochs=1, seed=seed)
   assert sorted(plan.ids) == list(range(len(lengths)))
   assert all(lengths[plan.row(number)].sum() <= 32 for number in range(len(plan)))
 
 
 def test_best_fit_leaves_few_holes():
   lengths = np.random.default_rng(0).integers(100, 260, 2000)
-  plan = packing.plan_rows(lengths, row_length=384, num_epochs=1, seed=0)
+  plan = packing.pack(lengths, row_length=384, num_epochs=1, seed=0)
   assert lengths.sum() / (len(plan) * 384) > 0.97
 
 
 def test_passes_are_shuffled_differently_and_the_same_for_the_same_seed():
   lengths = np.full(50, 4)
-  plan = packing.plan_rows(lengths, row_length=4, num_epochs=2, seed=3)
-  again = packing.plan_rows(lengths, row_length=4, num_epochs=2, seed=3)
-  other = packing.plan_rows(lengths, row_length=4, num_epochs=2, seed=4)
+  plan = packing.pack(lengths, row_length=4, num_epochs=2, seed=3)
+  again = packing.pack(lengths, row_length=4, num_epochs=2, seed=3)
+  other = packing.pack(lengths, row_length=4, num_epochs=2, seed=4)
   np.testing.assert_array_equal(plan.ids, again.ids)
   assert list(plan.ids) != list(other.ids)
   assert list(plan.ids[:50]) != list(plan.ids[50:])
@@ -43,7 +43,7 @@ def test_passes_are_shuffled_differently_and_the_same_for_the_same_seed():
 
 
 def test_a_fractional_pass_takes_that_share_of_the_examples():
-  plan = packing.plan_rows(np.full(40, 3), row_length=9, num_epochs=1.25, seed=0)
+  plan = packing.pack(np.full(40, 3), row_length=9, num_epochs=1.25, seed=0)
   assert len(plan.ids) == 50
   assert len(set(plan.ids[40:])) == 10
 
@@ -89,7 +89,7 @@ def examples_of_tasks(sizes, input_length, target_length):
 @given(st.lists(st.integers(1, 6), min_size=1, max_size=12), st.integers(1, 20), st.integers(1, 12), st.integers(0, 5))
 def test_with_shared_prompts_too_a_pass_holds_every_example_once_and_no_row_overflows(sizes, inputs, targets, seed):
   examples = examples_of_tasks(sizes, inputs, targets)
-  plan = packing.plan_rows(examples.lengths, row_length=32, num_epochs=1, seed=seed, sharing=examples)
+  plan = packing.pack(examples.lengths, row_length=32, num_epochs=1, seed=seed, sharing=examples)
   assert sorted(plan.ids) == list(range(len(examples)))
   rows = [plan.row(number) for number in range(len(plan))]
   batch = packing.make_batch(examples, rows, num_rows=len(rows), row_length=32, share_prompts=True)
@@ -98,8 +98,8 @@ def test_with_shared_prompts_too_a_pass_holds_every_example_once_and_no_row_over
 
 def test_sharing_prompts_takes_fewer_rows():
   examples = examples_of_tasks([3] * 100, 60, 20)
-  alone = packing.plan_rows(examples.lengths, row_length=256, num_epochs=1, seed=0)
-  shared = packing.plan_rows(examples.lengths, row_length=256, num_epochs=1, seed=0, sharing=examples)
+  alone = packing.pack(examples.lengths, row_length=256, num_epochs=1, seed=0)
+  shared = packing.pack(examples.lengths, row_length=256, num_epochs=1, seed=0, sharing=examples)
   assert (len(alone), len(shared)) == (100, 50)
 
 

@@ -9,9 +9,9 @@ import pytest
 
 from next_jax.engines import checkpoints
 from next_jax.engines import engine
+from next_jax.engines import optimizers
+from next_jax.engines import parameters
 from next_jax.engines import stacking
-from next_jax.engines.native import optimizers
-from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
 GREEDY = engine.Sampling(temperature=0, max_prompt_length=40, max_completion_length=40)
@@ -43,7 +43,7 @@ def trained(scanning, plain, task, brief, tmp_path_factory):
 
 def restored(one, checkpoint):
   """Parameters and moments of a checkpoint, as the network of an engine has them."""
-  params = trainer.abstract_parameters(transformer.Transformer(one.network), one.layout)
+  params = parameters.abstract(transformer.Transformer(one.network), one.layout)
   return checkpoints.restore(checkpoint, params, one._trainer._functions(optax.adamw).opt_state)[1:]
 
 
@@ -94,13 +94,13 @@ def test_a_checkpoint_of_more_layers_is_refused_in_both_forms(trained, network, 
   for checkpoint in trained:
     for scan_layers in (True, False):
       fewer = make_engine(network=dataclasses.replace(network, num_layers=1, scan_layers=scan_layers))
-      template = trainer.abstract_parameters(transformer.Transformer(fewer.network), fewer.layout)
+      template = parameters.abstract(transformer.Transformer(fewer.network), fewer.layout)
       with pytest.raises(engine.CheckpointError, match="not a checkpoint of this network"):
         checkpoints.restore(checkpoint, template)
 
 
 def test_muon_takes_each_layer_of_a_stack_as_a_matrix_of_its_own(network):
-  params = trainer.boxed_shapes(transformer.Transformer(network))
+  params = parameters.boxed_shapes(transformer.Transformer(network))
   keys = iter(jax.random.split(jax.random.key(0), 100))
   params = jax.tree.map(lambda leaf: jax.random.normal(next(keys), leaf.shape), transformer.nn.unbox(params))
   optimizer = optimizers.muon(0.1)

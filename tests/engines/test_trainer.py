@@ -17,9 +17,9 @@ import pytest
 from next_jax import errors
 from next_jax.engines import checkpoints
 from next_jax.engines import engine
+from next_jax.engines import optimizers
+from next_jax.engines import parameters as parameters_lib
 from next_jax.engines import sharding
-from next_jax.engines.native import optimizers
-from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
 
@@ -29,7 +29,7 @@ def short(tuning):
 
 
 def parameters(checkpoint, network):
-  template = trainer.abstract_parameters(transformer.Transformer(network), sharding.Layout.over_all_devices())
+  template = parameters_lib.abstract(transformer.Transformer(network), sharding.Layout.over_all_devices())
   return checkpoints.restore(checkpoint, template)[1]
 
 

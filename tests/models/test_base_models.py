@@ -3,8 +3,8 @@
 import pathlib
 
 from next_jax.engines import checkpoints
+from next_jax.engines import parameters
 from next_jax.engines import sharding
-from next_jax.engines.native import trainer
 from next_jax.models import base_models
 from next_jax.models import transformer
 from next_jax.models import vocabularies
@@ -17,7 +17,7 @@ def test_all_that_is_shipped_is_under_10_megabytes():
 
 def test_the_shipped_checkpoint_is_of_the_network_with_a_row_for_each_token():
   network = transformer.TransformerConfig(vocab_size=1280)  # gin_configs/models/minirepair_1m.gin
-  template = trainer.abstract_parameters(transformer.Transformer(network), sharding.Layout.over_all_devices())
+  template = parameters.abstract(transformer.Transformer(network), sharding.Layout.over_all_devices())
   step, _, _ = checkpoints.restore(base_models.minirepair_1m(), template)
   assert base_models.minirepair_1m().name == f"checkpoint_{step}"
   assert vocabularies.minirepair_vocabulary().vocab_size <= network.vocab_size

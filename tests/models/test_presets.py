@@ -10,9 +10,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from next_jax.engines import optimizers
+from next_jax.engines import parameters
 from next_jax.engines import sharding
 from next_jax.engines.native import native
-from next_jax.engines.native import optimizers
 from next_jax.engines.native import trainer
 from next_jax.models import transformer
 
@@ -46,7 +47,7 @@ def test_every_preset_is_tested():
 
 def test_a_preset_has_the_size_that_its_header_says(preset):
   name, network = preset
-  shapes = trainer.boxed_shapes(transformer.Transformer(network))
+  shapes = parameters.boxed_shapes(transformer.Transformer(network))
   assert sum(leaf.size for leaf in jax.tree.leaves(shapes)) == SIZES[name]
   header = (PRESETS / f"{name}.gin").read_text().splitlines()[0]
   number, scale = re.search(r"(one|[\d.]+) (million|billion) parameters", header).groups()
@@ -58,7 +59,7 @@ def test_a_preset_takes_a_step_of_training(preset):
   """Traced by its shapes; nothing is computed."""
   _, network = preset
   layout = sharding.Layout.over_all_devices()
-  params = trainer.abstract_parameters(transformer.Transformer(network), layout)
+  params = parameters.abstract(transformer.Transformer(network), layout)
   batch = {
       name: jax.ShapeDtypeStruct((1, 8, 1024), jnp.int32)
       for name in (
@@ -86,6 +87,6 @@ def test_fully_sharded_each_of_eight_devices_has_an_eighth(read, name, mesh):
   layout = sharding.Layout(
       mesh=jax.sharding.AbstractMesh(mesh, ("data", "model")), rules=tuple(map(tuple, rules))
   )
-  params = jax.tree.leaves(trainer.abstract_parameters(transformer.Transformer(network), layout))
+  params = jax.tree.leaves(parameters.abstract(transformer.Transformer(network), layout))
   on_device = sum(math.prod(leaf.sharding.shard_shape(leaf.shape)) for leaf in params)
   assert on_device == pytest.approx(SIZES[name] / 8, rel=1e-3)  # Norms are whole along "model".

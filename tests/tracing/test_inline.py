@@ -10,8 +10,8 @@ from next_jax import schema
 from next_jax.tracing.annotation import comments as comments_lib
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import scopes
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import recorder
+from next_jax.tracing.recording import statements
 
 SEPARATE = """\
 def separate(lst):             # (0) lst=[1, 2, 3, 4]

@@ -14,9 +14,9 @@ from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import readback
 from next_jax.tracing.annotation import scopes
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import calls
 from next_jax.tracing.recording import recorder
+from next_jax.tracing.recording import statements
 
 _STYLES = st.builds(
     inline.InlineStyle,

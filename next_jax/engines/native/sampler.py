@@ -18,8 +18,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from next_jax.engines import chunks
+from next_jax.engines import completions
 from next_jax.engines import engine
+from next_jax.engines import ladders
 from next_jax.engines import sharding
 from next_jax.engines import truncation
 from next_jax.models import attention
@@ -36,7 +37,7 @@ class Sampler:
       layout: sharding.Layout,
       *,
       bidirectional_prompts: bool = False,
-      prompt_step: int = 64,
+      prompt_step: int = ladders.PROMPT_STEP,
       cache_step: int = 64,
       segment: int = 16,
   ):
@@ -64,7 +65,7 @@ class Sampler:
   @property
   def num_compiled(self) -> int:
     functions = (self._prefill, self._start, self._segment, self._reshape)
-    return sum(function._cache_size() for function in functions)  # pylint: disable=protected-access
+    return sum(function._cache_size() for function in functions)  # type: ignore[attr-defined]  # jit has no public one
 
   def complete(
       self,
@@ -77,7 +78,7 @@ class Sampler:
       sampling: engine.Sampling,
       seed: int,
       eos_id: int,
-  ) -> chunks.Completions:
+  ) -> completions.Completions:
     """Completes at most `chunk_tasks` prompts `num_samples` times each."""
     steps = sampling.max_completion_length
     truncate = truncation.Truncation(
@@ -90,7 +91,7 @@ class Sampler:
 
     tasks = np.arange(len(prompts))  # Of the rows on the device, in order; padding comes after.
     rung = _rung(len(tasks), chunk_tasks)
-    size = ladder(min(self._segment_steps, steps), self._cache_step, steps)
+    size = ladders.ladder(min(self._segment_steps, steps), self._cache_step, steps)
     with self._layout.active():
       prefix, state = self._begin(params, prompts, task_ids, rung, num_samples, seed, size, steps)
       position = 0
@@ -102,7 +103,7 @@ class Sampler:
           self._collect(state, tasks, num_samples, done_tokens, done_lengths, done_log_probabilities)
           break
         new_rung = _rung(int((~is_done).sum()), chunk_tasks)
-        new_size = ladder(min(position + self._segment_steps, steps), self._cache_step, steps)
+        new_size = ladders.ladder(min(position + self._segment_steps, steps), self._cache_step, steps)
         if new_rung < rung or new_size > size:
           keep = np.arange(len(tasks))
           if new_rung < rung:
@@ -112,12 +113,12 @@ class Sampler:
           index = np.resize(keep, rung).astype(np.int32)
           prefix, state = self._reshape(prefix, state, index, np.int32(len(tasks)), size=new_size)
           size = new_size
-    return chunks.Completions(tokens=done_tokens, lengths=done_lengths, log_probabilities=done_log_probabilities)
+    return completions.Completions(tokens=done_tokens, lengths=done_lengths, log_probabilities=done_log_probabilities)
 
   def _begin(self, params, prompts, task_ids, rung, num_samples, seed, size, steps):
     longest = max(len(prompt) for prompt in prompts)
     # Shifted right by one, as in training: position 0 reads the 0 that begins every sequence.
-    width = ladder(longest + 1, self._prompt_step)
+    width = ladders.ladder(longest + 1, self._prompt_step)
     tokens = np.zeros((rung, width), np.int32)
     lengths = np.zeros(rung, np.int32)
     last = np.zeros(rung, np.int32)
@@ -255,14 +256,3 @@ def _rungs(chunk_tasks: int) -> tuple[int, ...]:
 def _rung(tasks: int, chunk_tasks: int) -> int:
   """The smallest of chunk_tasks, its half and its quarter that holds the tasks."""
   return next(rung for rung in _rungs(chunk_tasks) if rung >= tasks)
-
-
-def ladder(needed: int, step: int, limit: int | None = None) -> int:
-  """The smallest of 1, 2, 3, 4, 6, 8, 12, 16, 24, ... steps that holds `needed`, at most `limit`."""
-  size, stride, number = step, step, 1
-  while size < needed:
-    number += 1
-    size += stride
-    if number >= 4 and number % 2 == 0:
-      stride *= 2
-  return size if limit is None else min(size, limit)

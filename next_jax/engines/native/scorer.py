@@ -34,7 +34,8 @@ class Scorer:
     row_length = -(-int(examples.lengths.max()) // _LENGTH_STEP) * _LENGTH_STEP
     num_rows = max(1, _TOKENS_OF_A_BATCH // row_length)
     # Packed in order: a row ends where the next example does not fit.
-    rows, free = [], 0
+    rows: list[list[int]] = []
+    free = 0
     for example, length in enumerate(examples.lengths):
       if length > free:
         if len(rows) == num_rows:

@@ -1,33 +1,27 @@
 """Training on packed examples: one jitted step, and the loop around it."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import dataclasses
 import functools
-import sys
 from typing import Any
 
-from clu import metric_writers
 from etils import epath
-from flax import linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
-import tqdm
 
 from next_jax import errors
 from next_jax.engines import checkpoints
-from next_jax.engines import course as course_lib
 from next_jax.engines import engine
-from next_jax.engines import packing
+from next_jax.engines import parameters
 from next_jax.engines import sharding
-from next_jax.engines import stacking
+from next_jax.engines import training_plan
 from next_jax.models import transformer
 
-_LOSS_AVERAGE_STEPS = 20  # The loss in the metrics is an average that forgets over so many steps.
-_STEPS_BETWEEN_SUMMARIES = 20
 _TOKENS_AT_ONCE_ON_CPU = 1024
 
+Report = Callable[[int, int, Mapping[str, float]], None]
 MakeOptimizer = Callable[..., optax.GradientTransformation]
 
 
@@ -55,63 +49,55 @@ class Trainer:
     tokens_at_once: a step's batch is split into micro-batches of so many tokens a device at most,
       beyond what `Tuning.accumulation` asks for; None: 1,024 on CPU, where larger ones fall out of
       the caches (40 % slower), no limit elsewhere.
-    write_summaries: TensorBoard scalars in the training's directory.
   """
 
   network: transformer.TransformerConfig
   layout: sharding.Layout
   bidirectional_prompts: bool = False
   tokens_at_once: int | None = None
-  write_summaries: bool = True
 
   def train(
-      self, course: course_lib.Course, initial_params: Callable[[], Any]
+      self, plan: training_plan.TrainingPlan, initial_params: Callable[[], Any], report: Report
   ) -> tuple[epath.Path, dict[str, float]]:
-    """Trains to the end, from the last checkpoint of `course` when there is one.
+    """Trains to the end of the plan, from its last checkpoint where there is one.
+
+    Args:
+      plan: The training.
+      initial_params: Gives the parameters to start from; called unless there is a checkpoint.
+      report: Called as `report(step, num_steps, scalars)` before the first step and after each.
 
     Raises:
-      TrainingError: settings that cannot be used, or a loss that is no longer finite.
-      CheckpointError: a checkpoint in the directory that is not of this training.
+      EngineError: Settings that cannot be used, or a loss that is no longer finite.
+      CheckpointError: A checkpoint in the directory is not from this training.
     """
-    reached = course.begin()
-    if course.is_ended(reached):
-      return course.result()
-    tuning, num_steps = course.tuning, course.num_steps
+    reached = plan.begin()
+    if plan.is_ended(reached):
+      return plan.result()
+    tuning, num_steps = plan.tuning, plan.num_steps
 
-    functions, learning_rate = self._functions(tuning.optimizer), course.learning_rate()
+    functions, learning_rate = self._functions(tuning.optimizer), plan.learning_rate()
     start, params, opt_state, progress = self._start(reached, initial_params, functions)
     tuning = dataclasses.replace(tuning, accumulation=self._accumulation(tuning))
-    writer = None
-    if self.write_summaries and jax.process_index() == 0:
-      writer = metric_writers.SummaryWriter(str(course.directory))
-
     tokens = int(progress["tokens"])
     # What goes in lies as what comes out: else the second step would compile again.
     average = jax.device_put(np.float32(progress["loss"]), self.layout.replicated())
     previous = None  # The step before: reading its loss does not hold up the step under way.
-    bar = tqdm.tqdm(
-        total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
-        disable=jax.process_index() != 0,
-    )
-    with bar:
-      for step in range(start, num_steps):
-        batch, batch_tokens = self._batch(course, step, tuning.accumulation)
-        with self.layout.active():
-          params, opt_state, average, scalars = functions.step(
-              params, opt_state, average, np.int32(step), np.float32(learning_rate(step)), np.uint32(course.seed), batch
-          )
-        tokens += batch_tokens
-        if previous is not None:
-          self._report(bar, writer, *previous)
-        previous = (step + 1, scalars)
-        bar.update(1)
-        if step + 1 == course.next_save(step):
-          self._report(bar, writer, *previous)
-          previous = None
-          course.save(step + 1, params, opt_state, tokens=tokens, loss=float(average))
-    if writer is not None:
-      writer.close()
-    return course.result()
+    report(start, num_steps, {})
+    for step in range(start, num_steps):
+      batch, batch_tokens = self._batch(plan, step, tuning.accumulation)
+      with self.layout.active():
+        params, opt_state, average, scalars = functions.step(
+            params, opt_state, average, np.int32(step), np.float32(learning_rate(step)), np.uint32(plan.seed), batch
+        )
+      tokens += batch_tokens
+      if previous is not None:
+        self._report(report, num_steps, *previous)
+      previous = (step + 1, scalars)
+      if step + 1 == plan.next_save(step):
+        self._report(report, num_steps, *previous)
+        previous = None
+        plan.save(step + 1, params, opt_state, tokens=tokens, loss=float(average))
+    return plan.result()
 
   def _accumulation(self, tuning: engine.Tuning) -> int:
     """Micro-batches of a step: the fewest, of those that divide its rows, that hold few enough tokens."""
@@ -134,7 +120,7 @@ class Trainer:
     if reached is None:
       params = initial_params()
       return 0, params, functions.init(params), {"tokens": 0, "loss": 0.0}
-    params = abstract_parameters(transformer.Transformer(self.network), self.layout)
+    params = parameters.abstract(transformer.Transformer(self.network), self.layout)
     step, params, opt_state = checkpoints.restore(reached, params, functions.opt_state)
     return step, params, opt_state, checkpoints.metrics(reached)
 
@@ -145,7 +131,7 @@ class Trainer:
   def _functions(self, make_optimizer: MakeOptimizer) -> Functions:
     if make_optimizer not in self._kept:
       init = make_optimizer(learning_rate=lambda count: 0.0).init
-      params = abstract_parameters(transformer.Transformer(self.network), self.layout)
+      params = parameters.abstract(transformer.Transformer(self.network), self.layout)
       shapes = jax.eval_shape(init, params)
       shardings = jax.tree.map(lambda leaf: leaf.sharding, params)
       of_state = self.layout.like_parameters(shapes, params, shardings)
@@ -206,53 +192,20 @@ class Trainer:
       gradients = jax.tree.map(lambda x: x / weight, gradients)
       updates, opt_state = optimizer.update(gradients, opt_state, params)
       params = optax.apply_updates(params, updates)
-      rate = jnp.maximum(2 / (step + 2), 1 / _LOSS_AVERAGE_STEPS)
+      rate = jnp.maximum(2 / (step + 2), 1 / training_plan.LOSS_AVERAGE_STEPS)
       average = average + rate * (loss - average)
       return params, opt_state, average, {"loss": loss, "gradient_norm": optax.global_norm(gradients)}
 
     return step_function
 
-  def _batch(self, course, step, accumulation) -> tuple[packing.Batch, int]:
-    batch = course.batch(step)
+  def _batch(self, plan, step, accumulation) -> tuple[dict[str, jax.Array], int]:
+    batch = plan.batch(step)
     tokens = int(np.count_nonzero(batch["decoder_segment_ids"]))
     split = {name: value.reshape(accumulation, -1, value.shape[1]) for name, value in batch.items()}
     return {name: self.layout.put_batch(value, axis=1) for name, value in split.items()}, tokens
 
-  def _report(self, bar, writer, step, scalars) -> None:
-    loss = float(scalars["loss"])
-    if not np.isfinite(loss):
-      raise errors.EngineError(f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer")
-    bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-    if writer is not None and (step % _STEPS_BETWEEN_SUMMARIES == 0 or step == bar.total):
-      writer.write_scalars(step, {"loss": loss, "gradient_norm": float(scalars["gradient_norm"])})
-
-
-def boxed_shapes(model: transformer.Transformer) -> Any:
-  """Tree of parameter shapes in boxes that carry axis names."""
-  tokens = jax.ShapeDtypeStruct((1, 2), jnp.int32)
-  return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, enable_dropout=False), tokens)["params"]
-
-
-def parameter_shardings(model: transformer.Transformer, layout: sharding.Layout) -> Any:
-  return layout.of_parameters(boxed_shapes(model))
-
-
-def abstract_parameters(model: transformer.Transformer, layout: sharding.Layout) -> Any:
-  """Tree of `jax.ShapeDtypeStruct` with shardings."""
-  shapes = nn.unbox(boxed_shapes(model))
-  return jax.tree.map(
-      lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
-      shapes,
-      parameter_shardings(model, layout),
-  )
-
-
-def random_parameters(model: transformer.Transformer, layout: sharding.Layout, seed: int) -> Any:
-  """Parameters of an untrained network, made where they will lie; the same whether its layers are scanned or not."""
-  one_by_one = transformer.Transformer(model.config.one_by_one)
-
-  def init(key):
-    params = nn.unbox(one_by_one.init(key, jnp.zeros((1, 2), jnp.int32), enable_dropout=False)["params"])
-    return stacking.stack(params) if model.scan_layers else params
-
-  return jax.jit(init, out_shardings=parameter_shardings(model, layout))(jax.random.key(seed))
+  def _report(self, report, num_steps, step, scalars) -> None:
+    values = {name: float(value) for name, value in scalars.items()}
+    if not np.isfinite(values["loss"]):
+      raise errors.EngineError(f"step {step}: the loss is {values['loss']}; lower the learning rate, or warm up longer")
+    report(step, num_steps, values)

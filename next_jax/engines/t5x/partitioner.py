@@ -36,7 +36,7 @@ class MeshPartitioner(partitioning.PjitPartitioner):
     specs = traverse_util.flatten_dict(axes.state_dict(), keep_empty_nodes=True)
     for path, spec in specs.items():
       if isinstance(spec, jax.sharding.PartitionSpec):
-        specs[path] = self._layout.fitting(leaves[path].shape, spec)
+        specs[path] = self._layout.fitting(leaves[path].shape, tuple(spec))
     return axes.restore_state(traverse_util.unflatten_dict(specs))
 
 

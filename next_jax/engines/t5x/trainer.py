@@ -7,7 +7,6 @@ can end, with the same parameters up to rounding.
 from collections.abc import Callable, Iterator
 import functools
 import math
-import sys
 from typing import Any
 
 from etils import epath
@@ -18,18 +17,16 @@ import numpy as np
 from t5x import train_state as train_state_lib
 from t5x import trainer as t5x_trainer
 from t5x import utils as t5x_utils
-import tqdm
 
 from next_jax import errors
 from next_jax.engines import checkpoints
-from next_jax.engines import course as course_lib
 from next_jax.engines import sharding
+from next_jax.engines import training_plan
 from next_jax.engines.t5x import decoder
 from next_jax.engines.t5x import optimizer as optimizer_lib
 from next_jax.engines.t5x import partitioner as partitioner_lib
 from next_jax.models import transformer
 
-_LOSS_AVERAGE_STEPS = 20  # The loss in the metrics is an average that forgets over so many steps.
 _STEPS_AT_ONCE = 20  # Between two looks at the loss.
 
 
@@ -76,10 +73,10 @@ class Trainer:
     )
 
   def train(
-      self, course: course_lib.Course, initial_params: Callable[[], Any]
+      self, plan: training_plan.TrainingPlan, initial_params: Callable[[], Any], report: Callable[..., None]
   ) -> tuple[epath.Path, dict[str, float]]:
     """See `native.trainer.Trainer.train`, which this does on T5X."""
-    tuning, num_steps = course.tuning, course.num_steps
+    tuning, num_steps = plan.tuning, plan.num_steps
     replicas = self._layout.mesh.shape["data"]
     if (tuning.batch_size // tuning.accumulation) % replicas:
       raise errors.EngineError(
@@ -87,40 +84,36 @@ class Trainer:
           f" {replicas} devices along 'data' (T5X splits every batch evenly); change one of them, or set"
           " model_parallelism"
       )
-    reached = course.begin()
-    if course.is_ended(reached):
-      return course.result()
+    reached = plan.begin()
+    if plan.is_ended(reached):
+      return plan.result()
     start, progress = self._start(reached, initial_params)
     counted = {"tokens": int(progress["tokens"])}
-    batches = self._batches(course, start, counted)
+    batches = self._batches(plan, start, counted)
     average = float(progress["loss"])
 
-    self._summaries_go_to(course.directory if self._write_summaries else None)
-    bar = tqdm.tqdm(
-        total=num_steps, initial=start, desc="training", unit="step", file=sys.stderr, mininterval=1.0,
-        disable=jax.process_index() != 0,
-    )
-    with bar:
-      step = start
-      while step < num_steps:
-        next_save = course.next_save(step)
-        steps = min(_STEPS_AT_ONCE, next_save - step)
-        summary = self._trainer.train(batches, steps, start_step=step).result()
-        step += steps
-        loss = float(np.asarray(summary["loss"].value))
-        if not math.isfinite(loss):
-          raise errors.EngineError(
-              f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer"
-          )
-        kept = math.prod(1 - max(2 / (done_step + 2), 1 / _LOSS_AVERAGE_STEPS) for done_step in range(step - steps, step))
-        average = kept * average + (1 - kept) * loss
-        bar.update(steps)
-        bar.set_postfix(loss=f"{loss:.3f}", refresh=False)
-        if step == next_save:
-          state = self._trainer.train_state
-          course.save(step, core.unfreeze(state.params), state.param_states, tokens=counted["tokens"], loss=average)
+    self._summaries_go_to(plan.directory if self._write_summaries else None)
+    report(start, num_steps, {})
+    step = start
+    while step < num_steps:
+      next_save = plan.next_save(step)
+      steps = min(_STEPS_AT_ONCE, next_save - step)
+      summary = self._trainer.train(batches, steps, start_step=step).result()
+      step += steps
+      loss = float(np.asarray(summary["loss"].value))
+      if not math.isfinite(loss):
+        raise errors.EngineError(
+            f"step {step}: the loss is {loss}; lower the learning rate, or warm up longer"
+        )
+      rates = (max(2 / (done + 2), 1 / training_plan.LOSS_AVERAGE_STEPS) for done in range(step - steps, step))
+      kept = math.prod(1 - rate for rate in rates)
+      average = kept * average + (1 - kept) * loss
+      report(step, num_steps, {"loss": loss})
+      if step == next_save:
+        state = self._trainer.train_state
+        plan.save(step, core.unfreeze(state.params), state.param_states, tokens=counted["tokens"], loss=average)
     self._summaries_go_to(None)
-    return course.result()
+    return plan.result()
 
   def _start(self, reached, initial_params) -> tuple[int, dict[str, float]]:
     """Sets the state from which training starts or goes on; gives its step and progress."""
@@ -146,10 +139,10 @@ class Trainer:
         self._optimizer_def, core.freeze({"params": params, "params_axes": self._state_shapes.params_axes})
     )
 
-  def _batches(self, course, start, counted) -> Iterator[dict[str, Any]]:
-    schedule = course.learning_rate()
-    for step in range(start, course.num_steps):
-      batch = course.batch(step)
+  def _batches(self, plan, start, counted) -> Iterator[dict[str, Any]]:
+    schedule = plan.learning_rate()
+    for step in range(start, plan.num_steps):
+      batch = plan.batch(step)
       counted["tokens"] += int(np.count_nonzero(batch["decoder_segment_ids"]))
       # Weights of a whole batch sum to 1: T5X adds up the losses of micro-batches as they are.
       weights = batch["decoder_loss_weights"].astype(np.float32)
@@ -157,7 +150,7 @@ class Trainer:
       yield {
           "features": {name: self._layout.put_batch(value) for name, value in batch.items()},
           "learning_rate": np.float32(schedule(step)),
-          "key": np.asarray(jax.random.PRNGKey(course.seed)),
+          "key": np.asarray(jax.random.PRNGKey(plan.seed)),
       }
 
   def _summaries_go_to(self, directory: epath.PathLike | None) -> None:

@@ -24,7 +24,7 @@ from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import places
 from next_jax.tracing.annotation import rounds
 from next_jax.tracing.annotation import scopes
-from next_jax.tracing.annotation import statements
+from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import texts
 
 SHORTEST_COMMENT = 20  # characters: `...; (123456789) ...`

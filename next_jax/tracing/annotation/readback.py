@@ -3,7 +3,7 @@
 from next_jax import schema
 from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import places
-from next_jax.tracing.annotation import statements
+from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import texts
 
 

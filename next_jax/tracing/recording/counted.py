@@ -28,11 +28,11 @@ import types
 from typing import Any
 
 from next_jax import schema
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects
 from next_jax.tracing.recording import marks as marks_lib
 from next_jax.tracing.recording import recorder
+from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import states
 
 SKIPPED = (("...", "..."),)  # the changes of a step that was not looked at

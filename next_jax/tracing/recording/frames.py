@@ -10,11 +10,11 @@ import dis
 import types
 from typing import Any
 
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects as effects_lib
 from next_jax.tracing.recording import plans as plans_lib
 from next_jax.tracing.recording import reading
+from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import states
 from next_jax.tracing.recording import texts
 from next_jax.tracing.recording import values

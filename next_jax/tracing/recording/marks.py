@@ -23,8 +23,8 @@ import dataclasses
 import types
 import warnings
 
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import plans as plans_lib
+from next_jax.tracing.recording import statements
 
 # What the copy calls, with the number of a mark, and its own variables, of which one holds what is returned: no program
 # has such names.

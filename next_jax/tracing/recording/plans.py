@@ -4,8 +4,8 @@ import dataclasses
 import inspect
 import types
 
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import effects as effects_lib
+from next_jax.tracing.recording import statements
 
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 

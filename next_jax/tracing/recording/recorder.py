@@ -36,13 +36,13 @@ from typing import Any
 import warnings
 
 from next_jax import schema
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import frames
 from next_jax.tracing.recording import jumps
 from next_jax.tracing.recording import monitoring
 from next_jax.tracing.recording import plans as plans_lib
 from next_jax.tracing.recording import settrace
+from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import texts
 
 SETUP_FILE_NAME = "<setup>"

@@ -1,11 +1,12 @@
-"""The course of a training: its rows and steps, the checkpoints it leaves and the one it gives.
+"""The plan of a training: its rows and steps, the checkpoints it saves and the one it gives.
 
-Both engines follow it, so that a training that one has begun the other can end.
+Both engines follow it, so that one can finish a training that the other has begun.
 """
 
 from collections.abc import Callable, Mapping
 import dataclasses
 import functools
+import typing
 from typing import Any
 
 from absl import logging
@@ -17,22 +18,28 @@ from next_jax import files
 from next_jax.engines import checkpoints
 from next_jax.engines import engine
 from next_jax.engines import examples as examples_lib
-from next_jax.engines import packing
-from next_jax.engines import validator as validator_lib
-from next_jax.engines.native import optimizers
+from next_jax.engines import optimizers
+from next_jax.engines import packing as packing_lib
 
+if typing.TYPE_CHECKING:  # it reads SeqIO tasks, and a trainer runs where there is no SeqIO
+  from next_jax.engines import validator as validator_lib
+
+LOSS_AVERAGE_STEPS = 20  # The loss in the metrics is a running average over this many steps.
 VALIDATION = "validation.json"  # Beside the state in the directory of a checkpoint.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Course:
+class TrainingPlan:
   """One training, from its examples to its best checkpoint.
 
   Attributes:
-    directory: of the checkpoints.
-    loss_on_targets_only: else prompts are learned too.
-    keep_optimizer_state: whether the last checkpoint has it; those on the way always do.
-    validator: measures the checkpoints, by `tuning.validation`.
+    examples: The training examples.
+    tuning: Settings of the training.
+    seed: Seed of the order of the examples, and of dropout.
+    directory: Directory of the checkpoints.
+    loss_on_targets_only: Otherwise the model learns the prompts too.
+    keep_optimizer_state: Whether the last checkpoint keeps it; earlier ones always do.
+    validator: Measures the checkpoints, as `tuning.validation` says.
   """
 
   examples: examples_lib.TokenExamples
@@ -41,7 +48,7 @@ class Course:
   directory: epath.PathLike
   loss_on_targets_only: bool
   keep_optimizer_state: bool
-  validator: validator_lib.Validator | None = None
+  validator: "validator_lib.Validator | None" = None
 
   def __post_init__(self):
     tuning = self.tuning
@@ -59,17 +66,17 @@ class Course:
       )
 
   @functools.cached_property
-  def plan(self) -> packing.Plan:
+  def packing(self) -> packing_lib.Packing:
     """Rows of the whole training."""
     tuning = self.tuning
-    return packing.plan_rows(
+    return packing_lib.pack(
         self.examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=self.seed,
         sharing=self.examples if tuning.share_prompts else None,
     )
 
   @property
   def num_steps(self) -> int:
-    return -(-len(self.plan) // self.tuning.batch_size)
+    return -(-len(self.packing) // self.tuning.batch_size)
 
   def learning_rate(self) -> Callable[[int], float]:
     """The schedule: step -> learning rate."""
@@ -91,8 +98,8 @@ class Course:
       tokens = self.num_steps * self.tuning.batch_size * self.tuning.sequence_length
       logging.info(
           "%d examples, %d too long for %d tokens; %d rows (%.0f%% full) in %d steps",
-          len(self.examples), self.examples.too_long, self.tuning.sequence_length, len(self.plan),
-          100 * self.examples.lengths[self.plan.ids].sum() / tokens, self.num_steps,
+          len(self.examples), self.examples.too_long, self.tuning.sequence_length, len(self.packing),
+          100 * self.examples.lengths[self.packing.ids].sum() / tokens, self.num_steps,
       )
       return None
     self._settle(done[-1])
@@ -103,13 +110,13 @@ class Course:
     """Whether a checkpoint that `begin` gave is the last one."""
     return checkpoint == checkpoints.path_of(self.directory, self.num_steps)
 
-  def batch(self, step: int) -> packing.Batch:
+  def batch(self, step: int) -> packing_lib.Batch:
     """Features `[batch_size, sequence_length]` of a step."""
     first = step * self.tuning.batch_size
-    rows = range(first, min(first + self.tuning.batch_size, len(self.plan)))
-    return packing.make_batch(
+    rows = range(first, min(first + self.tuning.batch_size, len(self.packing)))
+    return packing_lib.make_batch(
         self.examples,
-        [self.plan.row(number) for number in rows],
+        [self.packing.row(number) for number in rows],
         num_rows=self.tuning.batch_size,
         row_length=self.tuning.sequence_length,
         loss_on_targets_only=self.loss_on_targets_only,
@@ -125,7 +132,7 @@ class Course:
     metrics = {
         "steps": step,
         "tokens": tokens,
-        "rows": len(self.plan),
+        "rows": len(self.packing),
         "examples": len(self.examples),
         "examples_too_long": self.examples.too_long,
         "loss": loss,
@@ -156,11 +163,11 @@ class Course:
     checkpoints.remove_all_but(self.directory, {*kept, step})
 
   def _ranked(self, steps: list[int]) -> list[int]:
-    """The best first."""
-    if self.validator is None:
+    """The steps, the best first."""
+    validation = self.tuning.validation
+    if validation is None:
       return sorted(steps, reverse=True)
-    metric = self.tuning.validation.metric
-    values = {step: _validation(checkpoints.path_of(self.directory, step))[metric] for step in steps}
+    values = {step: _validation(checkpoints.path_of(self.directory, step))[validation.metric] for step in steps}
     return sorted(steps, key=lambda step: (-values[step], step))
 
 
