@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from next_jax import errors
 from next_jax.evaluation import comparison
 from next_jax.evaluation import groups
+from next_jax.evaluation import results as results_lib
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -22,7 +23,7 @@ def main(arguments: argparse.Namespace) -> int:
     raise errors.EvaluationError(f"expected one or two evaluations, found {len(arguments.evaluations)}")
   if min(arguments.k) < 1:
     raise errors.EvaluationError(f"--k: found {min(arguments.k)}, expected 1 or more")
-  read = [comparison.read(path) for path in arguments.evaluations]
+  read = [results_lib.read(path) for path in arguments.evaluations]
   for place, k in enumerate(arguments.k):
     if place:
       print()
@@ -30,13 +31,13 @@ def main(arguments: argparse.Namespace) -> int:
   return 0
 
 
-def _compare(read: Sequence[comparison.Results], k: int, seed: int) -> None:
+def _compare(read: Sequence[results_lib.Results], k: int, seed: int) -> None:
   width = max(len(results.name) for results in read)
   for results in read:
     estimate = comparison.overall(results, k, seed)
     print(f"{results.name:{width}}  pass@{k} {estimate}; {estimate.num_tasks} tasks x {results.num_samples} samples")
   if len(read) == 2:
-    found = comparison.difference(*read, k, seed)
+    found = comparison.difference(read[0], read[1], k, seed)
     print(
         f"{'second - first':{width}}  pass@{k} {found.estimate}; paired over {found.estimate.num_tasks} tasks, p ="
         f" {found.p_value:.4f} (two-sided sign-flip permutation test)"

@@ -56,7 +56,9 @@ def main(arguments: argparse.Namespace) -> int:
     try:
       importlib.import_module(module)
     except ModuleNotFoundError as error:
-      raise errors.CommandError(f"--module_import={module}: {error}; give a module that Python finds from here") from None
+      raise errors.CommandError(
+          f"--module_import={module}: {error}; give a module that Python finds from here"
+      ) from None
   data_dir.set_data_dir(arguments.data_dir)
   if arguments.rationales is not None:
     rationales.set_path(arguments.rationales)

@@ -10,7 +10,7 @@ from next_jax.rationales.raters import answers
 from next_jax.rationales.raters import key as key_lib
 from next_jax.rationales.raters import make
 from next_jax.rationales.raters import summary
-from next_jax.rationales.raters import table
+from next_jax.rationales.raters import summary_text
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,6 +54,6 @@ def _summarize(arguments: argparse.Namespace) -> int:
   found = summary.summarize(key, answers.read_all(arguments.files, key), seed=arguments.seed)
   path = epath.Path(arguments.out) if arguments.out else epath.Path(arguments.key).parent / "summary.json"
   files.write_json(path, found)
-  print(table.text(found))
+  print(summary_text.text(found))
   print(f"\nsummary: {os.fspath(path)}")
   return 0

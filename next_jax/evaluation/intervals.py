@@ -46,7 +46,9 @@ def bootstrap_interval(
     raise errors.EvaluationError(f"num_resamples: found {num_resamples}, expected 1 or more")
   values = np.asarray(per_task_values, dtype=np.float64)
   if values.ndim != 1 or not values.size:
-    raise errors.EvaluationError(f"per_task_values: found shape {values.shape}, expected one value for each of 1 or more tasks")
+    raise errors.EvaluationError(
+        f"per_task_values: found shape {values.shape}, expected one value for each of 1 or more tasks"
+    )
   generator = np.random.default_rng(seed)
   means = np.empty(num_resamples)
   rows = max(1, (1 << 22) // values.size)  # resamples at a time: 32 MB
@@ -61,7 +63,8 @@ def bootstrap_interval(
 def sign_flip_p_value(differences: Sequence[float], num_permutations: int = 10_000, seed: int = 0) -> float:
   """Two-sided, of the permutation test that gives each task's difference a random sign.
 
-  Never below 1 / (num_permutations + 1). Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses", section 3.2.
+  Never below 1 / (num_permutations + 1). Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses",
+  section 3.2.
   """
   import numpy as np
 

@@ -53,15 +53,15 @@ def _means(sides: Sequence[Sequence[Values]], num_resamples: int, seed: int) -> 
   known = np.array([[task_id in run for run in runs] for task_id in task_ids], dtype=np.float64)
   values = [np.array([[run.get(task_id, 0.0) for run in side] for task_id in task_ids]) for side in sides]
   generator = np.random.default_rng(seed)
-  means = [[] for _ in sides]
+  means: list[list[np.ndarray]] = [[] for _ in sides]
   for start in range(0, num_resamples, _ROWS):
     count = min(_ROWS, num_resamples - start)
     weights = generator.multinomial(len(task_ids), np.full(len(task_ids), 1 / len(task_ids)), size=count)
     weights = weights.astype(np.float64)  # products of whole numbers are not left to BLAS
     times = weights @ known  # [resamples, seeds]: how many tasks of each seed were drawn
     drawn = generator.integers(len(runs), size=(count, len(runs)))
-    for side, found in zip(values, means, strict=True):
-      of_seeds = np.divide(weights @ side, times, out=np.full(times.shape, np.nan), where=times > 0)
+    for matrix, found in zip(values, means, strict=True):
+      of_seeds = np.divide(weights @ matrix, times, out=np.full(times.shape, np.nan), where=times > 0)
       found.append(np.nanmean(np.take_along_axis(of_seeds, drawn, axis=1), axis=1))
   results = []
   for side, found in zip(sides, means, strict=True):

@@ -46,7 +46,7 @@ def fix_rate(
   for sample, verdict in zip(samples, verdicts, strict=True):
     unchanged[sample.task_id].append(changes.is_unchanged(of_id[sample.task_id].buggy_code, sample.fix))
     statuses[REFUSED if sample.refusal is not None else verdict.status] += 1
-    if verdict.status != "infrastructure":
+    if verdict.is_sample:
       judged[sample.task_id].append(verdict.passed)
   num_samples = max(Counter(sample.task_id for sample in samples).values(), default=0)
   by_kind: dict[str, Counter[str]] = {}
@@ -83,11 +83,11 @@ def _groups(
   return found
 
 
-def _pass_at(judged: Sequence[Sequence[bool]], ks: Sequence[int], seed: int) -> dict[str, dict[str, float]]:
-  """k -> estimate, for the k that a task has so many judged samples for."""
+def _pass_at(judged: Sequence[Sequence[bool]], ks: Sequence[int], seed: int) -> dict[str, Any]:
+  """k -> estimate, for every k that some task has enough samples for."""
   found = {}
   for k in ks:
-    values = [pass_at_k.pass_at_k(len(results), sum(results), k) for results in judged if len(results) >= k]
+    values = list(pass_at_k.of_tasks({str(number): results for number, results in enumerate(judged)}, k).values())
     if values:
       found[str(k)] = intervals.estimate(values, seed=seed)
   return found

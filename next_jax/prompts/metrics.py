@@ -60,7 +60,7 @@ class PassAt1:
     ]
     with executor_lib.Executor(num_workers=self.num_workers, limits=self.limits) as executor:
       verdicts = list(executor.verify(written))
-    not_judged = sum(verdict.status == "infrastructure" for verdict in verdicts)
+    not_judged = sum(not verdict.is_sample for verdict in verdicts)
     judged = len(targets) - not_judged
     return {
         "pass_at_1": sum(verdict.passed for verdict in verdicts) / max(judged, 1),

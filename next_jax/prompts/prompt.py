@@ -67,7 +67,9 @@ class Prompt:
     if not 0 <= self.shots <= len(exemplars.NAMES):
       raise errors.PromptError(f"shots={self.shots}: there are exemplars for 0 to {len(exemplars.NAMES)} shots")
     if self.rationales is not None and self.with_rationale:
-      raise errors.PromptError("Prompt.rationales gives the rationales, so that none is asked for; set with_rationale=False")
+      raise errors.PromptError(
+          "Prompt.rationales gives the rationales, so that none is asked for; set with_rationale=False"
+      )
 
   @property
   def shows(self) -> str:

@@ -29,7 +29,9 @@ class TokenBudget:
 
   def __post_init__(self):
     if type(self.max_tokens) is not int or self.max_tokens < 1:
-      raise errors.PromptError(f"TokenBudget.max_tokens={self.max_tokens!r}: expected a whole number of tokens, at least 1")
+      raise errors.PromptError(
+          f"TokenBudget.max_tokens={self.max_tokens!r}: expected a whole number of tokens, at least 1"
+      )
     if isinstance(self.vocabulary, str) or not callable(getattr(self.vocabulary, "encode", None)):
       raise errors.PromptError(
           f"TokenBudget.vocabulary={self.vocabulary!r}: expected a vocabulary, such as minirepair_vocabulary() of"

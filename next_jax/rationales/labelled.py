@@ -69,7 +69,9 @@ def read(path: str | os.PathLike[str]) -> list[Label]:
     elif line.startswith("--- "):
       part = line[4:].strip()
       if name is None or part not in ("tests", "statements"):
-        raise errors.RationaleError(f"{os.fspath(path)}, line {number}: found {line!r}; expected '--- tests' or '--- statements'")
+        raise errors.RationaleError(
+            f"{os.fspath(path)}, line {number}: found {line!r}; expected '--- tests' or '--- statements'"
+        )
     elif name is None or (part == "statements" and not line.strip()):
       continue
     elif part == "statements":

@@ -1,18 +1,14 @@
 """The data of the page's browser of samples: plain JSON, bounded in size.
 
-A task stands in it once, whatever the number of models that were tried on it.
+Each task is in it once, however many models were measured on it.
 """
 
-import collections
 from collections.abc import Sequence
 import dataclasses
-import hashlib
 from typing import Any
 
-from etils import epath
-
-from next_jax import files
 from next_jax import schema
+from next_jax.evaluation import results as results_lib
 from next_jax.pages import program
 from next_jax.report import workdir as workdir_lib
 
@@ -22,9 +18,9 @@ class Bounds:
   """How much a page may hold; the page says where it is abridged.
 
   Attributes:
-    tasks: of an evaluation, the first in its file.
-    samples: of a task, the first by index, so that what is shown is not chosen by outcome.
-    characters: of one text; longer ones are cut and say so.
+    tasks: Tasks shown per evaluation, in file order.
+    samples: Samples shown per task, by index, so that the choice does not depend on the outcome.
+    characters: Maximum length of a text; a longer one is cut and says so.
   """
 
   tasks: int = 100
@@ -33,7 +29,8 @@ class Bounds:
 
 
 def data(
-    evaluations: Sequence[workdir_lib.Evaluation], bounds: Bounds, default: workdir_lib.Evaluation | None = None
+    evaluations: Sequence[workdir_lib.EvaluationRecord], bounds: Bounds,
+    default: workdir_lib.EvaluationRecord | None = None,
 ) -> dict[str, Any]:
   """{"tasks": [...], "evaluations": [...]} as `page.js` reads it; `default` is the one it opens with."""
   tasks = _Tasks()
@@ -42,18 +39,11 @@ def data(
 
 
 class _Tasks:
-  """The tasks of all evaluations. Models are measured on the same ones: each file is read once, each task kept once."""
+  """The tasks of all evaluations, each once: models are measured on the same ones."""
 
   def __init__(self):
     self.numbered: list[schema.RepairTask] = []
     self._numbers: dict[tuple[str, str, str], int] = {}
-    self._files: dict[bytes, list[schema.RepairTask]] = {}
-
-  def read(self, path: epath.Path) -> list[schema.RepairTask]:
-    content = hashlib.sha256(path.read_bytes()).digest()
-    if content not in self._files:
-      self._files[content] = files.read_jsonl(path, schema.RepairTask)
-    return self._files[content]
 
   def number(self, task: schema.RepairTask) -> int:
     key = (task.task_id, task.buggy_code, task.instruction)  # a trace is long, and follows from the rest
@@ -63,20 +53,16 @@ class _Tasks:
     return self._numbers[key]
 
 
-def _evaluation(evaluation: workdir_lib.Evaluation, tasks: _Tasks, bounds: Bounds) -> dict[str, Any]:
-  directory = evaluation.directory  # its metrics.json is written when the files below are whole
-  samples = collections.defaultdict(list)
-  for sample in files.read_jsonl(directory / "samples.jsonl", schema.Sample):
-    samples[sample.task_id].append(sample)
-  verdicts = {(v.task_id, v.sample_index): v for v in files.read_jsonl(directory / "verdicts.jsonl", schema.Verdict)}
-  groups, counts = [], {}
-  for task in tasks.read(directory / "tasks.jsonl"):
-    mine = [(sample, verdicts[task.task_id, sample.sample_index]) for sample in samples[task.task_id]]
-    mine.sort(key=lambda pair: pair[0].sample_index)
-    counts[task.task_id] = [sum(verdict.passed for _, verdict in mine), len(mine)]
+def _evaluation(evaluation: workdir_lib.EvaluationRecord, tasks: _Tasks, bounds: Bounds) -> dict[str, Any]:
+  results = results_lib.read(evaluation.directory)  # its metrics.json is written when the files are whole
+  groups: list[dict[str, Any]] = []
+  counts: dict[str, list[int]] = {}
+  for task_id, task in results.tasks.items():
+    mine = [(sample, results.verdicts[task_id, sample.sample_index]) for sample in results.samples[task_id]]
+    counts[task_id] = [sum(verdict.passed for _, verdict in mine), len(mine)]
     if len(groups) < bounds.tasks:
       shown = [_sample(task, sample, verdict, bounds) for sample, verdict in mine[: bounds.samples]]
-      groups.append({"key": task.task_id, "task": tasks.number(task), "samples": shown})
+      groups.append({"key": task_id, "task": tasks.number(task), "samples": shown})
   return {
       "id": f"{evaluation.model}/{evaluation.name}",
       "set": f"{evaluation.corpus}/{evaluation.split}",

@@ -8,7 +8,7 @@ import matplotlib
 from matplotlib import figure as figure_lib
 from matplotlib import ticker
 
-from next_jax.report import answers
+from next_jax.report import contrasts
 from next_jax.report import plots
 from next_jax.report import workdir as workdir_lib
 
@@ -18,17 +18,17 @@ class _Line:
   """Points (iteration, result) of one arm, and how they are called."""
 
   name: str
-  points: list[tuple[int, answers.Result]]
+  points: list[tuple[int, contrasts.ModelResult]]
 
 
-def over_iterations(results: Sequence[answers.Result], *, title: str) -> figure_lib.Figure | None:
+def over_iterations(results: Sequence[contrasts.ModelResult], *, title: str) -> figure_lib.Figure | None:
   """pass@1 of all arms on one set of tasks; None where there is nothing to draw."""
   results = [one for one in results if 1 in one.pass_at]
   lines = _lines(results)
   if not lines:
     return None
   most = max(iteration for line in lines for iteration, _ in line.points)
-  with matplotlib.rc_context(plots.STYLE):
+  with matplotlib.rc_context(plots.STYLE):  # type: ignore[arg-type]  # it lists all names
     rows = (len(lines) + 1) // 2
     figure = figure_lib.Figure(figsize=(5.5, 3.6 + 0.24 * rows), layout="constrained")
     axes = figure.add_subplot()
@@ -57,13 +57,13 @@ def over_iterations(results: Sequence[answers.Result], *, title: str) -> figure_
   return figure
 
 
-def _lines(results: Sequence[answers.Result]) -> list[_Line]:
+def _lines(results: Sequence[contrasts.ModelResult]) -> list[_Line]:
   """Arms in their order; a chain of controls begins at its arm's base, a single control stands at the end alone.
 
   What is an earlier arm's from base to end is left out.
   """
   last = max((int(m[1]) for one in results if (m := re.fullmatch(r"iteration_0*(\d+)", one.model))), default=0)
-  lines: dict[tuple[str, str], list[tuple[int, answers.Result]]] = {}
+  lines: dict[tuple[str, str], list[tuple[int, contrasts.ModelResult]]] = {}
   bases = {one.arm: one for one in results if one.model == "base"}
   for one in results:
     if match := re.fullmatch(r"(\w+?)_0*(\d+)", one.model):

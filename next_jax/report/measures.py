@@ -1,16 +1,14 @@
-"""The metrics of an evaluation task by task, from its samples and verdicts."""
+"""The metrics of an evaluation for each task, from its samples and verdicts."""
 
-import collections
 from collections.abc import Mapping, Sequence
 import re
 
 from etils import epath
 
 from next_jax import errors
-from next_jax import files
-from next_jax import pass_at_k
 from next_jax import schema
 from next_jax.evaluation import groups
+from next_jax.evaluation import results as results_lib
 from next_jax.rationales import consistency
 from next_jax.rationales import localisation
 
@@ -27,59 +25,41 @@ def words(metric: str) -> str:
 
 
 class Measures:
-  """Reads each file once, however many contrasts ask for it."""
+  """Reads each evaluation once, however many contrasts ask for it."""
 
   def __init__(self):
+    self._results: dict[str, results_lib.Results] = {}
     self._known: dict[tuple[str, str], Mapping[str, float]] = {}
 
   def per_task(self, directory: epath.Path, metric: str) -> Mapping[str, float]:
-    """Task id -> value, of the tasks that have one.
+    """Task id -> value, for the tasks that have one.
 
-    pass_at_<k> has those with k judged samples, pass_at_<k>_new_code those of them whose fix is no mere removing or
-    moving of lines, the others those with a rationale. Raises ReportError, FileError.
+    These are the tasks with k samples for pass_at_<k>; those of them whose fix is more than removing or moving lines
+    for pass_at_<k>_new_code; and the tasks with a rationale for the other metrics.
+    Raises ReportError, EvaluationError and FileError.
     """
     key = (str(directory), metric)
     if key not in self._known:
-      self._known[key] = _per_task(directory, metric)
+      results = self._results.setdefault(str(directory), results_lib.read(directory))
+      self._known[key] = _per_task(results, metric)
     return self._known[key]
 
 
-def _per_task(directory: epath.Path, metric: str) -> dict[str, float]:
+def _per_task(results: results_lib.Results, metric: str) -> dict[str, float]:
   if match := re.fullmatch(r"pass_at_(\d+)(_new_code)?", metric):
-    values = _pass_at(directory, int(match[1]))
-    return _of_group(values, directory, "mended by", "new code") if match[2] else values
+    values = results.pass_at(int(match[1]))
+    if match[2]:
+      needs_new_code = {name for name, task in results.tasks.items() if groups.GROUPS["mended by"](task) == "new code"}
+      values = {name: value for name, value in values.items() if name in needs_new_code}
+    return values
   if metric not in NAMES:
     raise errors.ReportError(f"metric {metric!r}: expected pass_at_<k>, {' or '.join(NAMES)}")
-  samples: dict[str, list[schema.Sample]] = {}
-  for sample in files.read_jsonl(directory / "samples.jsonl", schema.Sample):
-    samples.setdefault(sample.task_id, []).append(sample)
-  found = {}
-  for task in files.read_jsonl(directory / "tasks.jsonl", schema.RepairTask):
-    value = _of_task(task, samples.get(task.task_id, []), metric)
-    if value is not None:
-      found[task.task_id] = value
-  return found
-
-
-def _of_group(values: Mapping[str, float], directory: epath.Path, grouping: str, group: str) -> dict[str, float]:
-  tasks = files.read_jsonl(directory / "tasks.jsonl", schema.RepairTask)
-  chosen = {task.task_id for task in tasks if groups.GROUPS[grouping](task) == group}
-  return {task_id: value for task_id, value in values.items() if task_id in chosen}
+  found = {name: _of_task(task, results.samples[name], metric) for name, task in results.tasks.items()}
+  return {name: value for name, value in found.items() if value is not None}
 
 
 def _of_task(task: schema.RepairTask, samples: Sequence[schema.Sample], metric: str) -> float | None:
-  """The functions that metrics.json comes from, of one task."""
+  """The functions that metrics.json comes from, for one task."""
   measure = localisation.localisation if metric == "names_bug" else consistency.consistency
   estimate = measure([task], samples)[metric]
   return None if estimate is None else estimate["value"]
-
-
-def _pass_at(directory: epath.Path, k: int) -> dict[str, float]:
-  judged: dict[str, list[bool]] = collections.defaultdict(list)
-  for verdict in files.read_jsonl(directory / "verdicts.jsonl", schema.Verdict):
-    if verdict.status != "infrastructure":
-      judged[verdict.task_id].append(verdict.passed)
-  return {
-      task_id: pass_at_k.pass_at_k(len(passed), sum(passed), k) for task_id, passed in judged.items()
-      if len(passed) >= k
-  }

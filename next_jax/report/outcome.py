@@ -1,20 +1,34 @@
-"""The upper half of the page: what came out, each section a function of the run to HTML."""
+"""The upper half of the page: the results. Each section is a function from the run to HTML."""
 
 from collections.abc import Iterable, Sequence
 
 from next_jax.evaluation import intervals
-from next_jax.report import markup
-from next_jax.report import table
+from next_jax.pages import markup
+from next_jax.pages import table
 from next_jax.report import workdir as workdir_lib
 
+NOTHING_YET = "No evaluation is finished yet."
 
-def plotted_ks(evaluations: Iterable[workdir_lib.Evaluation]) -> list[int]:
-  """The smallest and the largest k there is: what a model does at once, and what is in it."""
-  known = table.ks(evaluations)
+
+def ordered(evaluations: Iterable[workdir_lib.EvaluationRecord]) -> list[workdir_lib.EvaluationRecord]:
+  """Grouped by set of tasks; within a set in the order of the loop."""
+  evaluations = list(evaluations)
+  sets = list(dict.fromkeys((e.corpus, e.split) for e in evaluations))
+  return sorted(evaluations, key=lambda e: sets.index((e.corpus, e.split)))  # stable: the models stay in order
+
+
+def known_ks(evaluations: Iterable[workdir_lib.EvaluationRecord]) -> list[int]:
+  """Every k that some evaluation has a pass@k for."""
+  return sorted({k for one in evaluations for k in one.pass_at})
+
+
+def plotted_ks(evaluations: Iterable[workdir_lib.EvaluationRecord]) -> list[int]:
+  """The smallest and the largest k: what a model does at once, and what it can do."""
+  known = known_ks(evaluations)
   return sorted({known[0], known[-1]}) if known else []
 
 
-def headline(run: workdir_lib.Run, title: str) -> str:
+def headline(run: workdir_lib.RunRecord, title: str) -> str:
   """The result in a sentence, and whether the run is finished."""
   parts = [
       f"<h1>{markup.escape(title)}</h1>",
@@ -51,32 +65,32 @@ def figures(svgs: Sequence[str]) -> str:
   )
 
 
-def results(run: workdir_lib.Run) -> str:
-  """The table: a group of rows for each set of tasks."""
-  evaluations = table.ordered(run.evaluations)
+def results(run: workdir_lib.RunRecord) -> table.Table | None:
+  """Every evaluation, a group of rows for each set of tasks; None where none is finished."""
+  evaluations = ordered(run.evaluations)
   if not evaluations:
-    return "<h2>Results</h2>\n<p>No evaluation is finished yet.</p>"
-  others = [k for k in table.ks(evaluations) if k != 1]
-  scale = max((e.pass_at[1].high for e in evaluations if 1 in e.pass_at), default=0) or 1.0
-  columns = [("model", False), ("input", False), ("pass@1", False), *((f"pass@{k}", False) for k in others)]
-  columns += [("tasks", True), ("samples", True), ("seed", True)]
-  rows, group = [], None
+    return None
+  ks = known_ks(evaluations)
+  rows: list[table.Row] = []
+  best = None
   for one in evaluations:
-    if group != (group := (one.corpus, one.split)):
-      rows.append(f'<tr class=group><td colspan="{len(columns)}">{markup.escape(", ".join(group))}</td></tr>')
-    cells = [markup.cell(workdir_lib.label(one.model)), markup.cell(one.input)]
-    cells.append(markup.estimate(one.pass_at.get(1), scale))
-    cells += [markup.cell(one.pass_at.get(k)) for k in others]
-    cells += [markup.number(one.num_tasks), markup.number(one.num_samples), f'<td class="number">{one.seed}</td>']
-    rows.append(markup.row(cells, "best" if one is run.best_evaluation and one.model != "base" else ""))
-  return (
-      "<h2>Results</h2>\n" + markup.table(columns, rows)
-      + '<p class="soft">Input: what the prompts held at test time. In brackets: the 95&nbsp;% interval. pass@k is the'
-      " unbiased estimate from all samples of a task, averaged over the tasks.</p>"
+    if (group := table.Group(f"{one.corpus}, {one.split}")) not in rows:
+      rows.append(group)
+    if one is run.best_evaluation and one.model != "base":
+      best = len(rows)
+    # pass@1 is drawn, the others stand in numbers.
+    estimates = [one.pass_at.get(k) if k == 1 else str(one.pass_at.get(k, "")) for k in ks]
+    numbers = (one.num_tasks, one.num_samples, table.Number(one.seed))
+    rows.append((workdir_lib.label(one.model), one.corpus, one.split, one.input, *numbers, *estimates))
+  return table.Table(
+      title="Results", rows=tuple(rows), best=best,
+      columns=("model", "corpus", "split", "input", "tasks", "samples", "seed", *(f"pass@{k}" for k in ks)),
+      notes="Input: what the prompts showed at test time. In brackets: the 95\u00a0% interval over tasks. pass@k is the"
+      " unbiased estimate from all samples of a task, averaged over the tasks.",
   )
 
 
-def controls(run: workdir_lib.Run) -> str:
+def controls(run: workdir_lib.RunRecord) -> str:
   """What the gain owes to the filter and to the trace, in sentences with the numbers they rest on."""
   base, best = run.base_evaluation, run.best_evaluation
   if not base or not best or base is best:
@@ -84,7 +98,8 @@ def controls(run: workdir_lib.Run) -> str:
   items = []
   iterations = {one.model: one for one in run.evaluations if one.name == best.name}
   for one in run.evaluations:
-    if one.input.startswith("proxy") or (one.corpus, one.split) != (best.corpus, best.split) or 1 not in one.pass_at or one is best:
+    is_other = one.input.startswith("proxy") or (one.corpus, one.split) != (best.corpus, best.split)
+    if is_other or 1 not in one.pass_at or one is best:
       continue
     if one.is_control and one.input == best.input:
       # Of a chain of controls, each has a counterpart: as many iterations, as many examples.
@@ -101,10 +116,9 @@ def controls(run: workdir_lib.Run) -> str:
   return "<h2>Controls</h2>\n" + "\n".join(f"<p>{item}</p>" for item in items) if items else ""
 
 
-def rationales(run: workdir_lib.Run) -> str:
+def rationales(run: workdir_lib.RunRecord) -> str:
   """What is known of rationales without reading them, and how many programs stay as they are: base and best model."""
-  base, best = run.base_evaluation, run.best_evaluation
-  shown = [one for one in ([base] if base is best else [base, best]) if one]
+  shown = _base_and_best(run)
   sentences = [
       _shares("Rationales that contradict the trace", [(one, one.contradicted) for one in shown]),
       _shares(
@@ -124,7 +138,8 @@ def rationales(run: workdir_lib.Run) -> str:
 
 
 def _shares(
-    what: str, found: Sequence[tuple[workdir_lib.Evaluation, intervals.Estimate | None]], chance: str | None = None
+    what: str, found: Sequence[tuple[workdir_lib.EvaluationRecord, intervals.Estimate | None]],
+    chance: str | None = None,
 ) -> str:
   known = [(one, share) for one, share in found if share is not None]
   if not known:
@@ -138,69 +153,66 @@ def _shares(
 _NEW_CODE, _NO_NEW_CODE = "new code", "removing or moving lines"
 
 
-def proxies(run: workdir_lib.Run) -> str:
-  """What a proxy fixes with the help of rationales, the tasks apart whose fix words alone can say."""
+def proxies(run: workdir_lib.RunRecord) -> str:
+  """What a proxy fixes with the help of rationales; tasks whose fix words alone can dictate stand apart."""
   rows = []
-  shown = [one for one in run.evaluations if one.input.startswith("proxy") and 1 in one.pass_at]
-  highest = max((found.high for one in shown for found in one.groups.get("mended by", {}).values()), default=0)
-  scale = highest or 1.0
-  for one in shown:
-    mended = one.groups.get("mended by", {})
-    cells = [markup.cell(workdir_lib.label(one.model)), markup.cell(one.input.removeprefix("proxy, "))]
-    for group in (_NEW_CODE, _NO_NEW_CODE):
-      estimate = mended.get(group)
-      cells += [markup.estimate(estimate, scale), markup.number(estimate.num_tasks if estimate else None)]
-    rows.append(markup.row([*cells, markup.cell(one.pass_at[1])]))
+  for one in run.evaluations:
+    if one.input.startswith("proxy") and 1 in one.pass_at:
+      cells: list[table.Cell] = [workdir_lib.label(one.model), one.input.removeprefix("proxy, ")]
+      for group in (_NEW_CODE, _NO_NEW_CODE):
+        estimate = one.groups.get("mended by", {}).get(group)
+        cells += [estimate, estimate.num_tasks if estimate else None]
+      rows.append((*cells, str(one.pass_at[1])))
   if not rows:
     return ""
-  columns = [
-      ("rationales of", False), ("given", False), ("pass@1, fix needs new code", False), ("tasks", True),
-      ("pass@1, only lines go or move", False), ("tasks", True), ("pass@1, all", False),
-  ]
-  return (
-      "<h2>Proxy-based evaluation</h2>\n" + markup.table(columns, rows)
-      + '<p class="soft">Another model gets the task and a rationale, its code cut off, and fixes. Where the fix writes'
-      " no new code, words such as “line 3 should be removed” are the whole fix: such tasks say little of a"
-      " rationale.</p>"
-  )
+  return table.Table(
+      title="Proxy-based evaluation", rows=tuple(rows),
+      columns=(
+          "rationales of", "given", "pass@1, fix needs new code", "tasks", "pass@1, only lines go or move", "tasks",
+          "pass@1, all",
+      ),
+      notes="Another model gets the task and a rationale, with the code cut out, and writes the fix. Where the fix"
+      " needs no new code, words such as “line 3 should be removed” are the whole fix: such tasks say little about a"
+      " rationale.",
+  ).html()
 
 
-def groups(run: workdir_lib.Run) -> str:
+def groups(run: workdir_lib.RunRecord) -> str:
   """pass@1 by origin and symptom of the bug, and by what mends it, for the base and the best model."""
-  base, best = run.base_evaluation, run.best_evaluation
-  if not best:
+  shown = _base_and_best(run)
+  if not shown:
     return ""
-  shown = [base, best] if base and base is not best else [best]
-  rows = []
-  for name, found in best.groups.items():
-    if name == "kind" or len(found) < 2:
-      continue
-    for group, estimate in found.items():
-      cells = [markup.estimate(one.groups.get(name, {}).get(group), 1.0) for one in shown]
-      rows.append(markup.row([markup.cell(f"{name}: {group}"), *cells, markup.number(estimate.num_tasks)]))
-  if not rows:
-    return ""
-  columns = [("group", False), *((f"{workdir_lib.label(one.model)}: pass@1", False) for one in shown), ("tasks", True)]
-  return "<h2>By group</h2>\n" + markup.table(columns, rows)
-
-
-def kinds(run: workdir_lib.Run) -> str:
-  """The share of samples that pass, by kind of bug, for the base and the best model."""
-  base, best = run.base_evaluation, run.best_evaluation
-  if not best or len(best.by_bug_kind) < 2:
-    return ""
-  shown = [base, best] if base and base is not best else [best]
-  rows = []
-  for kind in sorted(best.by_bug_kind, key=lambda kind: (-best.by_bug_kind[kind][1], kind)):
-    meters = [markup.meter(*one.by_bug_kind.get(kind, (0, 0))) for one in shown]
-    rows.append(markup.row([markup.cell(kind), *meters, markup.number(best.by_bug_kind[kind][1])]))
-  columns = [("kind", False), *((f"{workdir_lib.label(one.model)}: share passed", False) for one in shown)]
-  return (
-      "<h2>By kind of bug</h2>\n" + markup.table([*columns, ("samples", True)], rows)
-      + f'<p class="soft">On {markup.escape(best.corpus)}, {markup.escape(best.series)}. A kind with few samples says'
-      " little.</p>"
+  rows = tuple(
+      (f"{name}: {group}", *(one.groups.get(name, {}).get(group) for one in shown), estimate.num_tasks)
+      for name, found in shown[-1].groups.items() if name != "kind" and len(found) > 1
+      for group, estimate in found.items()
   )
+  columns = ("group", *(f"{workdir_lib.label(one.model)}: pass@1" for one in shown), "tasks")
+  return table.Table(title="By group", columns=columns, rows=rows, scale=1.0).html() if rows else ""
 
 
-def _name(evaluation: workdir_lib.Evaluation) -> str:
+def kinds(run: workdir_lib.RunRecord) -> str:
+  """The share of samples that pass, by kind of bug, for the base and the best model."""
+  shown = _base_and_best(run)
+  if not shown or len(shown[-1].by_bug_kind) < 2:
+    return ""
+  best = shown[-1]
+  rows = tuple(
+      (kind, *(table.Share(*one.by_bug_kind.get(kind, (0, 0))) for one in shown), samples)
+      for kind, (_, samples) in sorted(best.by_bug_kind.items(), key=lambda item: (-item[1][1], item[0]))
+  )
+  return table.Table(
+      title="By kind of bug", rows=rows,
+      columns=("kind", *(f"{workdir_lib.label(one.model)}: share passed" for one in shown), "samples"),
+      notes=f"On {best.corpus}, {best.series}. A kind with few samples says little.",
+  ).html()
+
+
+def _base_and_best(run: workdir_lib.RunRecord) -> list[workdir_lib.EvaluationRecord]:
+  """The base's and the best model's main evaluation, once where they are the same."""
+  base, best = run.base_evaluation, run.best_evaluation
+  return [one for one in ([best] if base is best else [base, best]) if one]
+
+
+def _name(evaluation: workdir_lib.EvaluationRecord) -> str:
   return markup.escape(workdir_lib.label(evaluation.model))

@@ -9,9 +9,9 @@ from etils import epath
 from next_jax import files
 from next_jax.pages import document
 from next_jax.report import browser
+from next_jax.report import history
 from next_jax.report import outcome
 from next_jax.report import plots
-from next_jax.report import process
 from next_jax.report import workdir as workdir_lib
 
 FILE_NAME = "index.html"
@@ -20,12 +20,12 @@ FILE_NAME = "index.html"
 def write(
     workdir: epath.PathLike, *, out: epath.PathLike | None = None, bounds: browser.Bounds = browser.Bounds()
 ) -> epath.Path:
-  """Writes the page and its plots, from whatever the run has finished so far, and returns the page's path.
+  """Writes the page and its plots from whatever the run has finished, and returns the page's path.
 
   Args:
-    workdir: of a run.
-    out: directory of the page; WORKDIR/report if None.
-    bounds: how many samples the page may hold.
+    workdir: Work directory of the run.
+    out: Directory of the page. None is WORKDIR/report.
+    bounds: How much the page may hold.
 
   Raises:
     FileError: a file of the work directory is missing or damaged; the message names it.
@@ -36,29 +36,32 @@ def write(
   figures = []
   for k in outcome.plotted_ks(run.evaluations):
     figure = plots.pass_at(run.evaluations, k)
+    if figure is None:
+      continue
     plots.save_png(figure, out / f"pass_at_{k}.png")
     figures.append(plots.svg(figure, f"pass@{k} of every model, with 95 % intervals"))
-  path = out / FILE_NAME
   samples = browser.data(run.evaluations, bounds, default=run.best_evaluation)
+  path = out / FILE_NAME
   files.write_text(path, _page(run, figures, samples))
   return path
 
 
-def _page(run: workdir_lib.Run, figures: Sequence[str], data: dict[str, Any]) -> str:
+def _page(run: workdir_lib.RunRecord, figures: Sequence[str], data: dict[str, Any]) -> str:
   title = f"NExT report: {os.path.basename(os.path.abspath(os.fspath(run.directory)))}"
+  results = outcome.results(run)
   body = "\n".join(section for section in (
       outcome.headline(run, title),
       outcome.figures(figures),
-      outcome.results(run),
+      f"<h2>Results</h2>\n<p>{outcome.NOTHING_YET}</p>" if results is None else results.html(),
       outcome.controls(run),
       outcome.rationales(run),
       outcome.proxies(run),
       outcome.kinds(run),
       outcome.groups(run),
-      process.training(run),
+      history.training(run),
       _samples(data),
-      process.minutes(run),
-      process.facts(run),
+      history.minutes(run),
+      history.facts(run),
   ) if section)
   package = "next_jax.report"
   return document.document(
@@ -70,7 +73,7 @@ def _samples(data: dict[str, Any]) -> str:
   if not data["evaluations"]:
     return ""
   return (
-      '<h2 id="samples">Samples</h2>\n<p class="soft">What the models wrote for the evaluation tasks. Keys j and k go to'
-      ' the next and the previous sample.</p>\n<div id="browser"><noscript>The browser of samples needs'
+      '<h2 id="samples">Samples</h2>\n<p class="soft">What the models wrote for the evaluation tasks. The keys j and k'
+      ' go to the next and the previous sample.</p>\n<div id="browser"><noscript>The browser of samples needs'
       " JavaScript.</noscript></div>"
   )

@@ -35,7 +35,7 @@ STYLE = {
 }
 
 
-def pass_at(evaluations: Sequence[workdir_lib.Evaluation], k: int) -> figure_lib.Figure | None:
+def pass_at(evaluations: Sequence[workdir_lib.EvaluationRecord], k: int) -> figure_lib.Figure | None:
   """pass@k of every model, one line for each split and input; None when nobody has a pass@k.
 
   The iterations are joined by a line. Controls stand apart on the right, hollow and not joined.
@@ -47,7 +47,7 @@ def pass_at(evaluations: Sequence[workdir_lib.Evaluation], k: int) -> figure_lib
   several = len({evaluation.corpus for evaluation in evaluations}) > 1
   names = [f"{e.corpus} {e.series}" if several else e.series for e in evaluations]
   series = list(dict.fromkeys(names))
-  with matplotlib.rc_context(STYLE):
+  with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # it lists all names
     figure = figure_lib.Figure(figsize=(5.5, 4.0), layout="constrained")
     axes = figure.add_subplot()
     for number, name in enumerate(series):
@@ -93,7 +93,7 @@ def draw(axes, points, *, colour, marker, line, face, label) -> None:
 def save_png(figure: figure_lib.Figure, path: epath.PathLike) -> None:
   """Writes the figure on white, at 2 pixels a point."""
   buffer = io.BytesIO()
-  with matplotlib.rc_context(STYLE):
+  with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # it lists all names
     figure.savefig(buffer, format="png", dpi=160, facecolor="white", metadata={"Software": None})
   path = epath.Path(path)
   partial = path.parent / f".{path.name}.partial"
@@ -104,7 +104,7 @@ def save_png(figure: figure_lib.Figure, path: epath.PathLike) -> None:
 def svg(figure: figure_lib.Figure, title: str) -> str:
   """The figure as an SVG element to stand inside an HTML page; `title` is for screen readers."""
   buffer = io.StringIO()
-  with matplotlib.rc_context(STYLE):
+  with matplotlib.rc_context(STYLE):  # type: ignore[arg-type]  # it lists all names
     figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
   text = buffer.getvalue()
   text = text[text.index("<svg") :]

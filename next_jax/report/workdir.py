@@ -12,10 +12,11 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.evaluation import intervals
+from next_jax.evaluation import results as results_lib
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Stage:
+class StageRecord:
   """A finished stage.
 
   Attributes:
@@ -59,7 +60,7 @@ class Round:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class EvaluationRecord:
   """One model on one set of tasks.
 
   Attributes:
@@ -103,7 +104,7 @@ class Evaluation:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run:
+class RunRecord:
   """Everything of a work directory that is finished.
 
   Attributes:
@@ -118,22 +119,23 @@ class Run:
   config: str
   best: dict[str, Any]
   finished: bool
-  evaluations: tuple[Evaluation, ...]
-  stages: tuple[Stage, ...]
+  evaluations: tuple[EvaluationRecord, ...]
+  stages: tuple[StageRecord, ...]
   rounds: tuple[Round, ...]
 
   @property
-  def best_evaluation(self) -> Evaluation | None:
+  def best_evaluation(self) -> EvaluationRecord | None:
     """Of the chosen model, or of the last iteration until one is chosen, on dev with the loop's own input."""
     mine = [e for e in self._main_set() if not e.is_control]
     chosen = [e for e in mine if e.model == self.best.get("model")]
-    return (chosen or mine or [None])[-1]
+    found = chosen or mine
+    return found[-1] if found else None
 
   @property
-  def base_evaluation(self) -> Evaluation | None:
+  def base_evaluation(self) -> EvaluationRecord | None:
     return next((e for e in self._main_set() if e.model == "base"), None)
 
-  def _main_set(self) -> list[Evaluation]:
+  def _main_set(self) -> list[EvaluationRecord]:
     with_one = [e for e in self.evaluations if 1 in e.pass_at]
     dev = [e for e in with_one if e.split == "dev"] or with_one
     return [e for e in dev if (e.corpus, e.split, e.input) == (dev[0].corpus, dev[0].split, dev[0].input)]
@@ -148,13 +150,13 @@ def label(model: str) -> str:
   iteration = re.fullmatch(r"iteration_0*(\d+)", model)
   if iteration:
     return f"NExT {iteration[1]}"
-  if is_control(model):
-    name, number = re.fullmatch(r"control_?(.*?)(?:_0*(\d+))?", model).groups()
+  if control := re.fullmatch(r"control_?(.*?)(?:_0*(\d+))?", model):
+    name, number = control.groups()
     return "control: " + name.replace("_", " ") + (f" {number}" if number else "")
   return model
 
 
-def read(directory: epath.PathLike) -> Run:
+def read(directory: epath.PathLike) -> RunRecord:
   """Reads what is there; what is not finished yet is left out.
 
   Raises:
@@ -163,7 +165,9 @@ def read(directory: epath.PathLike) -> Run:
   """
   directory = epath.Path(directory)
   if not directory.is_dir():
-    raise errors.ReportError(f"{os.fspath(directory)}: no such directory; expected the work directory of `next-jax run`")
+    raise errors.ReportError(
+        f"{os.fspath(directory)}: no such directory; expected the work directory of `next-jax run`"
+    )
   settings = _optional_json(directory / "run.json")
   models = _models(directory)
   if not settings and not models:
@@ -172,7 +176,7 @@ def read(directory: epath.PathLike) -> Run:
         " iteration_01/; check the path"
     )
   config = directory / "config.gin"
-  return Run(
+  return RunRecord(
       directory=directory,
       settings=settings,
       config=config.read_text() if config.exists() else "",
@@ -208,10 +212,10 @@ def _manifests(directory: epath.Path, models: list[str]) -> list[epath.Path]:
 _ORDER = {name: place for place, name in enumerate(("tasks", "sample", "verify", "hard", "filter", "finetune"))}
 
 
-def _stage(stage: epath.Path, directory: epath.Path) -> Stage:
+def _stage(stage: epath.Path, directory: epath.Path) -> StageRecord:
   manifest = files.read_json(stage / "stage.json")
   timing = _optional_json(stage / "timing.json")
-  return Stage(
+  return StageRecord(
       name=os.fspath(stage.relative_to(directory)),
       seconds=timing.get("seconds"),
       resumed=bool(timing.get("resumed")),
@@ -225,15 +229,15 @@ _LOCALISATION = ("names_bug", "names_own_change", "chance")
 _METRICS = ("corpus", "split", "input", "num_tasks", "num_samples", "seed", "statuses")
 
 
-def _evaluation(directory: epath.Path) -> Evaluation:
-  path = directory / "metrics.json"
-  metrics = files.read_json(path)
+def _evaluation(directory: epath.Path) -> EvaluationRecord:
+  results = results_lib.read(directory)
+  metrics = results.metrics
   try:
     contradicted = metrics.get("consistency", {}).get("contradicted_rationales")
     located = metrics.get("localisation", {})
-    return Evaluation(
+    return EvaluationRecord(
         directory=directory,
-        model=directory.parent.parent.name,
+        model=results.model,
         name=directory.name,
         **{name: metrics[name] for name in _METRICS},
         pass_at={int(k): intervals.Estimate(**estimate) for k, estimate in metrics["pass_at"].items()},
@@ -251,12 +255,12 @@ def _evaluation(directory: epath.Path) -> Evaluation:
     )
   except (KeyError, TypeError, ValueError, AttributeError) as error:
     raise errors.ReportError(
-        f"{os.fspath(path)}: expected the metrics of an evaluation, found {type(error).__name__} {error}; delete the"
-        " directory and run again"
+        f"{os.fspath(directory / 'metrics.json')}: expected the metrics of an evaluation, found"
+        f" {type(error).__name__} {error}; delete the directory and run again"
     ) from None
 
 
-def _optional_estimate(value: dict[str, float] | None) -> intervals.Estimate | None:
+def _optional_estimate(value: dict[str, Any] | None) -> intervals.Estimate | None:
   return None if value is None else intervals.Estimate(**value)
 
 

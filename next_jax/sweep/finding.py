@@ -15,13 +15,14 @@ class Finding:
   """A hypothesis, written down before the runs, and the contrasts that answer it.
 
   Attributes:
-    title: of its table; a sweep in the same work directory that has a finding of this title replaces it.
-    hypothesis: what is expected of which contrasts.
-    contrasts: (name, first, second) or (name, first, second, metric), first and second as ARM/MODEL/EVALUATION, such as
-      ("dev", "next/base/dev", "next/last/dev"). How much more of the metric has the second, of the tasks that both
-      were asked? Either may be a gain instead, "ARM/MODEL/EVALUATION - ARM/MODEL/EVALUATION". A model is the name of its directory, or "last" for the last iteration, or "control_unfiltered_last"
-      for the last of those. Metrics are pass_at_1 (where none is given), pass_at_8, ..., pass_at_1_new_code (of tasks
-      that removing and moving lines does not mend), contradicted_rationales and names_bug, the localisation.
+    title: Title of its table. A later sweep in the same work directory replaces a finding of the same title.
+    hypothesis: What is expected of which contrasts.
+    contrasts: (name, first, second) or (name, first, second, metric), with first and second as ARM/MODEL/EVALUATION,
+      such as ("dev", "next/base/dev", "next/last/dev"). The contrast is how much more of the metric the second has, on
+      the tasks that both were asked. Either may be a gain instead, "ARM/MODEL/EVALUATION - ARM/MODEL/EVALUATION". A
+      model is the name of its directory, or "last" for the last iteration, or "control_unfiltered_last" for the last
+      one of that control. Metrics are pass_at_1 (the default), pass_at_8, ..., pass_at_1_new_code (only tasks that
+      cannot be mended by removing or moving lines), contradicted_rationales, and names_bug for localisation.
   """
 
   title: str

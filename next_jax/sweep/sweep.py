@@ -22,8 +22,8 @@ from next_jax.configuration import program as program_lib
 from next_jax.stages import invocation as invocation_lib
 from next_jax.stages import processes
 from next_jax.stages import progress
+from next_jax.sweep import child_run
 from next_jax.sweep import finding
-from next_jax.sweep import process
 
 FILE_NAME = "sweep.json"
 _SET_BY_THE_SWEEP = ("WORKDIR", "SEED")
@@ -45,9 +45,13 @@ class Arm:
 
   def __post_init__(self):
     if not re.fullmatch(r"\w[\w.-]*", self.name):
-      raise errors.SweepError(f"Arm.name: found {self.name!r}, expected letters, digits, '_', '-' and '.': it names a directory")
+      raise errors.SweepError(
+          f"Arm.name: found {self.name!r}, expected letters, digits, '_', '-' and '.': it names a directory"
+      )
     if isinstance(self.gin_files, str) or isinstance(self.bindings, str):
-      raise errors.SweepError(f"arm {self.name!r}: expected tuples in gin_files and bindings, found text: (\"...\",) is a tuple")
+      raise errors.SweepError(
+          f"arm {self.name!r}: expected tuples in gin_files and bindings, found text: (\"...\",) is a tuple"
+      )
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -97,19 +101,27 @@ class Sweep:
     names = [arm.name for arm in self.arms]
     for what, values in (("arms", names), ("seeds", list(self.seeds))):
       if not values or len(set(values)) != len(values):
-        raise errors.SweepError(f"Sweep.{what}: found {', '.join(map(str, values)) or 'none'}; expected each once, at least one")
+        raise errors.SweepError(
+            f"Sweep.{what}: found {', '.join(map(str, values)) or 'none'}; expected each once, at least one"
+        )
     if "logs" in names or "report" in names:
-      raise errors.SweepError("Sweep.arms: 'logs' and 'report' are directories of the sweep itself; give the arm another name")
+      raise errors.SweepError(
+          "Sweep.arms: 'logs' and 'report' are directories of the sweep itself; give the arm another name"
+      )
     if isinstance(self.bindings, str):
       raise errors.SweepError('Sweep.bindings: expected a tuple, found text: ("NUM_DEV=500",) is a tuple')
     for binding in (*self.bindings, *(binding for arm in self.arms for binding in arm.bindings)):
       if binding.partition("=")[0].strip() in _SET_BY_THE_SWEEP:
-        raise errors.SweepError(f"{binding}: each run of a sweep gets its own {' and '.join(_SET_BY_THE_SWEEP)}; leave it out")
+        raise errors.SweepError(
+            f"{binding}: each run of a sweep gets its own {' and '.join(_SET_BY_THE_SWEEP)}; leave it out"
+        )
 
   def prepare(self) -> None:
     """Checks every run as `next-jax run` does before it starts, and writes nothing; raises UserError."""
     if processes.current().count > 1:
-      raise errors.SweepError("a sweep is started by one process; give each of its runs to several, one after the other")
+      raise errors.SweepError(
+          "a sweep is started by one process; give each of its runs to several, one after the other"
+      )
     evaluations = {}
     for run in self.runs():
       if run.seed == self.seeds[0]:
@@ -136,7 +148,7 @@ class Sweep:
       progress.say(f"[sweep] run {len(finished) + number} of {len(runs)}: {run}")
       others = _others(epath.Path(self.workdir), run)
       log = epath.Path(self.workdir) / "logs" / f"{run.arm}_seed_{run.seed}.log"
-      process.run(_arguments(run, [*others, *invocation.reuse]), log=log, name=str(run))
+      child_run.run(_arguments(run, [*others, *invocation.reuse]), log=log, name=str(run))
       if not run.is_finished():
         raise errors.SweepError(
             f"{run}: ended without an error, and {os.fspath(run.workdir)} is not finished with the settings of the"

@@ -69,14 +69,13 @@ def main(directory: str) -> None:
   tokens = task_reader.read_tokens(task_reader.find_task(task, NETWORK.vocab_size), "train", tuning.sequence_length)
   report, restored = {}, {}
   for name, layout in layouts():
-    checkpoint, metrics = trainer.Trainer(
-        network=NETWORK, layout=layout, write_summaries=False
-    ).train(
+    checkpoint, metrics = trainer.Trainer(network=NETWORK, layout=layout).train(
         training_plan.TrainingPlan(
             examples=tokens, tuning=tuning, seed=0, directory=f"{directory}/{name}", loss_on_targets_only=True,
             keep_optimizer_state=True,
         ),
         lambda layout=layout: parameters.random(transformer.Transformer(NETWORK), layout, 0),
+        lambda step, num_steps, scalars: None,
     )
     report[name] = {"loss": metrics["loss"], "checkpoint": str(checkpoint)}
   for name, layout in layouts():

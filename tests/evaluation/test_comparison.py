@@ -9,6 +9,7 @@ from next_jax import main
 from next_jax import schema
 from next_jax.evaluation import comparison
 from next_jax.evaluation import groups
+from next_jax.evaluation import results
 
 
 def make_task(number, kind="constant", outcome="returned"):
@@ -32,12 +33,14 @@ def write(directory, tasks, rate, seed=0, num_samples=8):
   return directory
 
 
-TASKS = [make_task(i, kind=("constant", "operator")[i % 2], outcome=("returned", "raised")[i % 3 == 0]) for i in range(60)]
+TASKS = [
+    make_task(i, kind=("constant", "operator")[i % 2], outcome=("returned", "raised")[i % 3 == 0]) for i in range(60)
+]
 
 
 def test_a_better_model_is_found_better_with_a_small_p_value(tmp_path):
-  base = comparison.read(write(tmp_path / "run/base/evaluate/dev", TASKS, 0.1, seed=1))
-  tuned = comparison.read(write(tmp_path / "run/iteration_01/evaluate/dev", TASKS, 0.5, seed=2))
+  base = results.read(write(tmp_path / "run/base/evaluate/dev", TASKS, 0.1, seed=1))
+  tuned = results.read(write(tmp_path / "run/iteration_01/evaluate/dev", TASKS, 0.5, seed=2))
   found = comparison.difference(base, tuned, k=1)
   assert found.estimate.low > 0.3 and found.estimate.high < 0.5 and found.estimate.num_tasks == 60
   assert found.p_value == 1 / (comparison.NUM_RESAMPLES + 1)
@@ -50,23 +53,22 @@ def test_p_values_of_equal_models_are_below_five_percent_in_about_five_percent_o
   trials = 200
   small = 0
   for trial in range(trials):
-    pair = []
-    for seed in (2 * trial, 2 * trial + 1):
-      draw = random.Random(seed)
-      passed = {task.task_id: [draw.random() < 0.3 for _ in range(4)] for task in TASKS}
-      pair.append(comparison.Results(name="x", tasks={task.task_id: task for task in TASKS}, passed=passed))
+    pair = [
+        results.read(write(tmp_path / f"{seed}", TASKS, 0.3, seed=seed, num_samples=4))
+        for seed in (2 * trial, 2 * trial + 1)
+    ]
     small += comparison.difference(*pair, k=1, seed=trial).p_value < 0.05
   assert 2 <= small <= 20  # 10 expected, standard deviation 3
 
 
 def test_an_evaluation_does_not_differ_from_itself(tmp_path):
-  one = comparison.read(write(tmp_path / "base/evaluate/dev", TASKS, 0.4))
+  one = results.read(write(tmp_path / "base/evaluate/dev", TASKS, 0.4))
   found = comparison.difference(one, one, k=1)
   assert (found.estimate.value, found.estimate.low, found.estimate.high, found.p_value) == (0.0, 0.0, 0.0, 1.0)
 
 
 def test_groups_hold_all_tasks_once(tmp_path):
-  one = comparison.read(write(tmp_path / "base/evaluate/dev", TASKS, 0.4))
+  one = results.read(write(tmp_path / "base/evaluate/dev", TASKS, 0.4))
   for group in groups.GROUPS:
     found = comparison.by_group(one, 1, group)
     assert sum(estimate.num_tasks for estimate in found.values()) == 60
@@ -81,7 +83,7 @@ def test_what_was_not_judged_is_left_out(tmp_path):
   verdicts = files.read_jsonl(directory / "verdicts.jsonl", schema.Verdict)
   lost = schema.Verdict(task_id="t/0", sample_index=2, status="infrastructure")
   files.write_jsonl(directory / "verdicts.jsonl", [*verdicts, lost])
-  assert comparison.read(directory).passed == {"t/0": [True, True]}
+  assert results.read(directory).passed == {"t/0": [True, True]}
 
 
 def test_the_command_prints_both_the_difference_and_the_groups(tmp_path, capsys):
@@ -96,7 +98,7 @@ def test_the_command_breaks_down_several_pass_at_k(tmp_path, capsys):
   path = write(tmp_path / "run/base/evaluate/dev", TASKS, 0.3)
   assert main.main(["compare", str(path), "--k", "1", "5"]) == 0
   out = capsys.readouterr().out
-  one = comparison.read(path)
+  one = results.read(path)
   for k in (1, 5):
     assert f"pass@{k} {comparison.overall(one, k)}; 60 tasks x 8 samples" in out
     for group in groups.GROUPS:

@@ -12,8 +12,8 @@ import work_directories  # beside this file
 from next_jax import files
 from next_jax import schema
 from next_jax.commands import report as command
+from next_jax.pages import markup
 from next_jax.report import browser
-from next_jax.report import markup
 from next_jax.report import page
 from next_jax.report import workdir as workdir_lib
 

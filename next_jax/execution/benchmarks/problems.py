@@ -74,7 +74,9 @@ def read_problems(path: epath.PathLike) -> list[Problem]:
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:  # of the parser
       raise errors.ExecutionError(f"{where}: expected Python code, found {type(error).__name__}: {error}") from None
     if problem.task_id in lines:
-      raise errors.ExecutionError(f"{where}: task_id {problem.task_id!r} is also at {lines[problem.task_id]}; keep one of them")
+      raise errors.ExecutionError(
+          f"{where}: task_id {problem.task_id!r} is also at {lines[problem.task_id]}; keep one of them"
+      )
     lines[problem.task_id] = where
     problems.append(problem)
   if not problems:

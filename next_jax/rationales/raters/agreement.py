@@ -44,11 +44,11 @@ def alpha(
   import numpy as np
 
   library = _library()
-  domain = np.sort(np.asarray(domain, dtype=float))
+  levels = np.sort(np.asarray(domain, dtype=float))
   counts: dict[str, np.ndarray] = {}
   for of_rater in answers:
     for item, score in of_rater.items():
-      counts.setdefault(item, np.zeros(len(domain), dtype=int))[np.searchsorted(domain, score)] += 1
+      counts.setdefault(item, np.zeros(len(levels), dtype=int))[np.searchsorted(levels, score)] += 1
   by_task: dict[str, list[np.ndarray]] = {}
   for item, found in counts.items():
     if found.sum() > 1:
@@ -59,7 +59,7 @@ def alpha(
   def of(rows: np.ndarray) -> float | None:
     if np.count_nonzero(rows.sum(axis=0)) < 2:
       return None
-    return float(library.alpha(value_counts=rows, value_domain=domain, level_of_measurement="ordinal"))
+    return float(library.alpha(value_counts=rows, value_domain=levels, level_of_measurement="ordinal"))
 
   value = of(np.concatenate(tables)) if tables else None
   if value is None:

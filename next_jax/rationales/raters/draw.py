@@ -8,26 +8,24 @@ import random
 from etils import epath
 
 from next_jax import errors
-from next_jax import files
 from next_jax import schema
+from next_jax.evaluation import results as results_lib
 from next_jax.rationales.raters import key as key_lib
 
 _MODEL_PARTS = 3  # <model>/evaluate/<name>
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Evaluation:
+class RatedModel:
   """What one model wrote for the tasks.
 
   Attributes:
-    model: the end of the directory's path, long enough to tell the models apart.
-    samples: task id -> samples, by index.
+    model: The end of the directory's path, long enough to tell the models apart.
+    results: Its evaluation.
   """
 
   model: str
-  directory: epath.Path
-  tasks: dict[str, schema.RepairTask]
-  samples: dict[str, list[schema.Sample]]
+  results: results_lib.Results
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -39,65 +37,53 @@ class Drawn:
   sample: schema.Sample
 
 
-def read(directories: Sequence[epath.PathLike]) -> list[Evaluation]:
+def read(directories: Sequence[epath.PathLike]) -> list[RatedModel]:
   """Reads WORKDIR/<model>/evaluate/<name> of each model.
 
   Raises:
-    RaterError: a directory is no evaluation, is given twice, or is of other tasks than the first.
-    FileError: a file is malformed.
+    EvaluationError: A directory is not that of an evaluation.
+    RationaleError: A directory is given twice, or has other tasks than the first.
+    FileError: A file is malformed.
   """
   paths = [epath.Path(directory).resolve() for directory in directories]
-  out = []
-  for path, model in zip(paths, _models(paths)):
-    for name in ("tasks.jsonl", "samples.jsonl"):
-      if not (path / name).exists():
-        raise errors.RationaleError(
-            f"{os.fspath(path / name)}: no such file; expected the directory of a finished evaluation, such as"
-            " runs/quickstart/iteration_03/evaluate/dev"
-        )
-    tasks = {task.task_id: task for task in files.read_jsonl(path / "tasks.jsonl", schema.RepairTask)}
-    samples: dict[str, list[schema.Sample]] = {task_id: [] for task_id in tasks}
-    for sample in files.read_jsonl(path / "samples.jsonl", schema.Sample):
-      if sample.task_id not in samples:
-        raise errors.RationaleError(f"{os.fspath(path / 'samples.jsonl')}: task {sample.task_id!r} is not in tasks.jsonl")
-      samples[sample.task_id].append(sample)
-    for found in samples.values():
-      found.sort(key=lambda sample: sample.sample_index)
-    out.append(Evaluation(model=model, directory=path, tasks=tasks, samples=samples))
+  out = [
+      RatedModel(model=model, results=results_lib.read(path))
+      for path, model in zip(paths, _models(paths), strict=True)
+  ]
   for other in out[1:]:
     _expect_same_tasks(out[0], other)
   return out
 
 
-def draw(evaluations: Sequence[Evaluation], *, num_tasks: int, seed: int) -> list[Drawn]:
+def draw(evaluations: Sequence[RatedModel], *, num_tasks: int, seed: int) -> list[Drawn]:
   """A sample of every model for each of `num_tasks` tasks; tasks, samples and ids follow from the seed.
 
   A sample is drawn from all that the model wrote, also from those that could not be parsed: what is rated is what the
   model gives.
 
   Raises:
-    RaterError: there are fewer tasks, or a model wrote nothing for one of them.
+    RationaleError: There are fewer tasks, or a model wrote nothing for one of them.
   """
-  task_ids = sorted(evaluations[0].tasks)
+  task_ids = sorted(evaluations[0].results.tasks)
   if not 1 <= num_tasks <= len(task_ids):
     raise errors.RationaleError(
         f"--num_tasks: found {num_tasks}, expected 1 to {len(task_ids)}, the tasks of the evaluations"
     )
   chosen = random.Random(f"{seed}/tasks").sample(task_ids, num_tasks)
   numbers = random.Random(f"{seed}/items").sample(range(1 << 40), num_tasks * len(evaluations))  # all different
-  drawn = []
+  drawn: list[Drawn] = []
   for task_id in chosen:
     for number, evaluation in enumerate(evaluations):
-      samples = evaluation.samples[task_id]
+      samples = evaluation.results.samples[task_id]
       if not samples:
         raise errors.RationaleError(
-            f"{os.fspath(evaluation.directory)}: task {task_id!r} has no sample; expected 1 or more"
+            f"{os.fspath(evaluation.results.directory)}: task {task_id!r} has no sample; expected 1 or more"
         )
       sample = random.Random(f"{seed}/sample/{number}/{task_id}").choice(samples)
       item = key_lib.Item(
           item=f"{numbers[len(drawn)]:010x}", model=evaluation.model, task_id=task_id, sample_index=sample.sample_index
       )
-      drawn.append(Drawn(item=item, task=evaluation.tasks[task_id], sample=sample))
+      drawn.append(Drawn(item=item, task=evaluation.results.tasks[task_id], sample=sample))
   return drawn
 
 
@@ -119,7 +105,7 @@ def order(drawn: Sequence[Drawn], *, seed: int, rater: int) -> list[Drawn]:
   for start in range(0, len(tasks), num_models):
     permutation = rng.sample(range(num_models), num_models)
     shifts = rng.sample(range(num_models), num_models)
-    for of_task, shift in zip(tasks[start : start + num_models], shifts):
+    for of_task, shift in zip(tasks[start : start + num_models], shifts, strict=False):
       ordered += [of_task[permutation[(position + shift) % num_models]] for position in range(num_models)]
   return ordered
 
@@ -134,10 +120,10 @@ def _models(paths: Sequence[epath.Path]) -> list[str]:
   return ["/".join(path.parts[-parts:]) for path in paths]
 
 
-def _expect_same_tasks(first: Evaluation, other: Evaluation) -> None:
-  for task_id in sorted(first.tasks.keys() | other.tasks.keys()):
-    if first.tasks.get(task_id) != other.tasks.get(task_id):
+def _expect_same_tasks(first: RatedModel, other: RatedModel) -> None:
+  for task_id in sorted(first.results.tasks.keys() | other.results.tasks.keys()):
+    if first.results.tasks.get(task_id) != other.results.tasks.get(task_id):
       raise errors.RationaleError(
-          f"{os.fspath(other.directory)}: task {task_id!r} is not as in {os.fspath(first.directory)}; expected"
-          " evaluations on the same tasks"
+          f"{os.fspath(other.results.directory)}: task {task_id!r} is not as in"
+          f" {os.fspath(first.results.directory)}; expected evaluations on the same tasks"
       )

@@ -26,7 +26,7 @@ def html(ordered: Sequence[draw.Drawn], *, study: str, built: str, number: int) 
 def data(ordered: Sequence[draw.Drawn]) -> dict[str, Any]:
   """{"questions": [...], "tasks": [...], "items": [...]} as `page.js` reads it; tasks in the order of their items."""
   numbers: dict[str, int] = {}
-  tasks = []
+  tasks: list[dict[str, Any]] = []
   for one in ordered:
     if one.item.task_id not in numbers:
       numbers[one.item.task_id] = len(tasks)

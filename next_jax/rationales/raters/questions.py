@@ -19,7 +19,7 @@ class Question:
   scores: Mapping[str | int, float]
 
 
-_SHARES = {"yes": 1.0, "partly": 0.5, "no": 0.0}
+_SHARES: dict[str | int, float] = {"yes": 1.0, "partly": 0.5, "no": 0.0}
 
 # METHOD.md, human raters: does the rationale explain the bug, does it suggest a right fix, overall quality.
 QUESTIONS = (

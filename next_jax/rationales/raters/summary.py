@@ -1,7 +1,7 @@
 """What raters found: means of every model, who wins on the same task, and whether the raters agree."""
 
 import collections
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 import dataclasses
 import itertools
 import math
@@ -69,7 +69,7 @@ def _question(
 
 def _model(by_task: Sequence[Mapping[int, float]], seed: int) -> dict[str, Any]:
   means = [_mean(of_task.values()) for of_task in by_task if of_task]
-  return {"mean": _mean(means), **_interval(means, seed), "num_answers": sum(map(len, by_task))}
+  return {"mean": _mean(means) if means else None, **_interval(means, seed), "num_answers": sum(map(len, by_task))}
 
 
 def _pair(by_task: Sequence[tuple[Mapping[int, float], Mapping[int, float]]], seed: int) -> dict[str, Any]:
@@ -80,14 +80,13 @@ def _pair(by_task: Sequence[tuple[Mapping[int, float], Mapping[int, float]]], se
       "wins": sum(difference > 0 for difference in each),
       "ties": sum(difference == 0 for difference in each),
       "losses": sum(difference < 0 for difference in each),
-      "difference": _mean(means),
+      "difference": _mean(means) if means else None,
       **_interval(means, seed),
   }
 
 
-def _mean(values) -> float | None:
-  values = list(values)
-  return math.fsum(values) / len(values) if values else None
+def _mean(values: Collection[float]) -> float:
+  return math.fsum(values) / len(values)
 
 
 def _interval(means: Sequence[float], seed: int) -> dict[str, Any]:

@@ -71,7 +71,9 @@ class InlineStyle:
     for name in ("first_visits", "last_visits", "value_width", "comment_width", "gap", "align_width"):
       value = getattr(self, name)
       if type(value) is not int or value < least.get(name, 0):
-        raise errors.TracingError(f"InlineStyle.{name}={value!r}: expected a whole number, at least {least.get(name, 0)}")
+        raise errors.TracingError(
+            f"InlineStyle.{name}={value!r}: expected a whole number, at least {least.get(name, 0)}"
+        )
     if not hasattr(self.functions, "lines"):
       raise errors.TracingError(
           f"InlineStyle.functions={self.functions!r}: expected an object such as AllFunctions(), CalledFunction() or"

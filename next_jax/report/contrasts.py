@@ -5,9 +5,9 @@ import dataclasses
 from typing import Any
 
 from next_jax.evaluation import over_seeds
+from next_jax.pages import table
 from next_jax.report import measures as measures_lib
-from next_jax.report import several as several_lib
-from next_jax.report import sheet
+from next_jax.report import runs as runs_lib
 from next_jax.report import workdir as workdir_lib
 from next_jax.sweep import finding
 
@@ -15,14 +15,14 @@ NUM_RESAMPLES = 10_000  # of contrasts
 _FEWER = 2000  # of the table of all results, which has hundreds
 
 HOW_TO_READ = (
-    "In brackets: the 95 % interval over seeds and tasks (pigeonhole bootstrap). p: two-sided sign-flip test over tasks,"
-    " of the differences averaged over these seeds."
+    "In brackets: the 95 % interval over seeds and tasks (pigeonhole bootstrap). p: two-sided sign-flip test over"
+    " tasks, of the differences averaged over these seeds."
 )
 _VERDICTS = {1: "more", -1: "less", 0: "not shown"}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Answer:
+class ContrastResult:
   """One contrast of a finding.
 
   Attributes:
@@ -40,13 +40,13 @@ class Answer:
   seeds: tuple[int, ...]
   num_samples: int
 
-  def row(self) -> tuple[sheet.Cell, ...]:
+  def row(self) -> tuple[table.Cell, ...]:
     metric = measures_lib.words(self.metric)
     if self.contrast is None:
       return (self.name, "not finished", *[None] * 5, metric, *[None] * 3)
     found, estimate = self.contrast, self.contrast.difference.estimate
     return (
-        self.name, sheet.Shift(estimate=estimate, sign=found.sign), _VERDICTS[found.sign], found.first.estimate,
+        self.name, table.Shift(estimate=estimate, sign=found.sign), _VERDICTS[found.sign], found.first.estimate,
         found.second.estimate, " ".join(f"{value:+.3f}" for value in found.difference.per_seed),
         f"{found.p_value:.4f}", metric, len(self.seeds), estimate.num_tasks, self.num_samples,
     )
@@ -54,14 +54,15 @@ class Answer:
 
 def _columns(name: str, first: str, second: str) -> tuple[str, ...]:
   return (
-      name, f"{second} - {first}", f"{second} has", first, second, "each seed", "p", "metric", "seeds", "tasks", "samples"
+      name, f"{second} - {first}", f"{second} has", first, second, "each seed", "p", "metric", "seeds", "tasks",
+      "samples",
   )
 
 
-def answer(
-    runs: several_lib.Several, measures: measures_lib.Measures, name: str, first: str, second: str,
+def compare(
+    runs: runs_lib.Runs, measures: measures_lib.Measures, name: str, first: str, second: str,
     metric: str = "pass_at_1",
-) -> Answer:
+) -> ContrastResult:
   """Compares seed by seed; raises what reading the samples raises."""
   sides = [[_evaluations(runs, term) for term in finding.terms(measured)] for measured in (first, second)]
   seeds = tuple(sorted(set.intersection(*(set(found) for side in sides for found in side))))
@@ -69,7 +70,7 @@ def answer(
       [_side([measures.per_task(found[seed].directory, metric) for found in side]) for seed in seeds] for side in sides
   ]
   is_known = seeds and all(before.keys() & after.keys() for before, after in zip(*values, strict=True))
-  return Answer(
+  return ContrastResult(
       name=name, first=first, second=second, metric=metric, seeds=seeds if is_known else (),
       contrast=over_seeds.contrast(*values, num_resamples=NUM_RESAMPLES) if is_known else None,
       num_samples=max((sides[1][0][seed].num_samples for seed in seeds), default=0),
@@ -84,17 +85,17 @@ def _side(values: list[Mapping[str, float]]) -> Mapping[str, float]:
   return {task_id: value - earlier[task_id] for task_id, value in later.items() if task_id in earlier}
 
 
-def findings(runs: several_lib.Several, measures: measures_lib.Measures) -> dict[str, list[Answer]]:
+def findings(runs: runs_lib.Runs, measures: measures_lib.Measures) -> dict[str, list[ContrastResult]]:
   """Title -> answers to its contrasts."""
   return {
-      title: [answer(runs, measures, *contrast) for contrast in one["contrasts"]]
+      title: [compare(runs, measures, *contrast) for contrast in one["contrasts"]]
       for title, one in sorted(runs.findings.items())
   }
 
 
-def finding_sheets(runs: several_lib.Several, found: Mapping[str, list[Answer]]) -> list[sheet.Sheet]:
+def finding_tables(runs: runs_lib.Runs, found: Mapping[str, list[ContrastResult]]) -> list[table.Table]:
   return [
-      sheet.Sheet(
+      table.Table(
           title=title, lead=f"Hypothesis: {runs.findings[title]['hypothesis']}",
           columns=_columns("contrast", "first", "second"),
           rows=tuple(one.row() for one in answers), notes=HOW_TO_READ,
@@ -104,34 +105,35 @@ def finding_sheets(runs: several_lib.Several, found: Mapping[str, list[Answer]])
 
 
 def against_first(
-    runs: several_lib.Several, measures: measures_lib.Measures
-) -> dict[several_lib.Asked, list[Answer]]:
-  """The last iteration of every arm against that of the first arm that was asked the same, which is the baseline."""
+    runs: runs_lib.Runs, measures: measures_lib.Measures
+) -> dict[runs_lib.EvaluationKey, list[ContrastResult]]:
+  """The last iteration of every arm against the baseline: that of the first arm that has the same evaluation."""
   found = {}
-  for asked in runs.asked():
-    baseline, *others = [arm for arm in runs.arms if arm.evaluations("last", asked)] or [None]
-    mine = [arm for arm in others if not arm.earlier([baseline], "last", asked)]
+  for key in runs.keys():
+    asked = [arm for arm in runs.arms if arm.evaluations("last", key)]
+    mine = [arm for arm in asked[1:] if not arm.earlier(asked[:1], "last", key)]
     if mine:
-      found[asked] = [
-          answer(runs, measures, a.name, f"{baseline.name}/last/{asked.name}", f"{a.name}/last/{asked.name}")
+      baseline = asked[0]
+      found[key] = [
+          compare(runs, measures, a.name, f"{baseline.name}/last/{key.name}", f"{a.name}/last/{key.name}")
           for a in mine
       ]
   return found
 
 
-def arm_sheets(found: Mapping[several_lib.Asked, list[Answer]]) -> list[sheet.Sheet]:
-  sheets = []
-  for asked, answers in found.items():
+def arm_tables(found: Mapping[runs_lib.EvaluationKey, list[ContrastResult]]) -> list[table.Table]:
+  tables = []
+  for key, answers in found.items():
     baseline = answers[0].first.split("/")[0]
-    sheets.append(sheet.Sheet(
-        title=f"Arms against {baseline}: {asked}", columns=_columns("arm", baseline, "arm"),
+    tables.append(table.Table(
+        title=f"Arms against {baseline}: {key}", columns=_columns("arm", baseline, "arm"),
         rows=tuple(one.row() for one in answers), notes=f"The last iteration of each arm. {HOW_TO_READ}",
     ))
-  return sheets
+  return tables
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Result:
+class ModelResult:
   """One model of one arm on one set of tasks, over its seeds.
 
   Attributes:
@@ -140,7 +142,7 @@ class Result:
 
   arm: str
   model: str
-  asked: several_lib.Asked
+  key: runs_lib.EvaluationKey
   input: str
   pass_at: Mapping[int, over_seeds.OverSeeds]
   seeds: tuple[int, ...]
@@ -149,35 +151,35 @@ class Result:
   same_as: str | None
 
 
-def results(runs: several_lib.Several, measures: measures_lib.Measures) -> list[Result]:
+def results(runs: runs_lib.Runs, measures: measures_lib.Measures) -> list[ModelResult]:
   """Of every evaluation, every arm and every model."""
   return list(_results(runs, measures))
 
 
-def _results(runs: several_lib.Several, measures: measures_lib.Measures) -> Iterator[Result]:
-  for asked in runs.asked():
+def _results(runs: runs_lib.Runs, measures: measures_lib.Measures) -> Iterator[ModelResult]:
+  for key in runs.keys():
     for place, arm in enumerate(runs.arms):
       for model in arm.models():
-        found = arm.evaluations(model, asked)
+        found = arm.evaluations(model, key)
         if not found:
           continue
-        earlier = arm.earlier(runs.arms[:place], model, asked)
+        earlier = arm.earlier(runs.arms[:place], model, key)
         one = next(iter(found.values()))
         ks = sorted(set.intersection(*(set(e.pass_at) for e in found.values())))
         values = {k: [measures.per_task(e.directory, f"pass_at_{k}") for e in found.values()] for k in ks}
-        yield Result(
-            arm=arm.name, model=model, asked=asked, input=one.input, seeds=tuple(found),
+        yield ModelResult(
+            arm=arm.name, model=model, key=key, input=one.input, seeds=tuple(found),
             same_as=earlier.name if earlier else None,
             pass_at={k: over_seeds.mean(values[k], num_resamples=_FEWER) for k in ks},
             num_tasks=one.num_tasks, num_samples=one.num_samples,
         )
 
 
-def result_sheets(runs: several_lib.Several, found: list[Result]) -> list[sheet.Sheet]:
+def result_tables(runs: runs_lib.Runs, found: list[ModelResult]) -> list[table.Table]:
   """One for each set of tasks."""
-  sheets = []
-  for asked in runs.asked():
-    mine = [one for one in found if one.asked == asked and not one.same_as]
+  tables = []
+  for key in runs.keys():
+    mine = [one for one in found if one.key == key and not one.same_as]
     if not mine:
       continue
     ks = sorted({k for one in mine for k in one.pass_at})
@@ -191,28 +193,28 @@ def result_sheets(runs: several_lib.Several, found: list[Result]) -> list[sheet.
         for one in mine
     )
     columns = ("arm", "model", "input", *(f"pass@{k}" for k in ks), f"pass@{ks[0] if ks else 1} of each seed")
-    sheets.append(sheet.Sheet(
-        title=str(asked), columns=(*columns, "seeds", "tasks", "samples"), rows=rows,
+    tables.append(table.Table(
+        title=str(key), columns=(*columns, "seeds", "tasks", "samples"), rows=rows,
         notes="In brackets: the 95 % interval over seeds and tasks (pigeonhole bootstrap). What arms share, such as the"
         " base, stands at the first of them only.",
     ))
-  return sheets
+  return tables
 
 
-def kind_sheets(runs: several_lib.Several) -> list[sheet.Sheet]:
+def kind_tables(runs: runs_lib.Runs) -> list[table.Table]:
   """The share of samples that passed by kind of bug: base and last iteration of every arm on its first evaluation."""
   firsts = [run.evaluations[0] for arm in runs.arms for run in arm.runs.values() if run.evaluations]
-  return [found for asked in dict.fromkeys(map(several_lib.asked, firsts)) if (found := _kinds(runs, asked))]
+  return [found for key in dict.fromkeys(map(runs_lib.key_of, firsts)) if (found := _kinds(runs, key))]
 
 
-def _kinds(runs: several_lib.Several, asked: several_lib.Asked) -> sheet.Sheet | None:
+def _kinds(runs: runs_lib.Runs, key: runs_lib.EvaluationKey) -> table.Table | None:
   columns: dict[str, dict[str, list[int]]] = {}
   for model in ("base", "last"):
     for place, arm in enumerate(runs.arms):
-      if arm.earlier(runs.arms[:place], model, asked):
+      if arm.earlier(runs.arms[:place], model, key):
         continue
       of_kind: dict[str, list[int]] = {}
-      for one in arm.evaluations(model, asked).values():
+      for one in arm.evaluations(model, key).values():
         for kind, counts in one.by_bug_kind.items():
           of_kind[kind] = [a + b for a, b in zip(of_kind.get(kind, [0, 0]), counts, strict=True)]
       if of_kind:
@@ -221,41 +223,41 @@ def _kinds(runs: several_lib.Several, asked: several_lib.Asked) -> sheet.Sheet |
   if not names:
     return None
   rows = tuple(
-      (kind, *(tuple(of_kind.get(kind, (0, 0))) for of_kind in columns.values()),
+      (kind, *(table.Share(*of_kind.get(kind, (0, 0))) for of_kind in columns.values()),
        max(of_kind.get(kind, (0, 0))[1] for of_kind in columns.values()))
       for kind in names
   )
-  return sheet.Sheet(
-      title=f"By kind of bug: {asked}", columns=("kind", *columns, "samples"), rows=rows,
+  return table.Table(
+      title=f"By kind of bug: {key}", columns=("kind", *columns, "samples"), rows=rows,
       notes="The share of samples that passed, all seeds together. A kind with few samples says little.",
   )
 
 
-def minutes(runs: several_lib.Several) -> sheet.Sheet:
+def minutes(runs: runs_lib.Runs) -> table.Table:
   """Wall time of every run: what it needed here, and what it would have needed alone."""
   rows = []
   for arm in runs.arms:
     for seed, run in arm.runs.items():
       timed = [stage for stage in run.stages if stage.seconds is not None]
-      own = sum(stage.seconds for stage in timed if not stage.taken) / 60
-      alone = sum(stage.seconds for stage in timed) / 60
+      own = sum(stage.seconds or 0.0 for stage in timed if not stage.taken) / 60
+      alone = sum(stage.seconds or 0.0 for stage in timed) / 60
       mark = "*" if any(stage.resumed for stage in timed) else ""
       state = "finished" if run.finished else "under way"
       rows.append((arm.name, str(seed), f"{own:.1f}{mark}", f"{alone:.1f}{mark}", state))
   notes = "Wall time of the stages. Alone: with the stages that were taken over from other runs."
   if any(row[2].endswith("*") for row in rows):
     notes += " * a stage was continued after a stop: the time of its last part only."
-  return sheet.Sheet(
+  return table.Table(
       title="Minutes", columns=("arm", "seed", "here", "alone", "run"), rows=tuple(rows), notes=notes
   )
 
 
 def summary(
-    runs: several_lib.Several, found: Mapping[str, list[Answer]], compared: Mapping[several_lib.Asked, list[Answer]],
-    all_results: list[Result],
+    runs: runs_lib.Runs, found: Mapping[str, list[ContrastResult]],
+    compared: Mapping[runs_lib.EvaluationKey, list[ContrastResult]], all_results: list[ModelResult],
 ) -> dict[str, Any]:
   """summary.json: the numbers of all tables."""
-  def plain(answers: list[Answer]) -> list[dict[str, Any]]:
+  def plain(answers: list[ContrastResult]) -> list[dict[str, Any]]:
     return [dataclasses.asdict(one) for one in answers]
 
   return {
@@ -265,13 +267,13 @@ def summary(
           title: {"hypothesis": runs.findings[title]["hypothesis"], "contrasts": plain(answers)}
           for title, answers in found.items()
       },
-      "against_first": {str(asked): plain(answers) for asked, answers in compared.items()},
+      "against_first": {str(key): plain(answers) for key, answers in compared.items()},
       "results": [dataclasses.asdict(one) for one in all_results],
-      "minutes": [dict(zip(minutes(runs).columns, row, strict=True)) for row in minutes(runs).rows],
+      "minutes": minutes(runs).records(),
   }
 
 
-def _evaluations(runs: several_lib.Several, measured: str) -> dict[int, workdir_lib.Evaluation]:
+def _evaluations(runs: runs_lib.Runs, measured: str) -> dict[int, workdir_lib.EvaluationRecord]:
   arm, model, evaluation = measured.split("/")
   found = runs.arm(arm)
   return found.evaluations(model, evaluation) if found else {}

@@ -1,13 +1,13 @@
 """The summary of a study as text for a terminal."""
 
-from collections.abc import Sequence
 from typing import Any
 
+from next_jax.pages import table
 from next_jax.rationales.raters import questions
 
 
 def text(summary: dict[str, Any]) -> str:
-  """Means, wins and agreement of every question; in brackets 95 % intervals, over tasks."""
+  """Means, wins and agreement for every question; in brackets 95 % intervals over tasks."""
   lines = [
       f"{len(summary['raters'])} rater{'s' * (len(summary['raters']) != 1)}: "
       + ", ".join(f"{one['rater']} ({one['answers']} of {one['items']})" for one in summary["raters"])
@@ -16,25 +16,24 @@ def text(summary: dict[str, Any]) -> str:
     found = summary["questions"][question.name]
     choices = ", ".join(f"{name} {score:g}" for name, score in question.scores.items() if name != score)
     lines += ["", question.text + (f" ({choices})" if choices else f" ({min(question.scores)}-{max(question.scores)})")]
-    lines += _columns(
-        ["model", "mean", "tasks", "answers"],
-        [
-            [model, _estimate(one, "mean"), str(one["num_tasks"]), str(one["num_answers"])]
+    lines.append(table.Table(
+        columns=("model", "mean", "tasks", "answers"),
+        rows=tuple(
+            (model, _estimate(one, "mean"), one["num_tasks"], one["num_answers"])
             for model, one in found["models"].items()
-        ],
-    )
+        ),
+    ).text("  "))
     if found["pairs"]:
-      lines += _columns(
-          ["on the same task", "wins", "ties", "losses", "difference", "tasks"],
-          [
-              [
-                  f"{pair['first']} against {pair['second']}",
-                  *(str(pair[name]) for name in ("wins", "ties", "losses")),
-                  _estimate(pair, "difference", sign="+"), str(pair["num_tasks"]),
-              ]
+      lines.append(table.Table(
+          columns=("on the same task", "wins", "ties", "losses", "difference", "tasks"),
+          rows=tuple(
+              (
+                  f"{pair['first']} against {pair['second']}", *(pair[name] for name in ("wins", "ties", "losses")),
+                  _estimate(pair, "difference", sign="+"), pair["num_tasks"],
+              )
               for pair in found["pairs"]
-          ],
-      )
+          ),
+      ).text("  "))
     lines.append(f"  {_agreement(found['agreement'])}")
   return "\n".join(lines)
 
@@ -52,8 +51,3 @@ def _estimate(found: dict[str, Any], name: str, sign: str = "") -> str:
   if found[name] is None:
     return "-"
   return f"{found[name]:{sign}.2f} [{found['low']:{sign}.2f}, {found['high']:{sign}.2f}]"
-
-
-def _columns(head: Sequence[str], rows: Sequence[Sequence[str]]) -> list[str]:
-  widths = [max(len(row[column]) for row in (head, *rows)) for column in range(len(head))]
-  return ["  " + "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths)).rstrip() for row in (head, *rows)]

@@ -6,54 +6,54 @@ from etils import epath
 
 from next_jax import files
 from next_jax.pages import document
-from next_jax.report import answers
+from next_jax.pages import markup
+from next_jax.pages import table
+from next_jax.report import contrasts
 from next_jax.report import curves
-from next_jax.report import markup
 from next_jax.report import measures as measures_lib
 from next_jax.report import plots
-from next_jax.report import several as several_lib
-from next_jax.report import sheet
+from next_jax.report import runs as runs_lib
 from next_jax.report import workdir as workdir_lib
 
 FILE_NAME, SUMMARY = "index.html", "summary.json"
 
 
-def write(runs: several_lib.Several, out: epath.Path) -> list[sheet.Sheet]:
+def write(runs: runs_lib.Runs, out: epath.Path) -> list[table.Table]:
   """Writes the page, its plots and summary.json below `out`; returns the tables that answer, for the terminal."""
   out.mkdir(parents=True, exist_ok=True)
   measures = measures_lib.Measures()
-  found = answers.findings(runs, measures)
-  compared = answers.against_first(runs, measures)
-  results = answers.results(runs, measures)
-  finding_sheets, arm_sheets = answers.finding_sheets(runs, found), answers.arm_sheets(compared)
-  result_sheets = answers.result_sheets(runs, results)
+  found = contrasts.findings(runs, measures)
+  compared = contrasts.against_first(runs, measures)
+  results = contrasts.results(runs, measures)
+  finding_sheets, arm_sheets = contrasts.finding_tables(runs, found), contrasts.arm_tables(compared)
+  result_sheets = contrasts.result_tables(runs, results)
   figures = []
-  for asked in runs.asked():
-    figure = curves.over_iterations([one for one in results if one.asked == asked], title=f"pass@1, {asked}")
+  for key in runs.keys():
+    figure = curves.over_iterations([one for one in results if one.key == key], title=f"pass@1, {key}")
     if figure is not None:
-      plots.save_png(figure, out / f"pass_at_1_{asked.corpus}_{asked.name}.png")
-      figures.append(plots.svg(figure, f"pass@1 over iterations, {asked}, with 95 % intervals"))
-  files.write_json(out / SUMMARY, answers.summary(runs, found, compared, results))
+      plots.save_png(figure, out / f"pass_at_1_{key.corpus}_{key.name}.png")
+      figures.append(plots.svg(figure, f"pass@1 over iterations, {key}, with 95 % intervals"))
+  files.write_json(out / SUMMARY, contrasts.summary(runs, found, compared, results))
   sections = [
       _headline(runs), *(one.html() for one in finding_sheets), _figures(figures), *(one.html() for one in arm_sheets),
-      _all_results(result_sheets), *(one.html() for one in answers.kind_sheets(runs)), answers.minutes(runs).html(),
+      _all_results(result_sheets), *(one.html() for one in contrasts.kind_tables(runs)), contrasts.minutes(runs).html(),
       _runs(runs, out),
   ]
   body = "\n".join(section for section in sections if section)
   package = "next_jax.report"
   files.write_text(out / FILE_NAME, document.document(
-      title=_title(runs), body=body, data={}, styles=[(package, "page.css"), (package, "several.css")], scripts=[]
+      title=_title(runs), body=body, data={}, styles=[(package, "page.css"), (package, "runs.css")], scripts=[]
   ))
   return [*finding_sheets, *arm_sheets] or result_sheets
 
 
-def _title(runs: several_lib.Several) -> str:
+def _title(runs: runs_lib.Runs) -> str:
   if runs.directory is None:
     return f"NExT report: {len(runs.arms)} arms"
   return f"NExT report: {os.path.basename(os.path.abspath(os.fspath(runs.directory)))}"
 
 
-def _headline(runs: several_lib.Several) -> str:
+def _headline(runs: runs_lib.Runs) -> str:
   count = sum(len(arm.runs) for arm in runs.arms)
   seeds = sorted({seed for arm in runs.arms for seed in arm.runs})
   parts = [
@@ -79,12 +79,13 @@ def _figures(svgs: list[str]) -> str:
   )
 
 
-def _all_results(sheets: list[sheet.Sheet]) -> str:
+def _all_results(sheets: list[table.Table]) -> str:
   inner = "\n".join(one.html() for one in sheets)
-  return f"<h2>All results</h2>\n<details><summary>Every model of every arm on every set of tasks</summary>{inner}</details>"
+  summary = "Every model of every arm on every set of tasks"
+  return f"<h2>All results</h2>\n<details><summary>{summary}</summary>{inner}</details>"
 
 
-def _runs(runs: several_lib.Several, out: epath.Path) -> str:
+def _runs(runs: runs_lib.Runs, out: epath.Path) -> str:
   """Each run's own page has its samples, verdicts and settings."""
   items = []
   for arm in runs.arms:

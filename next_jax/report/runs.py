@@ -17,7 +17,7 @@ _SEED = re.compile(r"seed_(\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
-class Asked:
+class EvaluationKey:
   """A set of tasks, and what arms call their evaluation on it: "dev" of two arms may be of two corpora."""
 
   name: str
@@ -28,12 +28,12 @@ class Asked:
     return f"{self.name} ({self.corpus}, {self.split})"
 
 
-def asked(evaluation: workdir_lib.Evaluation) -> Asked:
-  return Asked(evaluation.name, evaluation.corpus, evaluation.split)
+def key_of(evaluation: workdir_lib.EvaluationRecord) -> EvaluationKey:
+  return EvaluationKey(evaluation.name, evaluation.corpus, evaluation.split)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Arm:
+class ArmRuns:
   """Runs that differ in their seed only.
 
   Attributes:
@@ -41,7 +41,7 @@ class Arm:
   """
 
   name: str
-  runs: Mapping[int, workdir_lib.Run]
+  runs: Mapping[int, workdir_lib.RunRecord]
 
   def models(self) -> list[str]:
     """Directories of the models that any seed has, in the order of the loop."""
@@ -49,7 +49,7 @@ class Arm:
     longest = max(named, key=len, default=[])
     return list(dict.fromkeys([*longest, *(name for names in named for name in names)]))
 
-  def evaluations(self, model: str, wanted: Asked | str) -> dict[int, workdir_lib.Evaluation]:
+  def evaluations(self, model: str, wanted: EvaluationKey | str) -> dict[int, workdir_lib.EvaluationRecord]:
     """Seed -> evaluation of a model, by what it asks or by its name alone.
 
     "last" or "control_..._last" is the last iteration that was evaluated so, of runs that are finished.
@@ -58,12 +58,12 @@ class Arm:
     for seed, run in self.runs.items():
       if model.endswith("last") and not run.finished:
         continue
-      mine = [e for e in run.evaluations if wanted in (e.name, asked(e)) and _is(e.model, model)]
+      mine = [e for e in run.evaluations if wanted in (e.name, key_of(e)) and _is(e.model, model)]
       if mine:
         found[seed] = mine[-1]
     return found
 
-  def earlier(self, others: Sequence["Arm"], model: str, wanted: Asked) -> "Arm | None":
+  def earlier(self, others: Sequence["ArmRuns"], model: str, wanted: EvaluationKey) -> "ArmRuns | None":
     """The first of `others` with the very same evaluations: stages of one fingerprint, with every seed."""
     mine = {seed: _fingerprint(one) for seed, one in self.evaluations(model, wanted).items()}
     for other in others:
@@ -73,7 +73,7 @@ class Arm:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Several:
+class Runs:
   """All runs of a report.
 
   Attributes:
@@ -84,23 +84,23 @@ class Several:
   """
 
   directory: epath.Path | None
-  arms: tuple[Arm, ...]
+  arms: tuple[ArmRuns, ...]
   findings: Mapping[str, Mapping[str, Any]]
   missing: tuple[str, ...]
 
-  def arm(self, name: str) -> Arm | None:
+  def arm(self, name: str) -> ArmRuns | None:
     return next((arm for arm in self.arms if arm.name == name), None)
 
-  def asked(self) -> list[Asked]:
+  def keys(self) -> list[EvaluationKey]:
     """Everything that some arm was asked, in the order of the first run that was."""
-    return list(dict.fromkeys(asked(e) for arm in self.arms for run in arm.runs.values() for e in run.evaluations))
+    return list(dict.fromkeys(key_of(e) for arm in self.arms for run in arm.runs.values() for e in run.evaluations))
 
 
 def is_sweep(directory: epath.PathLike) -> bool:
   return (epath.Path(directory) / SWEEP).exists()
 
 
-def read(directories: Sequence[epath.PathLike]) -> Several:
+def read(directories: Sequence[epath.PathLike]) -> Runs:
   """Reads sweeps and work directories.
 
   A run is of the arm that its directory's parent is named after where it is called seed_<n>, else of an arm by itself.
@@ -109,7 +109,7 @@ def read(directories: Sequence[epath.PathLike]) -> Several:
     WorkdirError: a directory is neither, or two runs are of the same arm and seed.
     FileError: a file is damaged.
   """
-  found: dict[str, dict[int, workdir_lib.Run]] = {}
+  found: dict[str, dict[int, workdir_lib.RunRecord]] = {}
   findings: dict[str, Mapping[str, Any]] = {}
   missing = []
   for directory in map(epath.Path, directories):
@@ -125,14 +125,14 @@ def read(directories: Sequence[epath.PathLike]) -> Several:
           missing.append(f"{name}, seed {seed}")
         elif not _add(found, path).finished:
           missing.append(f"{name}, seed {seed} (under way)")
-  arms = tuple(Arm(name=name, runs=dict(sorted(runs.items()))) for name, runs in found.items())
+  arms = tuple(ArmRuns(name=name, runs=dict(sorted(runs.items()))) for name, runs in found.items())
   if not arms:
     raise errors.ReportError(f"{os.fspath(directories[0])}: no run of the sweep has begun; start it first")
   directory = epath.Path(directories[0]) if len(directories) == 1 else None
-  return Several(directory=directory, arms=arms, findings=findings, missing=tuple(missing))
+  return Runs(directory=directory, arms=arms, findings=findings, missing=tuple(missing))
 
 
-def _add(found: dict[str, dict[int, workdir_lib.Run]], directory: epath.Path) -> workdir_lib.Run:
+def _add(found: dict[str, dict[int, workdir_lib.RunRecord]], directory: epath.Path) -> workdir_lib.RunRecord:
   run = workdir_lib.read(directory)
   place = epath.Path(os.path.abspath(os.fspath(directory))) if "://" not in os.fspath(directory) else directory
   match = _SEED.fullmatch(place.name)
@@ -148,7 +148,7 @@ def _add(found: dict[str, dict[int, workdir_lib.Run]], directory: epath.Path) ->
   return run
 
 
-def _fingerprint(evaluation: workdir_lib.Evaluation) -> str:
+def _fingerprint(evaluation: workdir_lib.EvaluationRecord) -> str:
   return files.read_json(evaluation.directory / "stage.json")["fingerprint"]
 
 

@@ -14,9 +14,9 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.commands import report as command
-from next_jax.report import answers
+from next_jax.report import contrasts
 from next_jax.report import measures
-from next_jax.report import several
+from next_jax.report import runs as runs_lib
 
 LOOP = {"base": 0.1, "iteration_01": 0.4, "iteration_02": 0.6}
 CONTRASTS = [
@@ -138,11 +138,11 @@ def test_evaluations_that_arms_share_are_not_compared_with_themselves(sweep, tmp
   work_directories.write_sweep(tmp_path, tasks[:8], {"one": LOOP, "two": LOOP}, seeds=(0,))
   for path in tmp_path.glob("one/seed_0/*/evaluate/dev/stage.json"):
     (tmp_path / "two" / path.relative_to(tmp_path / "one")).write_bytes(path.read_bytes())
-  runs = several.read([tmp_path])
-  assert answers.against_first(runs, measures.Measures()) == {}
-  found = answers.results(runs, measures.Measures())
+  runs = runs_lib.read([tmp_path])
+  assert contrasts.against_first(runs, measures.Measures()) == {}
+  found = contrasts.results(runs, measures.Measures())
   assert {one.model for one in found if one.same_as == "one"} == set(LOOP) and len(found) == 6
-  (sheet,) = answers.result_sheets(runs, found)
+  (sheet,) = contrasts.result_tables(runs, found)
   assert {row[0] for row in sheet.rows} == {"one"}
 
 
@@ -151,7 +151,7 @@ def test_evaluations_of_one_name_on_two_corpora_are_not_mixed(tmp_path, tasks):
   for arm in ("two", "three"):
     for path in tmp_path.glob(f"{arm}/seed_0/*/evaluate/dev/metrics.json"):
       path.write_text(path.read_text().replace('"minirepair"', '"readoff"'))
-  found = answers.against_first(several.read([tmp_path]), measures.Measures())
+  found = contrasts.against_first(runs_lib.read([tmp_path]), measures.Measures())
   assert [(asked.corpus, one.first, one.name) for asked, answers_ in found.items() for one in answers_] == [
       ("readoff", "two/last/dev", "three")
   ]
@@ -161,7 +161,7 @@ def test_the_last_model_of_a_run_under_way_is_not_known(tmp_path, tasks):
   work_directories.write_sweep(tmp_path, tasks[:8], {"one": LOOP}, seeds=(0, 1))
   facts = tmp_path / "one/seed_1/run.json"
   facts.write_text(facts.read_text().replace("true", "false"))
-  runs = several.read([tmp_path])
+  runs = runs_lib.read([tmp_path])
   assert set(runs.arms[0].evaluations("last", "dev")) == {0}
   assert set(runs.arms[0].evaluations("iteration_01", "dev")) == {0, 1}
   assert runs.missing == ("one, seed 1 (under way)",)
@@ -170,10 +170,10 @@ def test_the_last_model_of_a_run_under_way_is_not_known(tmp_path, tasks):
 def test_work_directories_are_grouped_by_arm_and_seed(tmp_path, tasks):
   for name in ("a/seed_0", "a/seed_3", "quick"):
     work_directories.write_run(tmp_path / name, tasks[:4], LOOP, seed=3)
-  runs = several.read([tmp_path / name for name in ("a/seed_3", "quick", "a/seed_0")])
+  runs = runs_lib.read([tmp_path / name for name in ("a/seed_3", "quick", "a/seed_0")])
   assert [(arm.name, list(arm.runs)) for arm in runs.arms] == [("a", [0, 3]), ("quick", [3])]
   with pytest.raises(errors.ReportError, match="a second run of arm 'quick' with seed 3"):
-    several.read([tmp_path / "quick", tmp_path / "quick"])
+    runs_lib.read([tmp_path / "quick", tmp_path / "quick"])
 
 
 def test_several_work_directories_need_a_place_for_their_page(tmp_path):

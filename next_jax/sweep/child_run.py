@@ -39,6 +39,7 @@ def run(arguments: Sequence[str], *, log: epath.Path, name: str) -> None:
         [sys.executable, "-c", _START, str(os.getpid()), *arguments], stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )
+    assert child.stdout is not None  # a pipe
     error = None
     try:
       for line in child.stdout:
@@ -51,7 +52,7 @@ def run(arguments: Sequence[str], *, log: epath.Path, name: str) -> None:
           error = text.removeprefix("next-jax: ")
       code = child.wait()
     finally:
-      # Killed anywhere, a run goes on with the same bytes; nothing is gained by waiting for it.
+      # A run that is killed anywhere resumes with the same bytes; nothing is gained by waiting for it.
       child.kill()
       child.wait()
       child.stdout.close()

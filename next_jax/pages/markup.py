@@ -1,4 +1,4 @@
-"""Small pieces of HTML that the sections of the page are made of."""
+"""Small pieces of HTML that pages are made of."""
 
 from collections.abc import Iterable
 import html
@@ -33,9 +33,9 @@ def cell(content: Any = "") -> str:
   return f"<td>{'' if content is None else escape(content)}</td>"
 
 
-def number(value: int | float | None, *, digits: int = 0, mark: str = "") -> str:
-  """A cell with a number, or an empty one for None."""
-  return f'<td class="number">{"" if value is None else f"{value:,.{digits}f}{mark}"}</td>'
+def number(text: str) -> str:
+  """A cell with a number."""
+  return f'<td class="number">{escape(text)}</td>'
 
 
 def estimate(value: intervals.Estimate | None, scale: float) -> str:
