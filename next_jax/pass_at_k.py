@@ -3,22 +3,27 @@
 Chen et al., "Evaluating Large Language Models Trained on Code", arXiv 2107.03374, section 2.1.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 import math
 
 from next_jax import errors
 from next_jax import schema
 
 
-def results_by_task(verdicts: Iterable[schema.Verdict]) -> dict[str, list[bool]]:
+def results_by_task(
+    verdicts: Iterable[schema.Verdict], passed: Callable[[schema.Verdict], bool] = lambda verdict: verdict.passed
+) -> dict[str, list[bool]]:
   """Task id -> whether each of its samples passed, in the order of the verdicts.
 
   An infrastructure failure is ours and says nothing about the model: it is no sample.
+
+  Args:
+    passed: What counts as passed; all tests by default.
   """
   results: dict[str, list[bool]] = {}
   for verdict in verdicts:
     if verdict.is_sample:
-      results.setdefault(verdict.task_id, []).append(verdict.passed)
+      results.setdefault(verdict.task_id, []).append(passed(verdict))
   return results
 
 

