@@ -1,0 +1,1 @@
+"""Fine-tuning, sampling and scoring; what the engines share."""

@@ -1,0 +1,1 @@
+"""The fix rate: pass@k with intervals, comparisons, groups."""

@@ -1,0 +1,1 @@
+"""The Flax network, vocabularies, and the shipped base model."""

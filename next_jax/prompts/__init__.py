@@ -1,0 +1,1 @@
+"""From a repair task to text, and from a completion to rationale and fix; SeqIO tasks over both."""

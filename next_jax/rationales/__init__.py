@@ -1,0 +1,1 @@
+"""Is a rationale any good? Consistency with the trace, localisation, human raters."""

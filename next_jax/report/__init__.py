@@ -1,0 +1,1 @@
+"""What a work directory holds, as tables, plots and one page."""

@@ -1,0 +1,1 @@
+"""The algorithm: `loop` reads like the method, `verbs` are its steps."""

@@ -1,0 +1,1 @@
+"""A stage is a pure function to a directory: resumed when killed, reused when the same."""

@@ -1,0 +1,1 @@
+"""Several runs: arms times seeds, and the findings that they answer."""

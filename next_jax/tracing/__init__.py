@@ -1,0 +1,1 @@
+"""A program and a call in, an annotated program out."""

@@ -1,0 +1,1 @@
+"""The engine on Flax, Optax and Orbax."""

@@ -1,0 +1,1 @@
+"""Problem and sample files of the public benchmarks."""

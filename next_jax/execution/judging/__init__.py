@@ -1,0 +1,1 @@
+"""A program in a process of its own, and the judge outside it."""

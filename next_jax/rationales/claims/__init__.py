@@ -1,0 +1,1 @@
+"""Statements of a rationale, and whether the trace supports or contradicts them."""

@@ -1,0 +1,1 @@
+"""Blind pages for human raters, and the summary of their answers."""

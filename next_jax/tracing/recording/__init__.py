@@ -1,0 +1,1 @@
+"""From source and call to a trace."""
