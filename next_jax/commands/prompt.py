@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from next_jax import errors
+from next_jax.commands import tensorflow_import
 
 if TYPE_CHECKING:
   from next_jax import schema
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
   # SeqIO's registry and vocabularies bring TensorFlow with them, so these wait until there is something to do.
+  tensorflow_import.quietly()
   from next_jax.corpora import data_dir
   from next_jax.prompts import rationales
   from next_jax.prompts import seqio_tasks

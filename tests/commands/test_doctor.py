@@ -25,9 +25,8 @@ def test_a_package_that_is_missing_or_of_a_wrong_version_is_a_fault_with_a_remed
 
 
 def test_what_only_an_extra_wants_is_a_lack_of_that_extra():
-  findings = list(
-      doctor.packages(['no-such-package-of-ours; extra == "toys"', 'pytest>=1; extra == "toys"', 'pytest; extra == "tea"'])
-  )
+  required = ['no-such-package-of-ours; extra == "toys"', 'pytest>=1; extra == "toys"', 'pytest; extra == "tea"']
+  findings = list(doctor.packages(required))
   assert [(finding.name, finding.state) for finding in findings] == [("[toys]", "lack")]
   assert findings[0].found == "without no-such-package-of-ours"
   assert "[toys]" in findings[0].advice
@@ -57,7 +56,10 @@ def test_a_probe_that_dies_or_fails_says_why():
 
 
 def test_the_doctor_itself_imports_neither_jax_nor_tensorflow():
-  source = "import sys, next_jax.commands.doctor; print([name for name in ('jax', 'tensorflow', 'numpy') if name in sys.modules])"
+  source = (
+      "import sys, next_jax.commands.doctor\n"
+      "print([name for name in ('jax', 'tensorflow', 'numpy') if name in sys.modules])"
+  )
   done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
   assert done.stdout.strip() == "[]"
 
