@@ -50,9 +50,8 @@ class Parser(argparse.ArgumentParser):
     if self._commands is None or name is None or name in self._commands.choices:
       return
     near = _nearest(name, self._commands.choices)
-    super().error(
-        f"unknown command {name!r}; " + (f"did you mean {near}?" if near else f"expected {', '.join(self._commands.choices)}")
-    )
+    advice = f"did you mean {near}?" if near else f"expected {', '.join(self._commands.choices)}"
+    super().error(f"unknown command {name!r}; {advice}")
 
   def _misspelt(self) -> str:
     """What to say of the first flag that this parser does not know; "" if it knows all."""

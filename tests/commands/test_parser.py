@@ -31,6 +31,7 @@ from next_jax.commands import parser as parser_lib
         (["doctor", "now"], "unknown argument now"),
         (["doctor", "--gin.SEED=1"], "unknown argument --gin.SEED"),
         ([], "the following arguments are required"),
+        (["report"], "the following arguments are required: WORKDIR"),
     ],
 )
 def test_wrong_usage_names_what_may_have_been_meant(arguments, expected, capsys):
