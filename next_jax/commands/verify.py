@@ -45,8 +45,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       help='JSONL of {"task_id": ..., "completion": ...} (continues the prompt; the whole program for MBPP)'
       ' or {"task_id": ..., "solution": ...} (the whole program), .jsonl or .jsonl.gz',
   )
-  parser.add_argument("--out", metavar="FILE", help="verdicts to write (default: SAMPLES_verdicts.jsonl beside the samples)")
-  parser.add_argument("--num_workers", type=int, metavar="N", help="programs run at a time (default: one per CPU core)")
+  parser.add_argument("--out", metavar="FILE", help="verdict file (default: SAMPLES_verdicts.jsonl beside the samples)")
+  parser.add_argument("--num_workers", type=int, metavar="N", help="programs run at once (default: one per CPU core)")
   parser.add_argument("--k", default="1,10,100", metavar="K,K", help="values of k for pass@k (default: 1,10,100)")
   parser.add_argument(
       "--cpu_seconds",

@@ -17,7 +17,8 @@ def unused_imports(text: str) -> list[str]:
   """
   statement = re.compile(r"^(?:from (\S+) )?import (\S+)(?: as (\w+))?", re.MULTILINE)
   rest = statement.sub("", text)
-  names = [alias or name for module, name, alias in statement.findall(text) if (module or alias) and module != "__gin__"]
+  found = [(module, alias or name) for module, name, alias in statement.findall(text) if module or alias]
+  names = [name for module, name in found if module != "__gin__"]
   return [name for name in names if not re.search(rf"(?<![\w.]){name}\.\w", rest)]
 
 
