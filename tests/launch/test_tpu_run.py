@@ -215,7 +215,7 @@ def test_after_a_preemption_a_new_slice_goes_on_with_the_same_workdir(cloud):
     cloud.worker_plays(worker, 1, "wait")
   done = cloud.run(*RUN)
   assert done.returncode == 0, done.stderr
-  assert "next was preempted; asking again, and the run will go on from gs://bucket/next" in done.stderr
+  assert "next was preempted; requesting again; the run will resume from gs://bucket/next" in done.stderr
   assert sum("create" in call for call in cloud.calls()) == 2
   assert sum("delete" in call for call in cloud.calls()) == 1
   first, second = cloud.started(1)
@@ -246,7 +246,7 @@ def test_a_slice_that_its_user_deleted_is_not_asked_for_again(cloud, play):
   cloud.worker_plays(0, 1, "wait")
   done = cloud.run(*RUN)
   assert done.returncode == 3
-  assert "is not asked for again" in done.stderr
+  assert "is not requested again" in done.stderr
   assert sum("create" in call for call in cloud.calls()) == 1
 
 
@@ -362,7 +362,7 @@ def interrupt_half_way(cloud, *arguments):
 def test_ctrl_c_leaves_slice_and_run_and_says_how_to_delete_them(cloud):
   code, errors = interrupt_half_way(cloud, "--delete", *RUN)
   assert code == 130
-  assert "interrupted. next stays, what runs on it goes on, and it costs until it is deleted." in errors
+  assert "interrupted. next stays, its run continues, and it costs until it is deleted." in errors
   assert DELETE in errors
   assert cloud.running(0) and cloud.running(1)
   assert not any("delete" in call for call in cloud.calls())
@@ -392,7 +392,7 @@ def test_another_run_neither_ends_nor_joins_the_one_that_goes_on(cloud):
   interrupt_half_way(cloud, *RUN)
   done = cloud.run(*RUN, "--gin.SEED=1")
   assert done.returncode == 1
-  assert "next goes on with another run" in done.stderr
+  assert "next is busy with another run" in done.stderr
   assert cloud.running(0) and cloud.running(1) and len(cloud.started(0)) == 1
   stop = done.stderr.rpartition("end it:")[2].strip()
   subprocess.run(["bash", "-c", stop], env=cloud.command()["env"], check=True, timeout=60)
@@ -406,7 +406,7 @@ def test_a_run_that_is_stopped_on_its_workers_is_not_started_again(cloud):
   subprocess.run(gcloud, env=cloud.command()["env"], check=True, timeout=60)
   _, errors = process.communicate(timeout=60)
   assert process.returncode == 1
-  assert "run was stopped, and not by this script" in errors
+  assert "run was stopped, but not by this script" in errors
   assert len(cloud.started(0)) == 1
 
 
@@ -459,7 +459,7 @@ def test_a_dry_run_prints_every_command_and_gives_none(cloud):
     ((*RUN, "--gin.WORKDIR='gs://b/other'"), "expected --workdir=gs://"),
     ((*RUN, "--gin_file=mine.gin"), "mine.gin is not a file of commit"),
 ])
-def test_wrong_usage_says_what_is_expected_before_anything_is_asked_for(cloud, arguments, message):
+def test_wrong_usage_says_what_is_expected_before_anything_is_requested(cloud, arguments, message):
   done = cloud.run(*arguments)
   assert done.returncode == 2
   assert message in done.stderr
@@ -477,7 +477,7 @@ def test_changes_that_are_not_committed_are_refused(cloud):
 def test_help_lists_the_options(cloud):
   done = cloud.run("--help")
   assert done.returncode == 0
-  assert "--runtime_version=NAME" in done.stdout and "Exit code: 0 the run ended well" in done.stdout
+  assert "--runtime_version=NAME" in done.stdout and "Exit code: 0 the run succeeded" in done.stdout
   assert "shellcheck" not in done.stdout
 
 
