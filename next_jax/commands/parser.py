@@ -1,7 +1,7 @@
 """The parser of the command line: argparse, with `--gin.NAME=VALUE` and "did you mean"."""
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 import re
 import sys
 from typing import Any, NoReturn
@@ -29,7 +29,7 @@ class Parser(argparse.ArgumentParser):
     self._commands = super().add_subparsers(**settings)
     return self._commands
 
-  def parse_known_args(self, args: Sequence[str] | None = None, namespace: Any = None) -> Any:  # type: ignore[override]  # overloads
+  def parse_known_args(self, args: Iterable[str] | None = None, namespace: Any = None) -> Any:
     given = list(sys.argv[1:] if args is None else args)
     bindings = [argument for argument in given if self._takes_bindings and argument.startswith(_BINDING)]
     self._given = [argument for argument in given if argument not in bindings]

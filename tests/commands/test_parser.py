@@ -42,6 +42,14 @@ def test_wrong_usage_names_what_may_have_been_meant(arguments, expected, capsys)
   assert expected in error and "usage: next-jax" in error
 
 
+@pytest.mark.parametrize("command", main._COMMANDS)
+def test_every_command_has_a_help_text(command, capsys):
+  with pytest.raises(SystemExit) as stop:
+    main.main([command, "--help"])
+  assert stop.value.code == 0
+  assert f"usage: next-jax {command}" in capsys.readouterr().out
+
+
 def test_usage_is_that_of_the_command_at_fault(capsys):
   with pytest.raises(SystemExit):
     main.main(["rate", "make", "--num_taks=3"])
