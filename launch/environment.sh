@@ -1,5 +1,5 @@
 # shellcheck shell=bash disable=SC2016
-# Sourced by the other scripts: makes .venv with the project in it, once, and puts it on PATH.
+# The other scripts source this file. Installs the project into .venv once and puts it on PATH.
 # Usage: . launch/environment.sh [EXTRA]
 
 install_project() {
@@ -12,7 +12,7 @@ install_project() {
   if [ ! -x .venv/bin/python ]; then
     "$python" -m venv .venv
   fi
-  # What was installed is named by setup.py's contents and the extras, so that a change installs again.
+  # The stamp names the contents of setup.py and pyproject.toml and the extras, so that a change installs again.
   local stamp
   stamp=".venv/installed-$(cat setup.py pyproject.toml | cksum | cut -d' ' -f1)-${extras:-none}"
   if [ ! -e "$stamp" ]; then
@@ -21,6 +21,6 @@ install_project() {
     touch "$stamp"
   fi
   export PATH="$PWD/.venv/bin:$PATH"
-  # TensorFlow only reads data here; its start-up notices would bury the progress bars.
+  # TensorFlow only reads data here. Its start-up notices would bury the progress bars.
   export TF_CPP_MIN_LOG_LEVEL="${TF_CPP_MIN_LOG_LEVEL:-3}"
 }

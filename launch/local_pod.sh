@@ -1,14 +1,13 @@
 #!/usr/bin/env bash
-# Runs `next-jax run` in N processes of this machine, joined as the hosts of a pod are: what several hosts will do,
-# tried on one.
+# Tries a run of several hosts on one machine: runs `next-jax run` in N processes, joined like the hosts of a pod.
 #   launch/local_pod.sh 2 -- --gin_file=gin_configs/smoke.gin --gin.WORKDIR="'/tmp/smoke'"
-# Each process has its share of the cores as CPU devices, unless JAX_NUM_CPU_DEVICES says otherwise. Ends with 0 when
-# all processes do, else with the code of the first that failed, when the others have stopped.
+# Each process gets an equal share of the cores as CPU devices, unless JAX_NUM_CPU_DEVICES is set. The exit code is 0 if
+# all processes succeed, else that of the first that fails; then the others have stopped too.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-# For the others to say why they stop; after that they are killed, as JAX misses a process that was killed only after
-# 100 s.
+# Seconds for the other processes to report why they stop; then they are killed. JAX itself notices a killed process
+# only after 100 s.
 GRACE_SECONDS="${GRACE_SECONDS:-30}"
 
 usage="usage: launch/local_pod.sh N -- ARGUMENTS OF next-jax run"
@@ -29,7 +28,7 @@ kill_all() {
   local running
   mapfile -t running < <(jobs -pr)
   if [ "${#running[@]}" -gt 0 ]; then
-    kill -KILL "${running[@]}" 2>/dev/null || true  # a run can be killed anywhere
+    kill -KILL "${running[@]}" 2>/dev/null || true  # a run can be killed at any point
   fi
   wait
 }

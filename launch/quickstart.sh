@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# From a fresh clone to a better model and a report. Arguments go to `next-jax run`, for example
+# Goes from a fresh clone to a better model and a report. Arguments go to `next-jax run`, for example
 #   launch/quickstart.sh --gin.WORKDIR="'/tmp/quickstart'"
 set -euo pipefail
 cd "$(dirname "$0")/.."

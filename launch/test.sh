@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
-# Makes the environment with the test extra and passes the tests, a file at a time on each of up to 4 cores.
+# Installs the project with the test extra and runs the tests on up to 4 cores, one file at a time on each.
 # Arguments go to pytest, for example
 #   launch/test.sh -m 'not slow'
-#   launch/test.sh -n 0 -x tests/test_schema.py    # in one process, as a debugger wants it
+#   launch/test.sh -n 0 -x tests/test_schema.py    # in one process, for a debugger
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . launch/environment.sh
 install_project test
-# Not in the order of how many tests they have, in which the longest files, of few tests, would come last.
+# pytest-xdist would start the files with the most tests first, but the longest files have few tests.
 exec python -m pytest -n auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder "$@"

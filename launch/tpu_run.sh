@@ -1,25 +1,26 @@
 #!/usr/bin/env bash
-# Runs `next-jax run` on a slice of Cloud TPUs: asks for it as a queued resource, waits, installs the commit that is
-# checked out here on all its workers, runs, shows the logs, asks again after a preemption, and brings the report here.
+# Runs `next-jax run` on a slice of Cloud TPUs: requests the slice as a queued resource, waits for it, installs the
+# commit that is checked out here on all workers, runs, shows the logs, requests again after a preemption, and copies
+# the report to this machine.
 #
 #   launch/tpu_run.sh --name=next --type=v5litepod-8 --zone=us-west4-a --spot --workdir=gs://my-bucket/next \
 #     -- --gin_file=gin_configs/quickstart.gin --gin.SEED=1
 #
-#   --name=NAME             of the queued resource and its TPU; given again, the same command goes on with both
+#   --name=NAME             name of the queued resource and its TPU; the same command again continues with both
 #   --type=TYPE             accelerator type: v5litepod-8, v5p-32, v6e-16, ...
 #   --zone=ZONE
-#   --workdir=gs://PATH     where the run writes, and goes on from
-#   --project=PROJECT       without it, gcloud's own
-#   --spot | --reserved     without them, on demand
-#   --runtime_version=NAME  without it, the image that Cloud TPU names for the type and JAX
-#   --create_flag=FLAG      one more flag of `gcloud compute tpus queued-resources create`; may be repeated
-#   --out=DIR               where log and report go on this machine; without it, runs/NAME
-#   --delete                deletes the slice when the run is over, well or badly; without `-- ...`, now
-#   --dry_run               prints the commands instead
+#   --workdir=gs://PATH     where the run writes, and from where it resumes
+#   --project=PROJECT       default: gcloud's own
+#   --spot | --reserved     default: on demand
+#   --runtime_version=NAME  default: the image that Cloud TPU names for the type and JAX
+#   --create_flag=FLAG      extra flag of `gcloud compute tpus queued-resources create`; may be repeated
+#   --out=DIR               directory on this machine for log and report; default: runs/NAME
+#   --delete                delete the slice when the run is over, even if it failed; without `-- ...`, at once
+#   --dry_run               print the commands instead of running them
 #
-# Ctrl-C ends this script only: the slice stays, the run goes on there, and both cost until they are deleted.
-# TPU_RUN_POLL_SECONDS (30) is the time between two looks at the slice.
-# Exit code: 0 the run ended well, 1 it failed, 2 wrong usage, 3 no slice (quota, permission, deleted), 130 Ctrl-C.
+# Ctrl-C ends only this script: the slice stays, the run continues there, and the slice costs until it is deleted.
+# TPU_RUN_POLL_SECONDS (30) is the time between two checks of the slice.
+# Exit code: 0 the run succeeded, 1 it failed, 2 wrong usage, 3 no slice (quota, permission, deleted), 130 Ctrl-C.
 # shellcheck disable=SC2329  # some functions are called by name
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -35,7 +36,7 @@ fail() {  # CODE MESSAGE
   exit "$1"
 }
 
-end() {  # CODE MESSAGE: after a run, when it is time to say what becomes of the slice
+end() {  # CODE MESSAGE: after a run; deletes the slice or says that it stays
   say "$2"
   if [ -z "$delete" ]; then
     say "$name stays and costs until it is deleted: $deletion"
@@ -51,7 +52,7 @@ resource() { tpus queued-resources "$1" "$name" "${@:2}"; }
 # `queued-resources ssh` would serve its workers in batches of 64, one after the other.
 on_workers() { tpus tpu-vm ssh "$name" --worker=all --ssh-flag="-o ServerAliveInterval=30" --command="$1"; }
 
-look() {  # ATTEMPTS: sets `state` to that of the queued resource, or NONE
+look() {  # ATTEMPTS: sets `state` to the queued resource's state, or NONE
   local attempt
   for attempt in $(seq "$1"); do
     [ "$attempt" = 1 ] || pause
@@ -74,12 +75,12 @@ acquire() {  # returns when the slice is ACTIVE
     before="$state"
     case "$asked/$state" in
       /NONE)
-        say "asking for $name: $type in $zone, ${tier:-on demand}"
+        say "requesting $name: $type in $zone, ${tier:-on demand}"
         resource create --node-id="$name" --accelerator-type="$type" --runtime-version="$runtime_version" \
           ${create_flags[@]+"${create_flags[@]}"} ||
           fail "$NO_SLICE" "the slice was refused; gcloud's message is above"
         asked=ACTIVE ;;
-      */SUSPENDED | /FAILED)  # what an earlier run left, or a preemption before it began
+      */SUSPENDED | /FAILED)  # left by an earlier run, or preempted before it began
         resource delete --force --quiet ||
           fail "$NO_SLICE" "could not delete the remains of $name; gcloud's message is above"
         asked="" ;;
@@ -102,14 +103,14 @@ preempted() {
       [ "$node" = PREEMPTED ] || [ "$node" = TERMINATED ] ;;
     SUSPENDING | SUSPENDED)
       initiator="$(resource describe --format="value(state.stateInitiator)")"
-      [ "$initiator" != USER ] || fail "$NO_SLICE" "$name was deleted by its user, and is not asked for again" ;;
-    *) fail "$NO_SLICE" "$name is $state, which is no preemption, and is not asked for again" ;;
+      [ "$initiator" != USER ] || fail "$NO_SLICE" "$name was deleted by its user and is not requested again" ;;
+    *) fail "$NO_SLICE" "$name is $state, which is no preemption, and is not requested again" ;;
   esac
 }
 
 job() {
-  # In a process group of its own, so that Ctrl-C reaches this script only, which then ends the whole group: by itself
-  # gcloud would answer an interrupted ssh with ten new connections.
+  # The job has its own process group, so that Ctrl-C reaches only this script, which then ends the whole group. By
+  # itself, gcloud would answer an interrupted ssh with ten new connections.
   set -m
   "$@" </dev/null &
   job=$!
@@ -120,19 +121,19 @@ job() {
   return "$code"
 }
 
-stop_all() {  # again and again, as a worker may connect only after another has failed
+stop_all() {  # repeatedly, because a worker may connect only after another has failed
   while true; do
     on_workers "$home/launch/tpu_worker.sh stop" </dev/null || true
     pause
   done
 }
 
-watched() {  # COMMAND: runs it on all workers, keeps what they say and how they end, and stops all when one fails
+watched() {  # COMMAND: runs it on all workers, keeps their output and how they end, and stops all when one fails
   local line stopping=""
   on_workers "$1" 2>&1 | tee -a "$log" | {
     while IFS= read -r line; do
       printf '%s\n' "$line"
-      # How a worker ends, tpu_worker.sh says; what programs say comes as `[worker N] ...`.
+      # tpu_worker.sh reports how a worker ends; the output of programs begins with `[worker N]`.
       [[ $line = "worker "[0-9]*": "* ]] || continue
       printf '%s\n' "$line" >>"$scratch/ends"
       if [ -z "$stopping" ] && [[ $line = *" failed with code "* ]]; then
@@ -158,20 +159,20 @@ $home/launch/tpu_worker.sh install $requirements" || return
 run() {
   local lost=0 line
   until acquire && install_and_run; do
-    pause  # the state of a slice lags behind what happens to it
+    pause  # the state of a slice lags behind
     if preempted; then
-      say "$name was preempted; asking again, and the run will go on from $workdir"
+      say "$name was preempted; requesting again; the run will resume from $workdir"
       resource delete --force --quiet || pause
       asked="" lost=0
     elif line="$(grep -m 1 " failed with code " "$scratch/ends")"; then
       end "$FAILED" "error: $line; the end of its log:
 $(grep -F "[${line%%:*}]" "$log" | tail -n 40)"
     elif grep -q " is busy " "$scratch/ends"; then
-      fail "$FAILED" "$name goes on with another run: give that run's command to see it, take another --name, or end it:
+      fail "$FAILED" "$name is busy with another run: give that run's command to see it, use another --name, or end it:
   gcloud $(quoted compute tpus tpu-vm ssh "$name" "${where[@]}" --worker=all \
     --command="$home/launch/tpu_worker.sh stop")"
     elif line="$(grep -m 1 " was stopped" "$scratch/ends")"; then
-      end "$FAILED" "error: $line, and not by this script; the same command goes on with it"
+      end "$FAILED" "error: $line, but not by this script; the same command resumes it"
     else
       lost=$((lost + 1))
       [ "$lost" -lt "$ATTEMPTS" ] || end "$FAILED" "error: could not reach the workers of $name"
@@ -187,7 +188,7 @@ $(grep -F "[${line%%:*}]" "$log" | tail -n 40)"
 interrupted() {
   trap - INT TERM HUP
   [ -z "$job" ] || kill -TERM -- "-$job" 2>/dev/null || true
-  say "interrupted. $name stays, what runs on it goes on, and it costs until it is deleted."
+  say "interrupted. $name stays, its run continues, and it costs until it is deleted."
   say "The same command shows the log again. To delete it: $deletion"
   exit "$INTERRUPTED"
 }
@@ -212,7 +213,7 @@ parse() {  # sets the options, and `rest` to what follows `--`
       --)
         rest=("${@:2}")
         return ;;
-      *) fail "$USAGE" "found $1, expected what --help lists, and what is for next-jax after \`--\`" ;;
+      *) fail "$USAGE" "found $1, expected an option that --help lists; arguments for next-jax go after \`--\`" ;;
     esac
     shift
   done
@@ -225,11 +226,11 @@ need() {  # OPTION...
   done
 }
 
-check() {  # what is asked for, before it costs anything
+check() {  # checks the request before it costs anything
   local argument
   need type workdir
-  [ "${#rest[@]}" -gt 0 ] || fail "$USAGE" "found nothing after \`--\`, expected what is for next-jax: --gin_file=..."
-  [[ $workdir = gs://?* ]] || fail "$USAGE" "--workdir: found $workdir, expected gs://...; a disk goes with its slice"
+  [ "${#rest[@]}" -gt 0 ] || fail "$USAGE" "found nothing after \`--\`, expected arguments for next-jax: --gin_file=..."
+  [[ $workdir = gs://?* ]] || fail "$USAGE" "--workdir: found $workdir, expected gs://...; disks end with their slice"
   case "$type" in
     v5litepod-*) runtime_version="${runtime_version:-v2-alpha-tpuv5-lite}" ;;
     v5p-*) runtime_version="${runtime_version:-v2-alpha-tpuv5}" ;;

@@ -1,6 +1,5 @@
 """What the README tells people to type works as it stands there."""
 
-import argparse
 import importlib.util
 import itertools
 import pathlib
@@ -15,6 +14,7 @@ from next_jax import errors
 from next_jax import files
 from next_jax import main
 from next_jax import schema
+from next_jax.commands import parser as parser_lib
 from next_jax.commands import sweep as sweep_command
 from next_jax.configuration import parsing
 from next_jax.corpora import minirepair
@@ -98,8 +98,7 @@ def test_run_commands_are_understood():
 
 @pytest.mark.parametrize("command", _SWEEPS, ids=" ".join)
 def test_a_sweep_is_understood_with_all_of_its_arms(command, tmp_path):
-  parser = argparse.ArgumentParser()
-  parser.add_argument("--gin_file", action="append")
+  parser = parser_lib.Parser()
   sweep_command.add_arguments(parser)
   arguments = parser.parse_args(command[2:])
   path = tmp_path / "sweep.gin"

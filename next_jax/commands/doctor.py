@@ -1,7 +1,7 @@
-"""`next-jax doctor`: what is installed, which devices and engines work, what programs are confined by.
+"""`next-jax doctor`: shows what is installed, which devices and engines work, and what confines programs.
 
-Whatever imports JAX or TensorFlow runs in a process of its own: such an import may hang on a busy
-accelerator or abort, and then the rest is still told.
+Checks that import JAX or TensorFlow run in their own processes. Such an import may hang on a busy accelerator or
+abort; the other checks are still shown.
 """
 
 import argparse
@@ -31,7 +31,7 @@ print(json.dumps({"platform": devices[0].platform, "kind": devices[0].device_kin
                   "processes": jax.process_count(), "memory": memory}))
 """
 
-# An engine works when a network of its own kind gives a completion of this many tokens.
+# An engine works if it trains a tiny network for a step and samples from it. Prints the number of samples.
 _ENGINE = """
 import json, os, tempfile
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -84,15 +84,15 @@ _ADVICE = {
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Finding:
-  """One line of the report.
+class Check:
+  """The result of one check; one line of the output.
 
   Attributes:
     topic: "system", "packages", "devices", "engines" or "sandbox".
-    name: of what was looked at.
-    state: "ok"; "lack", which something can do without; "fault", without which nothing works.
-    found: what was found.
-    advice: what to do about it; "" where there is nothing to do.
+    name: What was checked.
+    state: "ok"; "lack" if something optional is missing; "fault" if next-jax cannot work.
+    found: What was found.
+    advice: What to do about it; "" if there is nothing to do.
   """
 
   topic: str
@@ -103,31 +103,31 @@ class Finding:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-  parser.add_argument("--json", action="store_true", help="print one JSON object a finding instead")
+  parser.add_argument("--json", action="store_true", help="print one JSON object per check")
 
 
 def main(arguments: argparse.Namespace) -> int:
-  """Prints what it finds as it finds it; 1 when there is a fault."""
+  """Prints each check as soon as it is done; returns 1 if there is a fault."""
   faults, topic = 0, None
-  for finding in examine():
-    faults += finding.state == "fault"
+  for check in examine():
+    faults += check.state == "fault"
     if arguments.json:
-      print(json.dumps(dataclasses.asdict(finding)), flush=True)
+      print(json.dumps(dataclasses.asdict(check)), flush=True)
       continue
-    if finding.topic != topic:
-      print(("\n" if topic else "") + finding.topic)
-      topic = finding.topic
-    mark = {"ok": " ", "lack": "-", "fault": "!"}[finding.state]
-    print(f"{mark} {finding.name:<22} {finding.found}", flush=True)
-    if finding.advice:
-      print(f"{'':<25}{finding.advice}", flush=True)
+    if check.topic != topic:
+      print(("\n" if topic else "") + check.topic)
+      topic = check.topic
+    mark = {"ok": " ", "lack": "-", "fault": "!"}[check.state]
+    print(f"{mark} {check.name:<22} {check.found}", flush=True)
+    if check.advice:
+      print(f"{'':<25}{check.advice}", flush=True)
   if not arguments.json:
     print(f"\n{faults} faults (!)" if faults != 1 else "\n1 fault (!)")
   return 1 if faults else 0
 
 
-def examine() -> Iterator[Finding]:
-  """All findings, topic by topic."""
+def examine() -> Iterator[Check]:
+  """Runs all checks, topic by topic."""
   yield from system()
   yield from packages(importlib.metadata.requires(_DISTRIBUTION) or ())
   yield devices()
@@ -136,21 +136,27 @@ def examine() -> Iterator[Finding]:
   yield from sandbox(_confinement())
 
 
-def system() -> Iterator[Finding]:
+def system() -> Iterator[Check]:
+  """The versions of next-jax and Python, and the machine."""
   version = importlib.metadata.version(_DISTRIBUTION)
-  yield Finding(topic="system", name="next-jax", state="ok", found=version)
-  yield Finding(topic="system", name="python", state="ok", found=f"{platform.python_version()}, {sys.executable}")
+  yield Check(topic="system", name="next-jax", state="ok", found=version)
+  yield Check(topic="system", name="python", state="ok", found=f"{platform.python_version()}, {sys.executable}")
   memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-  machine = f"{platform.system()} {platform.release()} {platform.machine()}, {os.cpu_count()} CPU cores, {memory:.0f} GiB"
-  yield Finding(topic="system", name="machine", state="ok", found=machine)
+  machine = f"{platform.system()} {platform.release()} {platform.machine()}"
+  yield Check(
+      topic="system", name="machine", state="ok", found=f"{machine}, {os.cpu_count()} CPU cores, {memory:.0f} GiB"
+  )
 
 
-def packages(required: Sequence[str]) -> Iterator[Finding]:
-  """Of each requirement, as packages state them: is it there, in a version that will do?
+def packages(required: Sequence[str]) -> Iterator[Check]:
+  """Whether each requirement is installed in a suitable version.
 
-  A package that only an extra wants is a lack at most. Whole extras that are there are not told.
+  A missing package that only an extra needs is a lack, not a fault. Complete extras are not listed.
+
+  Args:
+    required: Requirements as in package metadata, such as 'pytest>=8; extra == "test"'.
   """
-  absent = {}
+  absent: dict[str, list[str]] = {}
   for line in required:
     requirement = requirements.Requirement(line)
     extra = _extra_of(requirement)
@@ -162,12 +168,12 @@ def packages(required: Sequence[str]) -> Iterator[Finding]:
       found = None
     if found is not None and requirement.specifier.contains(found, prereleases=True):
       if not extra:
-        yield Finding(topic="packages", name=requirement.name, state="ok", found=found)
+        yield Check(topic="packages", name=requirement.name, state="ok", found=found)
     elif extra:
-      wanted = f"{requirement.name}{requirement.specifier}"
-      absent.setdefault(extra, []).append(wanted if found is None else f"{wanted} (found {found})")
+      expected = f"{requirement.name}{requirement.specifier}"
+      absent.setdefault(extra, []).append(expected if found is None else f"{expected} (found {found})")
     else:
-      yield Finding(
+      yield Check(
           topic="packages",
           name=requirement.name,
           state="fault",
@@ -175,55 +181,56 @@ def packages(required: Sequence[str]) -> Iterator[Finding]:
           advice=f'pip install "{requirement.name}{requirement.specifier}"',
       )
   for extra, wanted in absent.items():
-    yield Finding(
+    yield Check(
         topic="packages", name=f"[{extra}]", state="lack", found=f"without {', '.join(wanted)}",
-        advice=f'pip install "{_DISTRIBUTION}[{extra}]", for who needs it',
+        advice=f'pip install "{_DISTRIBUTION}[{extra}]", if you need it',
     )
 
 
 def _extra_of(requirement: requirements.Requirement) -> str:
-  """The extra that a requirement is for, or ""."""
+  """Name of the extra that needs a requirement, or ""."""
   marker = str(requirement.marker or "")
   return marker.partition("extra == ")[2].split('"')[1] if "extra == " in marker else ""
 
 
-def devices() -> Finding:
+def devices() -> Check:
+  """The devices that JAX finds: kind, number and memory."""
   found, problem = _probe(_DEVICES)
   if problem:
-    return Finding(
+    return Check(
         topic="devices", name="jax", state="fault", found=problem,
         advice="reinstall jax for this hardware (https://docs.jax.dev/en/latest/installation.html), or set"
-        " JAX_PLATFORMS=cpu; an accelerator that another process holds is not there",
+        " JAX_PLATFORMS=cpu; JAX does not find an accelerator that another process holds",
     )
   memory = f", {found['memory'] / 2**30:.0f} GiB each" if found["memory"] else ""
   advice = ""
   if found["platform"] == "cpu":
     advice = "for a GPU: pip install \"jax[cuda12]\"; for a TPU: pip install \"jax[tpu]\""
-  return Finding(
+  return Check(
       topic="devices", name=found["platform"], state="ok", found=f"{found['count']} x {found['kind']}{memory}",
       advice=advice,
   )
 
 
-def engine(name: str) -> Finding:
+def engine(name: str) -> Check:
   """Whether an engine trains a tiny network for a step and samples from it."""
   found, problem = _probe(_ENGINE.format(import_engine=_ENGINES[name]))
   if not problem:
     problem = found.get("problem", "")
   if problem:
     state = "lack" if name in _OPTIONAL_ENGINES else "fault"
-    return Finding(topic="engines", name=name, state=state, found=problem)
-  return Finding(topic="engines", name=name, state="ok", found="trains and samples")
+    return Check(topic="engines", name=name, state=state, found=problem)
+  return Check(topic="engines", name=name, state="ok", found="trains and samples")
 
 
-def sandbox(confinement: confinement_lib.Confinement) -> Iterator[Finding]:
-  """The layers that keep programs apart from the machine."""
+def sandbox(confinement: confinement_lib.Confinement) -> Iterator[Check]:
+  """The layers that confine programs: in force or missing."""
   missing = dict(confinement.missing)
   for layer in confinement_lib.LAYERS:
     if layer in confinement.layers:
-      yield Finding(topic="sandbox", name=layer, state="ok", found="in force")
+      yield Check(topic="sandbox", name=layer, state="ok", found="in force")
     else:
-      yield Finding(
+      yield Check(
           topic="sandbox", name=layer, state="lack", found=f"missing: {missing.get(layer, 'no reason known')}",
           advice=_ADVICE[layer],
       )
@@ -235,7 +242,7 @@ def _confinement() -> confinement_lib.Confinement:
 
 
 def _probe(source: str) -> tuple[dict, str]:
-  """What a program prints as JSON in its last line; or {} and, in few words, why it did not."""
+  """Runs Python source: the JSON in the last line that it prints and "", or {} and why it failed, on one line."""
   try:
     done = subprocess.run(
         [sys.executable, "-c", source], capture_output=True, text=True, timeout=_PROBE_SECONDS, check=False

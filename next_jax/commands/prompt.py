@@ -7,6 +7,7 @@ import sys
 from typing import TYPE_CHECKING
 
 from next_jax import errors
+from next_jax.commands import tensorflow_import
 
 if TYPE_CHECKING:
   from next_jax import schema
@@ -48,6 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(arguments: argparse.Namespace) -> int:
   # SeqIO's registry and vocabularies bring TensorFlow with them, so these wait until there is something to do.
+  tensorflow_import.quietly()
   from next_jax.corpora import data_dir
   from next_jax.prompts import rationales
   from next_jax.prompts import seqio_tasks
@@ -91,7 +93,7 @@ def _find(
     paths = {name: data_dir.split_path(registration.corpus, name) for name in registration.splits}
     splits = [split] if split is not None else [name for name, path in paths.items() if path.exists()]
     # None is there: reading the first says where it was looked for and what to do.
-    found = {name: registration.read(name) for name in splits or registration.splits[:1]}
+    found = {name: list(registration.read(name)) for name in splits or registration.splits[:1]}
   by_id = {task.task_id: task for tasks in found.values() for task in tasks}
   if task_id not in by_id:
     near = difflib.get_close_matches(task_id, by_id, n=3) or list(by_id)[:3]

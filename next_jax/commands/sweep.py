@@ -4,16 +4,31 @@ import argparse
 from collections.abc import Sequence
 import os
 import pathlib
+import tempfile
 
 from next_jax import errors
+from next_jax.commands import configured
+from next_jax.commands import parser as parser_lib
 
 
-def add_arguments(parser: argparse.ArgumentParser) -> None:
+def add_arguments(parser: parser_lib.Parser) -> None:
+  configured.add_arguments(parser)
   parser.add_argument(
-      "files", nargs="*", metavar="FILE", help="config files, one an arm, whose name it has; or one --gin_file of a sweep"
+      "files", nargs="*", metavar="FILE", help="config files; each is an arm, named after the file"
   )
-  parser.add_argument("--workdir", metavar="DIR", help="of the sweep; runs are in DIR/<arm>/seed_<n>")
-  parser.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="of every arm (default: %(default)s)")
+  parser.add_argument("--workdir", metavar="DIR", help="work directory of the sweep; runs are in DIR/<arm>/seed_<n>")
+  parser.add_argument("--seeds", default="0,1,2", metavar="N,N,...", help="seeds of every arm (default: %(default)s)")
+
+
+def main(arguments: argparse.Namespace) -> int:
+  """Runs the sweep of `files` or of `--gin_file`; raises UserError before anything is written."""
+  if not arguments.files:
+    return configured.run(configured.construct(arguments.gin_file, arguments.bindings), arguments)
+  with tempfile.TemporaryDirectory() as directory:
+    path = pathlib.Path(directory) / "sweep.gin"
+    path.write_text(config(arguments, arguments.bindings), encoding="utf-8")
+    program = configured.construct([os.fspath(path)], ())
+  return configured.run(program, arguments)
 
 
 def config(arguments: argparse.Namespace, bindings: Sequence[str]) -> str:

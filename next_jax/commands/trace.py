@@ -2,8 +2,8 @@
 
 import argparse
 import ast
+from collections.abc import Callable
 import dataclasses
-import os
 import sys
 import tokenize
 
@@ -16,36 +16,36 @@ from next_jax.tracing.recording import statements
 
 EXAMPLE = "next-jax trace separate.py --call 'separate([1, 2, 3, 4])'"
 
-_MAX_BYTES = 1_000_000  # Python takes a second and 200 MB to compile as much
+_MAX_BYTES = 1_000_000  # Python takes a second and 200 MB to compile a file of this size
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   budget, style = recorder.Budget(), inline.InlineStyle()
   parser.epilog = (
-      f"Example: {EXAMPLE}. The program runs as you: trace only code that you trust. Its outcome goes to standard"
-      " error: what the call returned, what it raised, or which budget ended it."
+      f"Example: {EXAMPLE}. The program runs with your rights: trace only code that you trust. Standard error gets"
+      " the outcome: what the call returned, what it raised, or which limit ended it."
   )
   parser.add_argument("file", metavar="FILE.py", help="the program")
   parser.add_argument("--call", required=True, metavar="EXPRESSION", help="the call to trace, such as 'f([1, 2, 3])'")
-  parser.add_argument("--setup", default="", metavar="CODE", help="Python code to run before the program, untraced")
+  parser.add_argument("--setup", default="", metavar="CODE", help="Python code to run untraced before the program")
   parser.add_argument(
       "--max_steps", type=_at_least(1), default=budget.max_steps, metavar="N",
-      help="lines to run before the trace ends (default: %(default)s)",
+      help="maximum number of lines to run (default: %(default)s)",
   )
   parser.add_argument(
       "--max_seconds", type=_positive, default=budget.max_seconds, metavar="S",
-      help="seconds to run before the trace ends (default: %(default)s)",
+      help="maximum time to run, in seconds (default: %(default)s)",
   )
   parser.add_argument(
       "--first_visits", type=_at_least(0), default=style.first_visits, metavar="N",
-      help="visits of a repeated line shown before '...' (default: %(default)s)",
+      help="visits of a repeated line to show before '...' (default: %(default)s)",
   )
   parser.add_argument(
       "--last_visits", type=_at_least(0), default=style.last_visits, metavar="N",
-      help="and after it (default: %(default)s)",
+      help="visits to show after '...' (default: %(default)s)",
   )
   parser.add_argument(
-      "--unchanged_visits", action="store_true", help="show visits that changed nothing too, as '(7) -'"
+      "--unchanged_visits", action="store_true", help="also show visits that changed nothing, as '(7) -'"
   )
   parser.add_argument(
       "--function", action="append", default=[], metavar="NAME",
@@ -54,11 +54,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   )
   parser.add_argument(
       "--value_width", type=_at_least(1), default=style.value_width, metavar="N",
-      help="characters of one value (default: %(default)s)",
+      help="maximum length of one value, in characters (default: %(default)s)",
   )
   parser.add_argument(
       "--comment_width", type=_at_least(inline.SHORTEST_COMMENT), default=style.comment_width, metavar="N",
-      help=f"characters of the comment on one line, at least {inline.SHORTEST_COMMENT} (default: %(default)s)",
+      help=f"maximum length of the comment on one line, in characters; at least {inline.SHORTEST_COMMENT} (default:"
+      " %(default)s)",
   )
 
 
@@ -69,10 +70,10 @@ def _positive(text: str) -> float:
   return value
 
 
-_positive.__name__ = "positive number"  # argparse puts it into its message
+_positive.__name__ = "positive number"  # argparse names it in its message
 
 
-def _at_least(least: int):
+def _at_least(least: int) -> Callable[[str], int]:
   def convert(text: str) -> int:
     value = int(text)
     if value < least:
@@ -84,10 +85,10 @@ def _at_least(least: int):
 
 
 def main(arguments: argparse.Namespace) -> int:
-  """Prints the annotated source; 0 also where the program raises: that is what was to be seen.
+  """Prints the annotated source; returns 0, even if the program raises: the trace shows that.
 
   Raises:
-    UserError: the file cannot be read or does not compile, or the call is not a call of it.
+    UserError: The file cannot be read or does not compile, or the call does not call it.
   """
   source = _read_source(arguments.file)
   budget = recorder.Budget(max_steps=arguments.max_steps, max_seconds=arguments.max_seconds)
@@ -115,7 +116,7 @@ def main(arguments: argparse.Namespace) -> int:
   except UnicodeEncodeError as error:
     found = text[error.start : error.end]
     raise files.FileError(
-        f"{arguments.file}: standard output takes {error.encoding} only, found {found!a}; set PYTHONIOENCODING=utf-8"
+        f"{arguments.file}: standard output accepts only {error.encoding}, found {found!a}; set PYTHONIOENCODING=utf-8"
     ) from None
   sys.stdout.flush()
   print(f"{trace.call} {trace.outcome}: {trace.detail}", file=sys.stderr)
@@ -123,7 +124,7 @@ def main(arguments: argparse.Namespace) -> int:
 
 
 def _read_source(path: str) -> str:
-  """The file's text; its encoding is UTF-8 or what its first lines declare."""
+  """Text of a file in UTF-8 or in the encoding that its first lines declare; raises FileError."""
   try:
     with open(path, "rb") as file:
       data = file.read(_MAX_BYTES + 1)
@@ -132,21 +133,21 @@ def _read_source(path: str) -> str:
   except IsADirectoryError:
     raise files.FileError(f"{path}: expected a Python file, found a directory") from None
   except OSError as error:
-    raise files.FileError(f"{path}: cannot be read: {os.strerror(error.errno)}; check its permissions") from None
+    raise files.FileError(f"{path}: cannot be read: {error.strerror}; check its permissions") from None
   if len(data) > _MAX_BYTES:
     raise files.FileError(
-        f"{path}: expected at most {_MAX_BYTES:,} bytes, found more; put what the call needs into a file of its own"
+        f"{path}: expected at most {_MAX_BYTES:,} bytes, found more; move what the call needs into a smaller file"
     )
   try:
     encoding, _ = tokenize.detect_encoding(iter(data.splitlines(keepends=True)).__next__)
     return data.decode(encoding)
   except (SyntaxError, UnicodeError, LookupError) as error:
-    found = " ".join(str(error).split())  # one line, whatever the bytes are
+    found = " ".join(str(error).split())  # on one line
     raise files.FileError(f"{path}: expected Python source, found {found}; save it as UTF-8") from None
 
 
 def _check_names(path: str, source: str, names: list[str]) -> None:
-  """Raises FileError for a name that nothing in the file has."""
+  """Raises FileError for a name that the file does not define."""
   defined = scopes.names(statements.analyse(source)).values()
   known = {way for name in defined for way in scopes.ways_to_say(name)}
   for name in names:
@@ -156,10 +157,10 @@ def _check_names(path: str, source: str, names: list[str]) -> None:
 
 
 def _why_nothing(path: str, source: str, outcome: str, detail: str, call: str) -> str:
-  """Why a run has no steps: the module failed, the name is unknown, or nothing of the file was called."""
+  """Why a trace has no steps: the module failed, the name is unknown, or the call stayed outside the file."""
   kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
   names = sorted(node.name for node in ast.parse(source).body if isinstance(node, kinds))
   defined = f"it defines {', '.join(names)}" if names else "it defines no function"
   if outcome == "returned":
     return f"{path}: {call!r} calls no function of the file; {defined}: call one of them"
-  return f"{path}: {call!r} came to no function of the file: {detail}; {defined}"
+  return f"{path}: {call!r} reached no function of the file: {detail}; {defined}"

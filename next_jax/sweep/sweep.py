@@ -18,7 +18,7 @@ from etils import epath
 from next_jax import errors
 from next_jax import files
 from next_jax.configuration import parsing
-from next_jax.configuration import program as program_lib
+from next_jax.configuration import runnable
 from next_jax.stages import invocation as invocation_lib
 from next_jax.stages import processes
 from next_jax.stages import progress
@@ -192,13 +192,13 @@ class Sweep:
             f"{', '.join(arm.gin_files)}: WORKDIR and SEED do not reach the program: its work directory is"
             f" {os.fspath(program.workdir)}, its seed {getattr(program, 'seed', None)}; bind them to %WORKDIR and %SEED"
         )
-      return dataclasses.replace(run, config=parsing.text(program_lib.run))
+      return dataclasses.replace(run, config=parsing.text(runnable.run))
 
 
-def _program(run: Run) -> program_lib.Program:
+def _program(run: Run) -> runnable.Runnable:
   """What the run will run."""
-  parsing.parse(run.gin_files, run.bindings, program_lib.run)
-  return parsing.construct(program_lib.run)
+  parsing.parse(run.gin_files, run.bindings, runnable.run)
+  return parsing.construct(runnable.run)
 
 
 @contextlib.contextmanager

@@ -1,4 +1,4 @@
-"""`next-jax doctor` names what is there, what is not, and what to do about it."""
+"""`next-jax doctor` names what is there, what is missing, and what to do about it."""
 
 import json
 import subprocess
@@ -12,8 +12,8 @@ from next_jax.execution.confinement import confinement
 
 def test_a_package_that_is_missing_or_of_a_wrong_version_is_a_fault_with_a_remedy():
   found = {
-      finding.name: finding
-      for finding in doctor.packages(["pytest>=1", "pytest-timeout<0.0.1", "no-such-package-of-ours>=2,<3"])
+      check.name: check
+      for check in doctor.packages(["pytest>=1", "pytest-timeout<0.0.1", "no-such-package-of-ours>=2,<3"])
   }
   assert (found["pytest"].state, found["pytest"].found) == ("ok", pytest.__version__)
   assert found["pytest-timeout"].state == "fault"
@@ -24,24 +24,23 @@ def test_a_package_that_is_missing_or_of_a_wrong_version_is_a_fault_with_a_remed
   assert missing.advice == 'pip install "no-such-package-of-ours<3,>=2"'
 
 
-def test_what_only_an_extra_wants_is_a_lack_of_that_extra():
-  findings = list(
-      doctor.packages(['no-such-package-of-ours; extra == "toys"', 'pytest>=1; extra == "toys"', 'pytest; extra == "tea"'])
-  )
-  assert [(finding.name, finding.state) for finding in findings] == [("[toys]", "lack")]
-  assert findings[0].found == "without no-such-package-of-ours"
-  assert "[toys]" in findings[0].advice
+def test_a_missing_package_that_only_an_extra_needs_is_a_lack():
+  required = ['no-such-package-of-ours; extra == "toys"', 'pytest>=1; extra == "toys"', 'pytest; extra == "tea"']
+  checks = list(doctor.packages(required))
+  assert [(check.name, check.state) for check in checks] == [("[toys]", "lack")]
+  assert checks[0].found == "without no-such-package-of-ours"
+  assert "[toys]" in checks[0].advice
 
 
-def test_a_requirement_of_another_platform_is_not_looked_for():
+def test_a_requirement_for_another_platform_is_not_checked():
   assert not list(doctor.packages(['no-such-package-of-ours; sys_platform == "nowhere"']))
 
 
-def test_a_missing_layer_is_told_with_its_reason_and_what_to_do():
+def test_a_missing_layer_is_shown_with_its_reason_and_what_to_do():
   found = list(doctor.sandbox(confinement.Confinement(
       layers=("privileges", "seccomp"), missing=(("namespaces", "no permission"), ("landlock", "Linux too old"))
   )))
-  assert [(finding.name, finding.state) for finding in found] == [
+  assert [(check.name, check.state) for check in found] == [
       ("privileges", "ok"), ("namespaces", "lack"), ("landlock", "lack"), ("seccomp", "ok"),
   ]
   assert found[1].found == "missing: no permission"
@@ -57,23 +56,26 @@ def test_a_probe_that_dies_or_fails_says_why():
 
 
 def test_the_doctor_itself_imports_neither_jax_nor_tensorflow():
-  source = "import sys, next_jax.commands.doctor; print([name for name in ('jax', 'tensorflow', 'numpy') if name in sys.modules])"
+  source = (
+      "import sys, next_jax.commands.doctor\n"
+      "print([name for name in ('jax', 'tensorflow', 'numpy') if name in sys.modules])"
+  )
   done = subprocess.run([sys.executable, "-c", source], capture_output=True, text=True, check=True)
   assert done.stdout.strip() == "[]"
 
 
 @pytest.mark.slow
-def test_the_command_examines_every_topic_and_finds_no_fault_here():
+def test_the_command_checks_every_topic_and_finds_no_fault_here():
   done = subprocess.run(
       [sys.executable, "-m", "next_jax.main", "doctor", "--json"], capture_output=True, text=True, check=False
   )
-  findings = [json.loads(line) for line in done.stdout.splitlines()]
-  assert list(dict.fromkeys(finding["topic"] for finding in findings)) == [
+  checks = [json.loads(line) for line in done.stdout.splitlines()]
+  assert list(dict.fromkeys(check["topic"] for check in checks)) == [
       "system", "packages", "devices", "engines", "sandbox",
   ]
-  engines = {finding["name"]: finding for finding in findings if finding["topic"] == "engines"}
+  engines = {check["name"]: check for check in checks if check["topic"] == "engines"}
   assert engines["native"]["found"] == "trains and samples"
   assert engines["t5x"]["state"] in ("ok", "lack")
   if engines["t5x"]["state"] == "lack":
     assert "requirements/t5x.txt" in engines["t5x"]["found"]
-  assert (done.returncode, [finding for finding in findings if finding["state"] == "fault"]) == (0, [])
+  assert (done.returncode, [check for check in checks if check["state"] == "fault"]) == (0, [])

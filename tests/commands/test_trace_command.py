@@ -1,4 +1,4 @@
-"""`next-jax trace`, as it is used."""
+"""`next-jax trace`: the annotated source, the outcome, and errors for bad input."""
 
 import os
 import resource
@@ -45,7 +45,7 @@ def test_settings_are_options(program, capsys):
   assert "(2) n=1; ...; (8) n=4" in capsys.readouterr().out
 
 
-def test_of_a_long_run_the_visits_shown_are_those_of_its_ends(program, capsys):
+def test_a_long_run_shows_its_first_and_last_visits(program, capsys):
   main.main(["trace", str(program), "--call", "separate(range(12000))", "--max_steps", "100000", "--last_visits", "2"])
   assert "# (2) n=0; (4) n=1; ...; (23998) n=11998; (24000) n=11999" in " ".join(capsys.readouterr().out.split())
 
@@ -82,13 +82,13 @@ def test_the_encoding_and_line_ends_of_the_file_are_respected(tmp_path, capsys):
   )
 
 
-def test_standard_output_that_cannot_take_the_text_is_an_error(tmp_path):
+def test_standard_output_that_cannot_encode_the_text_is_an_error(tmp_path):
   path = tmp_path / "program.py"
   path.write_text("def f(größe): return größe\n", encoding="utf-8")
   command = [sys.executable, "-m", "next_jax.main", "trace", str(path), "--call", "f(1)"]
   done = subprocess.run(command, env={**os.environ, "PYTHONIOENCODING": "ascii"}, capture_output=True, check=False)
   assert done.returncode == 1
-  assert b"standard output takes ascii only" in done.stderr and b"PYTHONIOENCODING=utf-8" in done.stderr
+  assert b"standard output accepts only ascii" in done.stderr and b"PYTHONIOENCODING=utf-8" in done.stderr
 
 
 def test_a_file_of_ten_megabytes_is_refused_at_once(tmp_path, capsys):

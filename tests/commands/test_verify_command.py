@@ -1,4 +1,4 @@
-"""`next-jax verify`: from sample files to verdicts and pass@k, and what it says to bad ones."""
+"""`next-jax verify`: verdicts and pass@k from sample files, and errors for bad ones."""
 
 import argparse
 import gzip
@@ -106,7 +106,7 @@ PLUS = {
 }
 
 
-def test_of_human_eval_plus_both_kinds_of_pass_at_k_are_printed_and_what_is_left_out(tmp_path, capsys):
+def test_human_eval_plus_prints_both_kinds_of_pass_at_k_and_what_is_left_out(tmp_path, capsys):
   samples = [{"task_id": "0", "completion": f"  return {result}\n"} for result in ("'x' * x", "'x' * abs(x)", "x")]
   for name, rows in (("problems", [PLUS]), ("samples", samples)):
     (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
@@ -122,7 +122,7 @@ def test_of_human_eval_plus_both_kinds_of_pass_at_k_are_printed_and_what_is_left
   assert len(os.listdir(tmp_path / "cache")) == 1
 
 
-def test_a_detail_that_no_file_can_hold_does_not_lose_the_verdicts(run, tmp_path):
+def test_a_detail_that_cannot_be_encoded_does_not_lose_the_verdicts(run, tmp_path):
   run([GOOD, {"task_id": 2, "completion": "def f(x):\n  raise ValueError('\\ud800')\n"}])
   verdicts = files.read_jsonl(tmp_path / "samples_verdicts.jsonl", schema.Verdict)
   assert [(verdict.status, verdict.detail) for verdict in verdicts] == [
@@ -131,7 +131,7 @@ def test_a_detail_that_no_file_can_hold_does_not_lose_the_verdicts(run, tmp_path
 
 
 class _Interrupt:
-  """Stands for the executor's stream: ends like a Ctrl-C after some verdicts."""
+  """Interrupts the executor's stream after some verdicts, as Ctrl-C does."""
 
   def __init__(self, monkeypatch, count):
     self.started = []
@@ -151,7 +151,7 @@ class _Interrupt:
       yield program
 
 
-def test_an_interrupted_command_leaves_no_verdict_file_and_goes_on_when_it_is_given_again(run, tmp_path, monkeypatch):
+def test_an_interrupted_command_leaves_no_verdict_file_and_resumes(run, tmp_path, monkeypatch):
   samples = [GOOD, BAD] * 10
   with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
     _Interrupt(context, 7)
@@ -168,7 +168,7 @@ def test_an_interrupted_command_leaves_no_verdict_file_and_goes_on_when_it_is_gi
   assert not (tmp_path / "samples_verdicts.jsonl.partial").exists()
 
 
-def test_what_another_command_left_is_not_gone_on_with(run, tmp_path, monkeypatch):
+def test_what_another_command_left_is_removed(run, tmp_path, monkeypatch):
   with monkeypatch.context() as context, pytest.raises(KeyboardInterrupt):
     _Interrupt(context, 2)
     run([GOOD, BAD, GOOD])

@@ -1,23 +1,23 @@
 #!/usr/bin/env python3
 """Stands in for `gcloud` in the tests of launch/tpu_run.sh: plays Cloud TPU on this machine.
 
-It lives in the directory `$STAND_IN`: `play.json` says what is played, `calls.jsonl` keeps the arguments of every
-call, `resource.json` is the queued resource while there is one, and `workers/N` is the home of worker N. What is
-copied to a worker is copied there and what is run on it is run there, by `bash -c` as sshd would, so that the tests
-see what the commands do and not only what they are. Flags that gcloud 528.0.0 does not know are refused.
+It lives in the directory `$STAND_IN`: `play.json` holds the scenario, `calls.jsonl` the arguments of every call,
+`resource.json` the queued resource while there is one, and `workers/N` is the home of worker N. Files for a worker are
+copied there, and commands for a worker run there, with `bash -c` as sshd would run them. So the tests see what the
+commands do, not only what they are. Flags that gcloud 528.0.0 does not know are refused.
 
 `play.json`, all optional:
-  workers: how many the slice has.
-  creations: for each creation the states that looking at the resource shows, one after the other; the last stays.
-  create_error, describe_error: what gcloud says instead of doing so.
-  failed_message: of a resource that is FAILED.
-  preempt: which connections that run `next-jax` (from 0) end with a preemption, once every worker is half way.
-  after_preemption: the states that the resource has then; none: it is gone.
-  initiator: who is said to have suspended it.
-  node_after_preemption: state of the node then.
-  late_worker: the one to which connections that run `next-jax` come only when the first attempt to stop it is over.
-  broken: which connections that run `next-jax` break once, as soon as every worker is half way.
-  report: whether the bucket has one.
+  workers: Number of workers in the slice.
+  creations: For each creation, the states that successive `describe` calls show; the last state stays.
+  create_error, describe_error: Error message of that call, which then does nothing else.
+  failed_message: Message of a resource that is FAILED.
+  preempt: Connections that run `next-jax`, counted from 0, that end with a preemption once every worker is half way.
+  after_preemption: States of the resource after that; without any, the resource is gone.
+  initiator: Who suspended the resource, as `describe` shows it.
+  node_after_preemption: State of the node after a preemption.
+  late_worker: Worker that connections that run `next-jax` reach only after the first attempt to stop it.
+  broken: Connections that run `next-jax` that break once, as soon as every worker is half way.
+  report: Whether the bucket has a report.
 """
 
 import fcntl
@@ -178,7 +178,7 @@ def preempt():
 
 
 def lose_machines():
-  """What runs on them ends at once, and their disks are gone."""
+  """Kills what runs on the workers and deletes their disks."""
   for pid in HERE.glob("workers/*/next-jax-run/pid"):
     try:
       os.killpg(int(pid.read_text()), signal.SIGKILL)
@@ -218,7 +218,7 @@ def save(new):
 
 
 def count(name):
-  """How often this was called with `name` before."""
+  """Number of earlier calls with `name`."""
   path = HERE / f"count_{name}"
   number = int(path.read_text()) if path.exists() else 0
   path.write_text(str(number + 1))

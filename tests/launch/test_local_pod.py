@@ -1,4 +1,4 @@
-"""launch/local_pod.sh: how it starts, watches and ends processes (a stand-in), and the loop in two real ones."""
+"""launch/local_pod.sh starts, watches and ends processes (stand-ins), and runs the loop in two real ones."""
 
 import json
 import os
@@ -32,7 +32,7 @@ esac
 
 @pytest.fixture(name="start")
 def _start(tmp_path):
-  """Starts the script over processes that play what is given."""
+  """Starts the script; its processes are stand-ins that play the given parts."""
   (tmp_path / "plays").mkdir()
   (tmp_path / "bin").mkdir()
   program = tmp_path / "bin/next-jax"
@@ -77,7 +77,7 @@ def test_each_process_gets_its_number_one_address_and_the_arguments(start, tmp_p
   assert {(tmp_path / f"devices-{index}").read_text() for index in range(3)} == {f"{share}\n"}
 
 
-def test_the_code_of_the_first_that_fails_is_given_when_the_others_have_said_why_they_stop(start):
+def test_the_exit_code_is_that_of_the_first_process_that_fails_and_the_others_report_why_they_stop(start):
   script = start("fail", "stop")
   stdout, _ = script.communicate(timeout=60)
   assert script.returncode == 3
@@ -86,7 +86,7 @@ def test_the_code_of_the_first_that_fails_is_given_when_the_others_have_said_why
   ]
 
 
-def test_those_that_do_not_stop_after_a_failure_are_killed(start, tmp_path):
+def test_processes_that_do_not_stop_after_a_failure_are_killed(start, tmp_path):
   script = start("die", "hang")
   stdout, _ = script.communicate(timeout=60)
   assert script.returncode == 128 + signal.SIGKILL
@@ -106,7 +106,7 @@ def test_a_signal_stops_all_processes(start, tmp_path, number, code):
 
 
 @pytest.mark.parametrize("arguments", [[], ["2"], ["0", "--"], ["two", "--"], ["2", "--gin_file=a.gin"]])
-def test_wrong_arguments_are_answered_with_the_usage(arguments):
+def test_wrong_arguments_print_the_usage(arguments):
   done = subprocess.run([str(SCRIPT), *arguments], capture_output=True, text=True, check=False)
   assert done.returncode == 2
   assert done.stderr.startswith("usage: launch/local_pod.sh N -- ARGUMENTS OF next-jax run; found:")
@@ -137,7 +137,7 @@ def small_run(workdir, command, devices):
 
 
 def without_log_probabilities(path):
-  """Records of a JSONL file; log-probabilities rounded, the one thing whose last digits depend on the batch's split."""
+  """Records of a JSONL file, log-probabilities rounded: their last digits depend on how the batch is split."""
   records = [json.loads(line) for line in path.read_text().splitlines()]
   for record in records:
     if "log_probability" in record:

