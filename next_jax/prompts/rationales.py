@@ -1,6 +1,6 @@
 """Rationales that are given with a task: the proxy setting asks how much they help another model to find the fix.
 
-METHOD.md, proxy-based evaluation: the model gets the task and the rationale, with the code of the fix cut off.
+docs/method.md, proxy-based evaluation: the model gets the task and the rationale, with the code of the fix cut off.
 """
 
 from collections.abc import Mapping

@@ -3,7 +3,7 @@
     for finding in check(task, "At step (4) total=3. The call raises KeyError."):
       print(finding.status, finding.statement.text, finding.why)
 
-METHOD.md, step 2 (NExT, Ni et al., arXiv 2404.14662, section 4.2): rationales that contradict the trace are dropped.
+docs/method.md, step 2 (NExT, Ni et al., arXiv 2404.14662, section 4.2): rationales that contradict the trace are dropped.
 Claims are found by the patterns of `claims`, a module for each sort; what no pattern finds is not judged. A claim is
 "supported" or "contradicted" where trace, source and public tests tell, and "unverifiable" where they do not: about
 other inputs, behind the end of a truncated trace, inside what a value leaves out.

@@ -42,7 +42,7 @@ class Parsed:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PassesTests:
-  """Keeps samples whose fix passes all tests (METHOD.md: rejection sampling by execution)."""
+  """Keeps samples whose fix passes all tests (docs/method.md: rejection sampling by execution)."""
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
     return [candidate for candidate in candidates if candidate.verdict.passed]
@@ -70,7 +70,7 @@ class Judged:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ConsistentRationale:
-  """Keeps samples whose rationale says nothing that the task's trace contradicts (METHOD.md, step 2).
+  """Keeps samples whose rationale says nothing that the task's trace contradicts (docs/method.md, step 2).
 
   Statements that cannot be checked do not count: without a trace or a rationale every sample is kept. It checks some
   1,700 rationales of the embedded corpus a second; put it after a filter that drops many.

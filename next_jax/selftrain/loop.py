@@ -1,4 +1,4 @@
-"""NExT's self-training (METHOD.md; Ni et al., ICML 2024, arXiv 2404.14662), step by step.
+"""NExT's self-training (docs/method.md; Ni et al., ICML 2024, arXiv 2404.14662), step by step.
 
 1. Sample the training tasks from the base model P0, and keep the hard ones, D_H.
 2. In each iteration: sample D_H, verify the samples, filter them, fine-tune on what is kept, evaluate.
@@ -89,7 +89,7 @@ class SelfTraining:
     executor: Runs the programs.
     base_checkpoint: The base model P0.
     base_shots: Number of exemplars in the base model's prompts. None keeps that of the task. A tuned model is prompted
-      zero-shot, as METHOD.md has it.
+      zero-shot, as docs/method.md has it.
     iterations: Number of iterations.
     num_samples: Number of samples a task, for D_H and in each iteration.
     sampling: How completions are drawn.

@@ -14,7 +14,7 @@ class Model:
     checkpoint: The directory `checkpoint_N`.
     fingerprint: Hash of how the checkpoint was made.
     shots: Number of exemplars in its prompts, in place of the task's own number; None keeps that. A tuned model is
-      prompted zero-shot, as METHOD.md has it.
+      prompted zero-shot, as docs/method.md has it.
   """
 
   name: str

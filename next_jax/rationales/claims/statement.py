@@ -1,6 +1,6 @@
 """Claims: what a rationale says about a run, found by patterns.
 
-Each pattern takes one way to say something; METHOD.md, step 2, says what is looked for. The patterns meet the words of
+Each pattern takes one way to say something; docs/method.md, step 2, says what is looked for. The patterns meet the words of
 `prose`, in which a value is one character, and one sentence at a time:
 
     value        "total=3", "best stays 0", "found changes from 4 to 8", "in the third iteration n is 8"

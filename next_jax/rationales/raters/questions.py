@@ -21,7 +21,7 @@ class Question:
 
 _SHARES: dict[str | int, float] = {"yes": 1.0, "partly": 0.5, "no": 0.0}
 
-# METHOD.md, human raters: does the rationale explain the bug, does it suggest a right fix, overall quality.
+# docs/method.md, human raters: does the rationale explain the bug, does it suggest a right fix, overall quality.
 QUESTIONS = (
     Question(name="bug_explained", text="Does the rationale explain the bug?", scores=_SHARES),
     Question(name="fix_suggested", text="Does the rationale suggest a right fix?", scores=_SHARES),
