@@ -21,7 +21,7 @@ ENVIRONMENT_VARIABLE = "NEXT_JAX_RATIONALES"
 class Rationales(Protocol):
   """Where the rationale of each task comes from."""
 
-  def __call__(self, task_id: str) -> str:
+  def __call__(self, task_id: str, /) -> str:
     """Raises PromptError when there is none."""
     ...
 

@@ -1,12 +1,12 @@
-"""Consistency of rationale and trace: is what a rationale says about the run what happened?
+"""Consistency of rationale and trace: did the run do what the rationale says?
 
     for finding in check(task, "At step (4) total=3. The call raises KeyError."):
       print(finding.status, finding.statement.text, finding.why)
 
-docs/method.md, step 2 (NExT, Ni et al., arXiv 2404.14662, section 4.2): rationales that contradict the trace are dropped.
-Claims are found by the patterns of `claims`, a module for each sort; what no pattern finds is not judged. A claim is
-"supported" or "contradicted" where trace, source and public tests tell, and "unverifiable" where they do not: about
-other inputs, behind the end of a truncated trace, inside what a value leaves out.
+docs/method.md, step 2 (NExT, Ni et al., arXiv 2404.14662, section 4.2): rationales that contradict the trace are
+dropped. Patterns find the claims, a module of `claims` for each kind; what no pattern finds is not judged. A claim is
+"supported" or "contradicted" where trace, source and public tests decide, and "unverifiable" where they do not: about
+other inputs, after the end of a truncated trace, inside an abridged value.
 """
 
 from collections.abc import Callable, Sequence
@@ -41,7 +41,7 @@ CHECKS: dict[str, Callable[[statement_lib.Statement, evidence.Evidence], status_
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Finding:
+class CheckedClaim:
   """A statement and what the trace says of it; `why` is for people."""
 
   statement: statement_lib.Statement
@@ -64,7 +64,7 @@ class Checker:
         source_lines=self._evidence.source_lines,
     )
 
-  def check(self, rationale: str) -> tuple[Finding, ...]:
+  def check(self, rationale: str) -> tuple[CheckedClaim, ...]:
     """The statements of a rationale, in its order, each with its status; any text will do."""
     return tuple(self._finding(statement) for statement in statements(rationale, self._names))
 
@@ -72,13 +72,13 @@ class Checker:
     """Whether a statement of the rationale is contradicted."""
     return any(finding.status == CONTRADICTED for finding in self.check(rationale))
 
-  def _finding(self, statement: statement_lib.Statement) -> Finding:
+  def _finding(self, statement: statement_lib.Statement) -> CheckedClaim:
     if not self._is_traced:
-      return Finding(statement=statement, status=UNVERIFIABLE, why="the task has no trace")
+      return CheckedClaim(statement=statement, status=UNVERIFIABLE, why="the task has no trace")
     status, why = CHECKS[statement.kind](statement, self._evidence)
     if status == CONTRADICTED and statement.is_supposed and not self._is_given(statement):
       status, why = UNVERIFIABLE, f"supposed; of this run, {why}"
-    return Finding(statement=statement, status=status, why=why)
+    return CheckedClaim(statement=statement, status=status, why=why)
 
   def _is_given(self, statement: statement_lib.Statement) -> bool:
     """Whether the run is one that a statement supposes."""
@@ -91,7 +91,7 @@ class Checker:
 _NO_TRACE = schema.Trace(call="", steps=(), outcome="truncated", detail="no trace")
 
 
-def check(task: schema.RepairTask, rationale: str) -> tuple[Finding, ...]:
+def check(task: schema.RepairTask, rationale: str) -> tuple[CheckedClaim, ...]:
   """As `Checker(task).check(rationale)`, which is faster for many rationales of a task."""
   return Checker(task).check(rationale)
 
@@ -123,7 +123,7 @@ def consistency(
     with a contradiction), "supported_statements", "contradicted_statements" (shares of all statements of a task) and
     "statements" (mean number in a rationale), each with value, low and high; "by_kind" (kind -> status -> count).
   """
-  of_task: dict[str, list[tuple[Finding, ...]]] = {task.task_id: [] for task in tasks}
+  of_task: dict[str, list[tuple[CheckedClaim, ...]]] = {task.task_id: [] for task in tasks}
   texts: dict[str, list[str]] = {task.task_id: [] for task in tasks}
   without = 0
   for sample in samples:

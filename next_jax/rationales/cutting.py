@@ -37,7 +37,8 @@ def without_fix(rationale: str, task: schema.RepairTask, fix: str | None) -> str
   """
   text = completion.without_blocks(rationale)
   old = [_tokens(line) for line in changes.code(task.buggy_code).values()]
-  new, replaced = [], []
+  new: list[tuple[list[str], bool]] = []
+  replaced: list[list[str]] = []
   for program in (fix or "", task.reference_code):
     lines = changes.new_code(task.buggy_code, program)
     kept = {tuple(_tokens(line)) for line in changes.code(program).values()}

@@ -108,8 +108,8 @@ def judge(labels: Sequence[Label]) -> list[str]:
   checkers: dict[str, consistency.Checker] = {}
   judged = []
   for label in labels:
-    checker = checkers.setdefault(label.task.task_id, None) or consistency.Checker(label.task)
-    checkers[label.task.task_id] = checker
+    task_id = label.task.task_id
+    checker = checkers.get(task_id) or checkers.setdefault(task_id, consistency.Checker(label.task))
     found = {finding.status for finding in checker.check(label.text)}
     judged.append(next((status for status in _ORDER if status in found), consistency.UNVERIFIABLE))
   return judged

@@ -55,7 +55,9 @@ def lines(rationale: str, source: str) -> list[frozenset[int]]:
   code = changes.code(source)
   texts = frozenset(text.strip() for text in code.values())
   read = prose.read(rationale, functions=frozenset(), source_lines=texts)
-  of_faults, of_others, begin = [], [], 0
+  of_faults: list[frozenset[int]] = []
+  of_others: list[frozenset[int]] = []
+  begin = 0
   for _, end in read.sentences:
     sentence = rationale[begin : (begin := read.offsets[end - 1] + 1)]  # not from the first word: a quote may open it
     found = [frozenset({number}) for number in _numbers(sentence)] or list(_quotes(sentence, code))
@@ -115,7 +117,7 @@ def localisation(
   num_changing = 0
   for task in rated:
     buggy = changes.changed(task.buggy_code, task.reference_code)
-    named = [lines(sample.rationale, task.buggy_code) for sample in by_task[task.task_id]]
+    named = [lines(sample.rationale or "", task.buggy_code) for sample in by_task[task.task_id]]
     scores = [_score(places, buggy) for places in named]
     own = [
         _score(places, of_fix) for places, sample in zip(named, by_task[task.task_id], strict=True)

@@ -1,7 +1,7 @@
 """Proxy-based evaluation: how much do a model's rationales help another model to find the fix?
 
-docs/method.md (Ni et al., NExT, arXiv 2404.14662, section 4): a proxy model gets the task and the rationale without the fix,
-and its pass@k measures the rationale. Code of the fix is cut out of the rationale's text too (`cutting`), because a
+docs/method.md (Ni et al., NExT, arXiv 2404.14662, section 4): a proxy model gets the task and the rationale without the
+fix, and its pass@k measures the rationale. Code of the fix is cut out of the rationale's text too (`cutting`), because a
 rationale that dictates the line would measure copying.
 
 Two groups of the metrics tell apart what cutting cannot. Group "mended by": tasks whose reference writes no new code (a

@@ -17,7 +17,8 @@ from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import sections
 from next_jax.stages import invocation as invocation_lib
 
-_USER_DEFINED = sentencepiece_model_pb2.ModelProto.SentencePiece.USER_DEFINED
+_PROTO = sentencepiece_model_pb2.ModelProto  # type: ignore[attr-defined]  # protobuf makes it at import
+_USER_DEFINED = _PROTO.SentencePiece.USER_DEFINED
 
 _INDENTS = tuple("\n" + "    " * depth for depth in range(5))
 _HEADINGS = tuple(
@@ -121,7 +122,7 @@ def train(texts: Iterable[str], *, connectors: Iterable[str], num_merges: int) -
       num_threads=1,
       minloglevel=2,
   )
-  proto = sentencepiece_model_pb2.ModelProto.FromString(model.getvalue())
+  proto = _PROTO.FromString(model.getvalue())
   proto.normalizer_spec.escape_whitespaces = False
   proto.normalizer_spec.precompiled_charsmap = _NO_CHANGES
   for piece in proto.pieces:

@@ -12,7 +12,7 @@ def exceptions(statement: statement_lib.Statement, evidence: evidence_lib.Eviden
   name, place = statement.subject, statement.place
   happened = "; ".join(value[:60] for _, value in seen[:2]) or "no exception"
   if statement.claim == "says":
-    if any(statement.value.value in value for _, value in seen):
+    if any(str(statement.literal.value) in value for _, value in seen):
       return status.SUPPORTED, happened
     return status.UNVERIFIABLE, happened
   if statement.claim in ("is caught", "escapes"):
@@ -56,11 +56,12 @@ def results(statement: statement_lib.Statement, evidence: evidence_lib.Evidence)
     return _verdict(statement.claim == "right", evidence)
   if statement.claim == "expected":
     return _expected(statement, evidence)
-  subject, value, place = statement.subject, statement.value, statement.place
+  subject, place = statement.subject, statement.place
   if subject == "elsewhere":
     return status.UNVERIFIABLE, "of another function"
+  value = statement.literal
   if place.step is not None and place.relation == "at":
-    return _returned_at(statement, evidence)
+    return _returned_at(value, place.step, evidence)
   if subject is not None and subject != "inner":
     function = subject.partition("(")[0]
     if function != evidence.entry_point:
@@ -76,14 +77,14 @@ def results(statement: statement_lib.Statement, evidence: evidence_lib.Evidence)
   return status.of(literals.same(value, evidence.result)), f"the call returns {evidence.result.text[:60]}"
 
 
-def _returned_at(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) -> status.Check:
-  if statement.place.step >= len(evidence.trace.steps):
+def _returned_at(value: literals.Literal, number: int, evidence: evidence_lib.Evidence) -> status.Check:
+  if number >= len(evidence.trace.steps):
     return (status.CONTRADICTED if evidence.is_complete else status.UNVERIFIABLE), "there is no such step"
-  step = evidence.trace.steps[statement.place.step]
+  step = evidence.trace.steps[number]
   if step.event not in ("return", "yield") or step.value is None:
     return status.UNVERIFIABLE, "nothing is returned at this step"
-  answer = literals.same(statement.value, literals.of_text(step.value))
-  return status.of(answer), f"step {statement.place.step} returns {step.value[:60]}"
+  answer = literals.same(value, literals.of_text(step.value))
+  return status.of(answer), f"step {number} returns {step.value[:60]}"
 
 
 def _inner(returned: list[literals.Literal], value: literals.Literal, evidence: evidence_lib.Evidence) -> status.Check:
@@ -95,7 +96,7 @@ def _inner(returned: list[literals.Literal], value: literals.Literal, evidence: 
 
 
 def _expected(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) -> status.Check:
-  value, tests = statement.value, evidence.tests
+  value, tests = statement.literal, evidence.tests
   asked = _asked_test(statement, evidence)
   if asked is not None:
     wanted = tests[asked].expected
@@ -155,12 +156,12 @@ def terminations(statement: statement_lib.Statement, evidence: evidence_lib.Evid
 
 def executions(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) -> status.Check:
   claim, line = statement.claim, statement.place.line
-  if claim in ("line never runs", "line runs"):
+  if line is not None and claim in ("line never runs", "line runs"):
     return _line(statement, line, evidence)
   if claim == "loop runs":
     return _loop(statement, evidence)
   if claim in ("branch runs", "branch never runs"):
-    span = evidence.branch(statement.subject)
+    span = evidence.branch(statement.name)
     if span is None:
       return status.UNVERIFIABLE, "which branch is meant is not known"
     return _ran(evidence.ran(*span), claim == "branch runs", evidence, f"lines {span[0]} to {span[1]}")
@@ -168,7 +169,7 @@ def executions(statement: statement_lib.Statement, evidence: evidence_lib.Eviden
     return _condition(statement, evidence)
   if claim == "calls itself":
     return _number(evidence.calls_of(evidence.entry_point) - 1, statement.count, evidence)
-  return _number(evidence.calls_of(statement.subject), statement.count, evidence)
+  return _number(evidence.calls_of(statement.name), statement.count, evidence)
 
 
 def _line(statement: statement_lib.Statement, line: int, evidence: evidence_lib.Evidence) -> status.Check:
@@ -204,10 +205,10 @@ def _loop(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) -
         kind=subject if subject in ("for", "while") else None,
         order=subject if subject in ("outer", "inner", "first", "second") else None,
     )
-  counts = [None if rounds is None else len(rounds) for rounds in map(evidence.rounds, loops)]
-  if not counts or None in counts or (statement.count is None):
+  known = [rounds for rounds in map(evidence.rounds, loops) if rounds is not None]
+  if not loops or len(known) < len(loops) or statement.count is None:
     return status.UNVERIFIABLE, "which loop is meant, or how often it ran, is not known"
-  found = {check[0]: check for check in (_number(count, statement.count, evidence) for count in counts)}
+  found = {check[0]: check for check in (_number(len(rounds), statement.count, evidence) for rounds in known)}
   if status.SUPPORTED in found:
     return found[status.SUPPORTED]
   if len(found) == 1:
@@ -244,7 +245,8 @@ def _ran(has_run: bool, should_have: bool, evidence: evidence_lib.Evidence, what
   return (status.of(not should_have) if is_sure else status.UNVERIFIABLE), why
 
 
-def _number(count: int, claimed: int, evidence: evidence_lib.Evidence) -> status.Check:
+def _number(count: int, claimed: int | None, evidence: evidence_lib.Evidence) -> status.Check:
+  assert claimed is not None
   why = f"{count} times" if evidence.is_complete else f"{count} times or more"
   if claimed == executions_lib.MORE_THAN_ONCE:
     return (status.of(count > 1) if evidence.is_complete or count > 1 else status.UNVERIFIABLE), why

@@ -9,7 +9,7 @@ from next_jax.rationales.claims import status
 
 
 def values(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) -> status.Check:
-  name, value, place = statement.subject, statement.value, statement.place
+  name, place = statement.name, statement.place
   states = evidence.states.get(name, [])
   if not states:
     known = evidence.is_complete and not evidence.is_used_outside(name)
@@ -18,6 +18,7 @@ def values(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) 
     return _changes(statement, states, evidence)
   if statement.claim in ("always", "never"):
     return _always(statement, states, evidence)
+  value = statement.literal
   candidates, where = _states_at(statement, states, evidence)
   if candidates is None:
     held = [state.literal for state in states]
@@ -34,10 +35,10 @@ def values(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) 
 
 
 def _states_at(
-    statement: statement_lib.Statement, states: list[evidence_lib.State], evidence: evidence_lib.Evidence
+    statement: statement_lib.Statement, states: list[evidence_lib.TraceState], evidence: evidence_lib.Evidence
 ) -> tuple[list[literals.Literal] | None, str]:
   """The values that a variable has at a place, any of which will do; None where the trace does not tell."""
-  name, place = statement.subject, statement.place
+  name, place = statement.name, statement.place
   last = len(evidence.trace.steps) - 1
   if place.step is not None:
     if place.step > last:
@@ -48,9 +49,9 @@ def _states_at(
       return None, f"step {place.step} is in one of several calls"
     return ([] if literal is None else [literal]), f"at step {step}"
   if place.line is not None:
-    return _states_at_line(name, place, evidence)
+    return _states_at_line(name, place.line, place.relation, evidence)
   if place.round is not None:
-    return _states_in_round(name, place, evidence)
+    return _states_in_round(name, place.round, place.relation, evidence)
   if place.moment == "start":
     return [states[0].literal], "at first"
   if place.moment == "end":
@@ -63,70 +64,73 @@ def _states_at(
 
 
 def _states_at_line(
-    name: str, place: statement_lib.Place, evidence: evidence_lib.Evidence
+    name: str, line: int, relation: str, evidence: evidence_lib.Evidence
 ) -> tuple[list[literals.Literal] | None, str]:
-  visits = evidence.visits(place.line)
+  visits = evidence.visits(line)
   if not visits:
-    never = evidence.is_complete and (evidence.is_traced_line(place.line) or place.line > evidence.num_lines)
-    return ([] if never else None), f"line {place.line} never ran, so that"
+    never = evidence.is_complete and (evidence.is_traced_line(line) or line > evidence.num_lines)
+    return ([] if never else None), f"line {line} never ran, so that"
   numbers: list[int] = []
   for number in visits:
-    if place.relation != "before":
+    if relation != "before":
       numbers.append(number)
-    if place.relation != "after" and number:
+    if relation != "after" and number:
       numbers.append(number - 1)
   found = [literal for number in numbers if (literal := evidence.value_after(name, number)) is not None]
   if not found and not evidence.has_one_frame:
     return None, "there were several calls"
-  return list(dict.fromkeys(found)), f"on line {place.line}"
+  return list(dict.fromkeys(found)), f"on line {line}"
 
 
 def _states_in_round(
-    name: str, place: statement_lib.Place, evidence: evidence_lib.Evidence
+    name: str, number: int, relation: str, evidence: evidence_lib.Evidence
 ) -> tuple[list[literals.Literal] | None, str]:
   loops = evidence.loops()
   rounds = evidence.rounds(loops[0]) if len(loops) == 1 else None
   if rounds is None:
     return None, "which loop is meant, or how often it ran, is not known"
-  if not evidence.is_complete and (place.round == statement_lib.LAST or place.round > len(rounds)):
+  if not evidence.is_complete and (number == statement_lib.LAST or number > len(rounds)):
     return None, "the trace was cut off"
-  if place.round > len(rounds) or not rounds:
+  if number > len(rounds) or not rounds:
     return [], f"there were {len(rounds)} rounds, and so"
-  start, end = rounds[place.round - (place.round > 0)]
-  start = max(start - (place.relation == "before"), 0)
-  found = [evidence.value_after(name, number) for number in range(start, end + 1)]
-  return [literal for literal in found if literal is not None], f"in round {place.round}"
+  start, end = rounds[number - (number > 0)]
+  start = max(start - (relation == "before"), 0)
+  found = [evidence.value_after(name, step) for step in range(start, end + 1)]
+  return [literal for literal in found if literal is not None], f"in round {number}"
 
 
 def _changes(
-    statement: statement_lib.Statement, states: list[evidence_lib.State], evidence: evidence_lib.Evidence
+    statement: statement_lib.Statement, states: list[evidence_lib.TraceState], evidence: evidence_lib.Evidence
 ) -> status.Check:
+  before, after = statement.before, statement.literal
+  assert before is not None, statement
   seen_before = False
   for state in states:
-    if seen_before and literals.same(statement.value, state.literal):
-      return status.SUPPORTED, f"{statement.subject} does"
-    seen_before = seen_before or literals.same(statement.before, state.literal) is True
-  if any(literals.same(value, s.literal) is None for s in states for value in (statement.before, statement.value)):
+    if seen_before and literals.same(after, state.literal):
+      return status.SUPPORTED, f"{statement.name} does"
+    seen_before = seen_before or literals.same(before, state.literal) is True
+  if any(literals.same(value, s.literal) is None for s in states for value in (before, after)):
     return status.UNVERIFIABLE, "values are abridged"
-  return status.of(False if evidence.is_known(statement.subject) else None), "no two states in this order are these"
+  return status.of(False if evidence.is_known(statement.name) else None), "no two states in this order are these"
 
 
 def _always(
-    statement: statement_lib.Statement, states: list[evidence_lib.State], evidence: evidence_lib.Evidence
+    statement: statement_lib.Statement, states: list[evidence_lib.TraceState], evidence: evidence_lib.Evidence
 ) -> status.Check:
-  equal = [literals.same(statement.value, state.literal) for state in states]
-  is_known, name = evidence.is_known(statement.subject), statement.subject
+  name, value = statement.name, statement.literal
+  equal = [literals.same(value, state.literal) for state in states]
+  is_known = evidence.is_known(name)
   if statement.claim == "never":
     if True in equal:
       return status.CONTRADICTED, f"{name} is, at step {states[equal.index(True)].step}"
-    return status.of(True if is_known and None not in equal else None), f"no state has {name}={statement.value.text}"
+    return status.of(True if is_known and None not in equal else None), f"no state has {name}={value.text}"
   place = statement.place
   if False in equal:
     if True not in equal and None not in equal and is_known:
       return status.CONTRADICTED, f"{name} never is"
     if place != statement_lib.Place() and place.moment is None:
       candidates, where = _states_at(statement, states, evidence)
-      return status.of(status.any_same(statement.value, candidates)) if candidates else status.UNVERIFIABLE, where
+      return status.of(status.any_same(value, candidates)) if candidates else status.UNVERIFIABLE, where
     other = states[equal.index(False)].literal.text[:40]
     return status.of(False if "always" in statement.text else None), f"{name} is {other}"
   if None in equal:
@@ -138,7 +142,7 @@ def _always(
 def types(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) -> status.Check:
   if statement.claim == "returns type":
     return _result_type(statement, evidence)
-  name = statement.subject
+  name = statement.name
   states = evidence.states.get(name, [])
   if not states:
     return status.UNVERIFIABLE, f"no state of the trace has {name}"
@@ -175,7 +179,7 @@ def _fits(types: frozenset[str], candidates: Iterable[literals.Literal]) -> bool
 
 
 def definitions(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) -> status.Check:
-  name, place = statement.subject, statement.place
+  name, place = statement.name, statement.place
   states = evidence.states.get(name, [])
   raised = [value for _, value in evidence.exceptions if evidence_lib.is_a(value.partition(":")[0], "NameError")]
   if any(f"'{name}'" in value for value in raised):

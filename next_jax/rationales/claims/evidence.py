@@ -21,7 +21,7 @@ TRUNCATED_BY_SIZE = "value size"  # how `Trace.detail` begins when a value grew 
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class State:
+class TraceState:
   """A value that a variable had.
 
   Attributes:
@@ -34,7 +34,7 @@ class State:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Test:
+class PublicTest:
   """A public test: the call that it makes, and what it expects of it where it says so."""
 
   __test__ = False  # not a test case, whatever pytest thinks of the name
@@ -62,6 +62,7 @@ class Evidence:
 
   def __init__(self, task: schema.RepairTask):
     """Raises nothing: of a source that does not parse, only the trace is known. The task must be traced."""
+    assert task.trace is not None, task.task_id
     self.trace = task.trace
     self.entry_point = task.entry_point
     self.is_complete = task.trace.outcome != "truncated"
@@ -70,14 +71,14 @@ class Evidence:
     self.tests = tuple(_test(test, task.entry_point) for test in task.public_tests)
     self.source_lines = frozenset(line.strip() for line in task.buggy_code.splitlines() if line.strip())
     self.num_lines = len(task.buggy_code.splitlines())
-    self._program = program.Program(task.buggy_code, task.setup_code)
+    self._program = program.TracedProgram(task.buggy_code, task.setup_code)
     self.functions = frozenset(self._program.functions) | {task.entry_point}
-    self.states: dict[str, list[State]] = {}
+    self.states: dict[str, list[TraceState]] = {}
     self._visits: dict[int, list[int]] = {}
     for number, step in enumerate(self.trace.steps):
       self._visits.setdefault(step.line, []).append(number)
       for name, value in step.changes:
-        self.states.setdefault(name, []).append(State(step=number, literal=_literal(value)))
+        self.states.setdefault(name, []).append(TraceState(step=number, literal=_literal(value)))
     self.has_inner_calls = sum(step.event == "call" for step in self.trace.steps) > 1
     self.has_one_frame = self._has_one_frame()
     self.variables = frozenset(self.states) | frozenset(self._program.bound)
@@ -250,7 +251,7 @@ def _dump(call: str) -> str | None:
     return None
 
 
-def _test(test: str, entry_point: str) -> Test:
+def _test(test: str, entry_point: str) -> PublicTest:
   """`assert f(1) == 2`, `assert f(1) is None`, `assert f(1)`, `assert not f(1)`; of other forms only the call."""
   try:
     call = calls.traced_call(test, entry_point)
@@ -258,11 +259,11 @@ def _test(test: str, entry_point: str) -> Test:
       warnings.simplefilter("ignore")
       tree, called = ast.parse(test), ast.parse(call, mode="eval").body
   except (calls.CallError, SyntaxError, ValueError, RecursionError, MemoryError):
-    return Test(call=None, arguments=(), expected=None)
-  arguments = ()
+    return PublicTest(call=None, arguments=(), expected=None)
+  arguments: tuple[literals.Literal, ...] = ()
   if isinstance(called, ast.Call):
     arguments = tuple(_literal(ast.unparse(node)) for node in (*called.args, *(k.value for k in called.keywords)))
-  return Test(call=call, arguments=arguments, expected=_expected(tree, call))
+  return PublicTest(call=call, arguments=arguments, expected=_expected(tree, call))
 
 
 def _expected(tree: ast.Module, call: str) -> literals.Literal | None:

@@ -75,8 +75,8 @@ def exceptions(sentence: statement_lib.Sentence) -> Iterator[statement_lib.State
           match, "exception", "does not raise" if negated else "raises", subject=match["name"],
           arguments=(literals.Literal(text=of),) if of else (),
       )
-  for pattern, name in _SYNONYMS.items():
-    for match in re.finditer(pattern, text):
+  for words, name in _SYNONYMS.items():
+    for match in re.finditer(words, text):
       if not sentence.is_wish(match) and not sentence.is_supposed(match):
         yield sentence.statement(match, "exception", "raises", subject=name)
   for match in _FAILS.finditer(text):

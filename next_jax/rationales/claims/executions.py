@@ -155,16 +155,17 @@ def executions(sentence: statement_lib.Sentence) -> Iterator[statement_lib.State
       yield made(match, "loop runs", count=1)
   for match in _BRANCH.finditer(text):
     if not sentence.is_wish(match):
-      negated = bool(match["not"]) != (match["verb"] == "skipped")
-      yield made(match, "branch never runs" if negated else "branch runs", subject=match["branch"])
+      is_negated = bool(match["not"]) != (match["verb"] == "skipped")
+      yield made(match, "branch never runs" if is_negated else "branch runs", subject=match["branch"])
   for match in _CONDITION.finditer(text):
     what = match["what"]
-    truth = sentence.literal(match, "what").value if what in (prose.VALUE, "true", "false") else what not in ("False",)
+    said = sentence.literal(match, "what") if what in (prose.VALUE, "true", "false") else None
+    truth = said.value if said is not None else what != "False"
     if isinstance(truth, bool) and not sentence.is_wish(match):
       claim = f"condition {'never' if match['how'] == 'never' else 'always'} {'true' if truth else 'false'}"
-      line = int(match["line"]) if match["line"] else None
+      at = int(match["line"]) if match["line"] else None
       written = None if match["test"] is None else _source(sentence, match)
-      yield made(match, claim, subject=written, place=statement_lib.Place(line=line))
+      yield made(match, claim, subject=written, place=statement_lib.Place(line=at))
   for match in _CALLS_ITSELF.finditer(text):
     if not sentence.is_wish(match):
       yield made(match, "calls itself", **_count(sentence, match))
@@ -194,5 +195,6 @@ def _count(sentence: statement_lib.Sentence, match: re.Match) -> dict:
       if groups[group] != prose.VALUE:
         return {"count": statement_lib.number_of(groups[group])}
       literal = sentence.literal(match, group)
-      return {"count": literal.value if type(literal.value) is int else None, "value": literal}
+      count = literal.value if literal is not None and type(literal.value) is int else None
+      return {"count": count, "value": literal}
   return {}

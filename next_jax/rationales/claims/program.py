@@ -8,7 +8,7 @@ from next_jax.tracing.recording import statements
 _NO_STEPS = (ast.Pass, ast.Continue, ast.Break, ast.Global, ast.Nonlocal)  # may or may not be steps
 
 
-class Program:
+class TracedProgram:
   """What the source says: where its functions, loops and branches are, and which names it binds."""
 
   def __init__(self, source: str, setup_code: str):

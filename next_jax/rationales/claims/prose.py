@@ -67,7 +67,8 @@ def read(rationale: str, *, functions: frozenset[str], source_lines: frozenset[s
   reader.read()
   text = "".join(reader.parts)
   ends = [end.end() for end in _SENTENCE_END.finditer(text)]
-  sentences, start = [], 0
+  sentences: list[tuple[int, int]] = []
+  start = 0
   for end in (*ends, len(text)):
     sentences.extend((at, min(at + MAX_SENTENCE, end)) for at in range(start, end, MAX_SENTENCE))
     start = end

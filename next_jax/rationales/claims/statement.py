@@ -1,7 +1,7 @@
 """Claims: what a rationale says about a run, found by patterns.
 
-Each pattern takes one way to say something; docs/method.md, step 2, says what is looked for. The patterns meet the words of
-`prose`, in which a value is one character, and one sentence at a time:
+Each pattern finds one way to say something; docs/method.md, step 2, says what is looked for. The patterns are applied to
+one sentence at a time, in the form of `prose`, in which a value is one character:
 
     value        "total=3", "best stays 0", "found changes from 4 to 8", "in the third iteration n is 8"
     type         "xs is a list", "it returns a string"
@@ -76,6 +76,17 @@ class Statement:
   arguments: tuple[literals.Literal, ...] = ()
   is_supposed: bool = False
   given: tuple[tuple[str, literals.Literal], ...] = ()
+
+  @property
+  def name(self) -> str:
+    """The subject; "" for a claim without one."""
+    return self.subject or ""
+
+  @property
+  def literal(self) -> literals.Literal:
+    """The value of a claim whose wording has one."""
+    assert self.value is not None, self
+    return self.value
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -206,7 +217,8 @@ class Sentence:
     given = [found for found in _GIVEN.finditer(before) if found["name"] in self.names.variables]
     if not given or len(given) < len(_IF.findall(before)):
       return ()
-    return tuple((found["name"], self.literal(found, "value")) for found in given)
+    values = ((found["name"], self.literal(found, "value")) for found in given)
+    return tuple((name, value) for name, value in values if value is not None)
 
   def is_supposed(self, match: re.Match) -> bool:
     before = self.text[: match.start()]
