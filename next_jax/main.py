@@ -118,9 +118,9 @@ def _command(name: str) -> Command:
   """Imports one command, so that it does not wait for what the others import."""
   match name:
     case "run":
-      from next_jax.commands import run as run_command
+      from next_jax.commands import run as run_lib
 
-      return run_command
+      return run_lib
     case "build":
       from next_jax.commands import build
 

@@ -14,7 +14,7 @@ import pytest
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.commands import verify as command
+from next_jax.commands import verify as verify_lib
 
 PROBLEMS = [
     {"task_id": number, "text": "", "code": f"def f(x):\n  return x + {number}\n",
@@ -32,10 +32,10 @@ def run(tmp_path, capsys):
     lines = [sample if isinstance(sample, str) else json.dumps(sample) for sample in samples]
     (tmp_path / "samples.jsonl").write_text("".join(f"{line}\n" for line in lines))
     parser = argparse.ArgumentParser()
-    command.add_arguments(parser)
+    verify_lib.add_arguments(parser)
     paths = ["--problems", str(tmp_path / "problems.jsonl"), "--samples", str(tmp_path / "samples.jsonl")]
     paths += ["--cache", str(tmp_path / "cache")]
-    code = command.main(parser.parse_args([*paths, "--num_workers", "1", *options]))
+    code = verify_lib.main(parser.parse_args([*paths, "--num_workers", "1", *options]))
     assert code == 0
     return capsys.readouterr().out
 
@@ -111,9 +111,9 @@ def test_human_eval_plus_prints_both_kinds_of_pass_at_k_and_what_is_left_out(tmp
   for name, rows in (("problems", [PLUS]), ("samples", samples)):
     (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
   parser = argparse.ArgumentParser()
-  command.add_arguments(parser)
+  verify_lib.add_arguments(parser)
   paths = [f"--{name}={tmp_path / name}.jsonl" for name in ("problems", "samples")]
-  command.main(parser.parse_args([*paths, f"--cache={tmp_path / 'cache'}", "--num_workers=1", "--k=1"]))
+  verify_lib.main(parser.parse_args([*paths, f"--cache={tmp_path / 'cache'}", "--num_workers=1", "--k=1"]))
   output = capsys.readouterr()
   table = dict(line.split("  ", 1) for line in output.out.splitlines() if "  " in line)
   assert table["pass@1"].strip() == "0.3333  (1 problems)"
@@ -135,7 +135,7 @@ class _Interrupt:
 
   def __init__(self, monkeypatch, count):
     self.started = []
-    verify = command.executor_lib.Executor.verify
+    verify = verify_lib.executor_lib.Executor.verify
 
     def interrupted(executor, programs):
       for number, verdict in enumerate(verify(executor, self._counted(programs))):
@@ -143,7 +143,7 @@ class _Interrupt:
           raise KeyboardInterrupt
         yield verdict
 
-    monkeypatch.setattr(command.executor_lib.Executor, "verify", interrupted)
+    monkeypatch.setattr(verify_lib.executor_lib.Executor, "verify", interrupted)
 
   def _counted(self, programs):
     for program in programs:
@@ -178,9 +178,9 @@ def test_what_another_command_left_is_removed(run, tmp_path, monkeypatch):
 
 
 def test_progress_says_rate_and_time_left(monkeypatch, capsys):
-  monkeypatch.setattr(command, "_SECONDS_BETWEEN_LINES", 0.0)
+  monkeypatch.setattr(verify_lib, "_SECONDS_BETWEEN_LINES", 0.0)
   verdicts = [schema.Verdict(task_id="1", sample_index=index, status="passed") for index in range(3)]
-  assert list(command._with_progress(iter(verdicts), 1, 4)) == verdicts
+  assert list(verify_lib._with_progress(iter(verdicts), 1, 4)) == verdicts
   lines = capsys.readouterr().err.splitlines()
   assert lines[0].startswith("verified 2 of 4 programs, ") and lines[0].endswith(" s left")
   assert lines[-1].startswith("verified 4 of 4 programs, ") and lines[-1].endswith(" a second, 0 s left")
@@ -212,9 +212,9 @@ def test_compressed_samples_are_read(tmp_path, capsys):
   (tmp_path / "problems.jsonl").write_text("".join(json.dumps(row) + "\n" for row in PROBLEMS))
   (tmp_path / "s.jsonl.gz").write_bytes(gzip.compress((json.dumps(GOOD) + "\n").encode()))
   parser = argparse.ArgumentParser()
-  command.add_arguments(parser)
+  verify_lib.add_arguments(parser)
   arguments = ["--problems", str(tmp_path / "problems.jsonl"), "--samples", str(tmp_path / "s.jsonl.gz")]
-  assert command.main(parser.parse_args([*arguments, "--num_workers", "1"])) == 0
+  assert verify_lib.main(parser.parse_args([*arguments, "--num_workers", "1"])) == 0
   assert len(files.read_jsonl(tmp_path / "s_verdicts.jsonl", schema.Verdict)) == 1
 
 
