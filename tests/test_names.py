@@ -12,8 +12,9 @@ SOURCES = {
     for path in sorted((ROOT / folder).rglob("*.py"))
 }
 LIBRARY = {name: text for name, text in SOURCES.items() if name.startswith(("next_jax/", "tasks/"))}
-# A corpus and its TFDS builder, whose class name is the dataset's; the trainers of the two engines.
-TWINS = {"HefixPlus", "MbppR", "Trainer"}
+# A corpus and its TFDS builder, whose class name is the dataset's; the trainers of the two engines; the record and the
+# Beam transform that gives it, named by its verb as Beam's are.
+TWINS = {"HefixPlus", "MbppR", "Trace", "Trainer"}
 LONGEST = 400  # lines
 
 

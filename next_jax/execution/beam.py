@@ -145,6 +145,7 @@ class _ExecutorFn(beam.DoFn):
 class _VerifyFn(_ExecutorFn):
 
   def process(self, batch: Sequence[program_lib.Program]) -> Iterator[schema.Verdict]:
+    assert self._executor is not None  # Beam has called setup
     for verdict in self._executor.verify(batch):
       beam.metrics.Metrics.counter("next_jax", f"verdict_{verdict.status}").inc()
       yield verdict
@@ -157,6 +158,7 @@ class _TraceFn(_ExecutorFn):
     self._budget = budget
 
   def process(self, batch: Sequence[program_lib.TraceRequest]) -> Iterator[tuple[str, schema.Trace]]:
+    assert self._executor is not None  # Beam has called setup
     for request, trace in zip(batch, self._executor.trace(batch, self._budget), strict=True):
       beam.metrics.Metrics.counter("next_jax", f"trace_{trace.outcome}").inc()
       yield request.task_id, trace

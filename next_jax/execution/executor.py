@@ -1,6 +1,6 @@
 """Programs in, verdicts out: spreads them over worker processes and keeps their order."""
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Generator, Iterable
 import dataclasses
 import logging
 import os
@@ -89,7 +89,7 @@ class Executor:
     self.confined = confinement_lib.of_workers(self._pool("verify").missing())
     return self.confined
 
-  def verify(self, programs: Iterable[program_lib.Program]) -> Iterator[schema.Verdict]:
+  def verify(self, programs: Iterable[program_lib.Program]) -> Generator[schema.Verdict, None, None]:
     """Verdicts in the order of the programs, as they become known.
 
     Programs are read only as far ahead as the workers need; a consumer that stops early ends what
@@ -98,11 +98,13 @@ class Executor:
 
     return self._pool("verify").map(programs, program_lib.Program.job, _verdict)
 
-  def outputs(self, requests: Iterable[program_lib.OutputsRequest]) -> Iterator[program_lib.Outputs]:
+  def outputs(self, requests: Iterable[program_lib.OutputsRequest]) -> Generator[program_lib.Outputs, None, None]:
     """What reference solutions return, in the order of the requests."""
     return self._pool("verify").map(requests, program_lib.OutputsRequest.job, _outputs)
 
-  def trace(self, requests: Iterable[program_lib.TraceRequest], budget: Any = None) -> Iterator[schema.Trace]:
+  def trace(
+      self, requests: Iterable[program_lib.TraceRequest], budget: Any = None
+  ) -> Generator[schema.Trace, None, None]:
     """Traces in the order of the requests; one that had to be killed has outcome "truncated".
 
     budget: a `tracing.recorder.Budget`, None for its defaults. A source that does not compile, or a

@@ -1,7 +1,7 @@
 """Workers of one kind, and the loop that feeds them and keeps their answers in order."""
 
 import collections
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 import dataclasses
 import selectors
 import signal
@@ -151,11 +151,11 @@ class Pool:
     while self._starting:
       self._wait(None)
       self.fill()
-    return [worker.missing for worker in self._workers]
+    return [worker.missing or {} for worker in self._workers]
 
   def map(
       self, items: Iterable, job: Callable[[Any], dict], result: Callable[[Any, dict], Any]
-  ) -> Iterator:
+  ) -> Generator[Any, None, None]:
     """`result(item, answer)` for each item, in order; `job(item)` is what a judge gets."""
     if self._busy:
       raise RuntimeError("the executor is still at an earlier stream; finish or close that one first")

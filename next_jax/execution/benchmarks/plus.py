@@ -58,8 +58,8 @@ class Inputs:
 
 def inputs_of_row(row: dict[str, Any]) -> Inputs:
   """Raises ExecutionError that names the key."""
-  task_id, entry_point = row.get("task_id"), row.get("entry_point")
-  is_mbpp = isinstance(task_id, str) and task_id.lower().startswith("mbpp/")
+  task_id, entry_point = str(row.get("task_id")), str(row.get("entry_point"))
+  is_mbpp = task_id.lower().startswith("mbpp/")
   convert = _CONVERSIONS.get(int(task_id[5:]), _unchanged) if is_mbpp and task_id[5:].isdigit() else _unchanged
   atol = row.get("atol", 0)
   if isinstance(atol, bool) or not isinstance(atol, (int, float)) or not 0 <= atol < 1:

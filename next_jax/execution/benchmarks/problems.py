@@ -65,7 +65,8 @@ def read_problems(path: epath.PathLike) -> list[Problem]:
 
   Which it is, is told from the keys of each row. Raises UserError with file and line.
   """
-  problems, lines = [], {}
+  problems: list[Problem] = []
+  lines: dict[str, Any] = {}
   for where, row in _rows(path):
     try:
       problem = _problem(row)
@@ -172,8 +173,8 @@ def entry_point(code: str, tests: Iterable[str]) -> str:
   for test in tests:
     for statement in ast.parse(test).body:
       if isinstance(statement, ast.Assert):
-        calls = (node for node in ast.walk(statement) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name))
-        called += [node.func.id for node in calls if node.func.id in defined]
+        functions_called = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
+        called += [node.id for node in functions_called if isinstance(node, ast.Name) and node.id in defined]
   # Classes are called too, to build arguments; then it is a function that is tested.
   for name in called:
     if name in functions:

@@ -22,7 +22,7 @@ def read_samples(
   """
   by_id = {problem.task_id: problem for problem in problems}
   by_number = {_number(problem.task_id): problem for problem in problems}
-  counts = collections.Counter()
+  counts: collections.Counter[str] = collections.Counter()
   samples = []
   for number, row in files.read_jsonl_objects(path):
     try:

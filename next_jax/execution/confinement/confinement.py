@@ -59,7 +59,7 @@ def of_workers(missing: Collection[dict[str, str]]) -> Confinement:
   Args:
     missing: of each worker, layer -> why it is not there.
   """
-  reasons = {}
+  reasons: dict[str, str] = {}
   for worker in missing:
     reasons = {**worker, **reasons}
   return Confinement(
@@ -88,7 +88,7 @@ def enter_namespaces(scratch: str, scratch_bytes: int) -> str:
             os.waitpid(first, 0)
           os._exit(0)
         except OSError as error:
-          os._exit(error.errno & 0xFF)
+          os._exit((error.errno or 0) & 0xFF)
         finally:
           os._exit(1)
       _, status = os.waitpid(trial, 0)

@@ -27,8 +27,9 @@ def prctl(option: int, *arguments: int) -> int:
 
 def mount(kind: str | None, target: str, flags: int, options: str = "") -> None:
   """Raises OSError."""
-  kind = kind and kind.encode()
-  _checked(_LIBC.mount(kind, os.fsencode(target), kind, ctypes.c_ulong(flags), options.encode()), f"mount on {target}")
+  source = kind.encode() if kind else None
+  done = _LIBC.mount(source, os.fsencode(target), source, ctypes.c_ulong(flags), options.encode())
+  _checked(done, f"mount on {target}")
 
 
 def unshare(flags: int) -> None:
@@ -38,7 +39,7 @@ def unshare(flags: int) -> None:
 
 def pointer(buffer: bytes | ctypes.Array) -> int:
   """Where it is in memory; valid as long as the buffer is kept."""
-  return ctypes.cast(buffer, ctypes.c_void_p).value
+  return ctypes.cast(buffer, ctypes.c_void_p).value or 0  # type: ignore[arg-type]  # bytes are cast as well
 
 
 def _long(argument):

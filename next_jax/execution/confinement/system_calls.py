@@ -52,7 +52,9 @@ clone3:435:435 fchmodat2:452:452
 def numbers(machine: str) -> tuple[dict[str, int], dict[str, int]]:
   """name -> number of the calls that are free, and of those with rules. Raises KeyError for other machines."""
   column = {name: index for index, name in enumerate(MACHINES, start=1)}[machine]
-  return tuple(
-      {fields[0]: int(fields[column]) for fields in (word.split(":") for word in text.split()) if fields[column] != "-"}
-      for text in (_FREE, _WITH_RULES)
-  )
+
+  def read(text: str) -> dict[str, int]:
+    rows = (word.split(":") for word in text.split())
+    return {fields[0]: int(fields[column]) for fields in rows if fields[column] != "-"}
+
+  return read(_FREE), read(_WITH_RULES)

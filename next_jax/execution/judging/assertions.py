@@ -67,7 +67,7 @@ def compile_test(source: str, entry_point: str = "") -> Test:
 def names_missing(tests: list[Test], known: set[str]) -> set[str]:
   """Names that tests read, in their order, and that neither `known` nor an earlier test binds."""
   known = known | vars(builtins).keys()
-  missing = set()
+  missing: set[str] = set()
   for test in tests:
     known = known | test.bound_names
     if "*" not in known:
@@ -89,8 +89,9 @@ def explain(test: Test, error: AssertionError) -> str:
     if traceback.tb_frame.f_code.co_filename == "<test>":
       line, frame = traceback.tb_lineno, traceback.tb_frame
     traceback = traceback.tb_next
-  if line in test.comparisons and _GOT in frame.f_locals and _EXPECTED in frame.f_locals:
-    left = ast.get_source_segment(test.source, test.comparisons[line]) or ""
+  compared = test.comparisons.get(line) if line is not None else None
+  if compared is not None and frame is not None and _GOT in frame.f_locals and _EXPECTED in frame.f_locals:
+    left = ast.get_source_segment(test.source, compared) or ""
     left = " ".join(left.split())[:200]
     verb = "returned" if left.endswith(")") else "is"
     return shorten(f"{left} {verb} {show(frame.f_locals[_GOT])}, expected {show(frame.f_locals[_EXPECTED])}")

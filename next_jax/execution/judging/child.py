@@ -4,7 +4,7 @@ Nothing here is trusted: the program shares the process and may replace any of i
 the process is data, and whoever reads it must judge it as such. It never holds an expected value.
 """
 
-import _signal
+import _signal  # type: ignore[import-not-found]  # in C, with no stub
 import builtins
 import json
 import operator
@@ -64,7 +64,7 @@ def f(values, text="a b", table=None):
     raise IndexError("none")
   return {"result": result, "seen": seen, "counts": dict(counts), "pair": pair.second, "all": helper(*values, n=1)}
 '''
-_REHEARSAL = (
+_REHEARSAL: tuple[tuple, ...] = (
     ("load", "import math", _REHEARSED_PROGRAM, "f"),
     ("call", 0, [[3, 1, 2]], {}),
     ("call", 0, [[5, -1, 2.5], "x y x"], {"table": {"dict": [[1], [{"tuple": [1]}]]}}),

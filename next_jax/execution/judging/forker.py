@@ -41,10 +41,10 @@ class Forker:
         pass_fds=(theirs.fileno(), settings["lifeline"]),
     )
     theirs.close()
-    self.pid = self._process.pid
+    self.pid: int = self._process.pid
     header = self._read(wire.HEADER_BYTES)
     about = json.loads(self._read(int.from_bytes(header, "big")))
-    self.pid: int = about["pid"]
+    self.pid = about["pid"]
     self.missing: dict[str, str] = about["missing"]
     self._child: int | None = None
 
@@ -71,7 +71,7 @@ class Forker:
     child, self._child = self._child, None
     if child == zygote.FORK_FAILED:
       return child, 0.0
-    if "namespaces" in self.missing:
+    if child is not None and "namespaces" in self.missing:
       processes.kill_group(child)  # the zygote is not permitted to
     deadline = time.monotonic() + _SECONDS_TO_CLEAN
     while (reply := self._ask(b"E"))[0] == zygote.REMAINING:

@@ -183,8 +183,11 @@ class Judge:
       with self._timer:
         session.load(setup_code, code, entry_point)
         session.loaded()
-        function = lambda *arguments: session.call(arguments, {})
-        expected.extend(outputs.expected_outputs(function, inputs, atol=atol, rule=rule))
+
+        def call(*arguments):
+          return session.call(arguments, {})
+
+        expected.extend(outputs.expected_outputs(call, inputs, atol=atol, rule=rule))
     except session_lib.Lost:
       pass  # why is known after the end
     except _OutOfTime:

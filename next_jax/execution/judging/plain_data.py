@@ -50,7 +50,7 @@ def encode(value: Any, foreign: Callable[[Any], Any]) -> Any:
   if kind.__module__ == "numpy" and hasattr(value, "item") and getattr(value, "shape", None) == ():
     return encode(value.item(), foreign)  # compared as the Python number that it stands for
   if kind is type and _TYPES.get(value.__name__) is value:
-    return {"type": value.__name__}
+    return {"type": value.__name__}  # type: ignore[union-attr]  # a type
   return foreign(value)
 
 
@@ -111,7 +111,7 @@ def held(value: Any) -> Any:
   base = built_in(type(value))
   if base is None:
     raise NotPlain(type(value).__name__)
-  return _HELD[base](value)
+  return _HELD[base](value)  # type: ignore[operator]  # each reads a value of its own type
 
 
 # Of collections' types only dict, from which they are derived, is here: it is what decides on equality.

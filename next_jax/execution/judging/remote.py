@@ -5,7 +5,7 @@ from typing import Protocol
 from next_jax.execution.judging import plain_data
 
 
-class Session(Protocol):
+class Caller(Protocol):
   """What is asked of the program's process; see session.py."""
 
   def next_items(self, target: int, count: int) -> tuple[list, BaseException | None]: ...
@@ -38,7 +38,7 @@ class RemoteObject(_Attributes):
   as any result is, and `==` never asks.
   """
 
-  def __init__(self, session: Session, number: int, kind: str):
+  def __init__(self, session: Caller, number: int, kind: str):
     vars(self).update(_remote_number=number, _remote_session=session, _remote_kind=kind)
 
   def __call__(self, *arguments, **keywords):
@@ -77,7 +77,7 @@ class RemoteContainer(RemoteObject):
     except plain_data.NotPlain:
       return False
 
-  __hash__ = None
+  __hash__ = None  # type: ignore[assignment]  # as mutable containers have it
 
 
 class RemoteValue(_Attributes):
@@ -92,7 +92,7 @@ _VALUES = {
 }
 
 
-def value(session: Session, number: int, plain) -> RemoteValue:
+def value(session: Caller, number: int, plain) -> RemoteValue:
   """Raises TypeError for what is of no type that such classes are derived from."""
   if type(plain) not in _VALUES:
     raise TypeError(f"a value of a class derived from {type(plain).__name__}")
@@ -115,7 +115,7 @@ def held(one):
 class RemoteIterator:
   """An iterator in the program, read in chunks that double, so that endless ones work as well."""
 
-  def __init__(self, session: Session, number: int):
+  def __init__(self, session: Caller, number: int):
     self._remote_number = number
     self._session = session
     self._chunk = 1
@@ -139,7 +139,7 @@ class RemoteIterator:
 class RemoteFunction:
   """A function that the program returned."""
 
-  def __init__(self, session: Session, number: int):
+  def __init__(self, session: Caller, number: int):
     self._remote_number = number
     self._session = session
 

@@ -1,6 +1,7 @@
 """The judge's end of one program: calls go out, plain data comes back, time runs out."""
 
 import collections
+from collections.abc import Sequence
 import json
 import os
 import select
@@ -65,7 +66,7 @@ class Session:
     self.raised: BaseException | None = None  # the last exception of the program that a call raised again
     self.raised_status = self.raised_detail = ""
 
-  def load(self, setup_code: str, code: str, entry_point: str, foreseen: list[str] = ()) -> None:
+  def load(self, setup_code: str, code: str, entry_point: str, foreseen: Sequence[str] = ()) -> None:
     """Sends the program; the reply is read before that of the first call.
 
     foreseen: calls of the entry point (`assertions.call_text`) to make at once, without waiting for
