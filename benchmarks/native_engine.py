@@ -16,7 +16,7 @@ import time
 
 from next_jax import files
 from next_jax.corpora import data_dir
-from next_jax.corpora.minirepair import corpus
+from next_jax.corpora.minirepair import minirepair
 from next_jax.engines import engine
 from next_jax.engines import optimizers
 from next_jax.engines.native import native
@@ -58,7 +58,7 @@ def main() -> None:
   with tempfile.TemporaryDirectory() as temporary:
     directory = pathlib.Path(temporary)
     data_dir.set_data_dir(directory)
-    corpus.MiniRepair(num_train=arguments.tasks, num_dev=1, num_unseen=1).build(directory / "minirepair")
+    minirepair.MiniRepair(num_train=arguments.tasks, num_dev=1, num_unseen=1).build(directory / "minirepair")
     import tasks.minirepair  # noqa: F401  (registers the task; after the corpus is there)
 
     for seed in range(2):

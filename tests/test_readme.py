@@ -19,7 +19,7 @@ from next_jax import schema
 from next_jax.commands import parser as parser_lib
 from next_jax.commands import sweep as sweep_command
 from next_jax.configuration import parsing
-from next_jax.corpora import minirepair
+from next_jax.corpora.minirepair import minirepair
 from next_jax.selftrain import filters
 from next_jax.selftrain import loop
 
@@ -111,7 +111,7 @@ def test_light_command_runs(command, tmp_path):
 def quickstart(tmp_path_factory):
   """What the commands after a quickstart read of its work directory, with fewer tasks."""
   workdir = tmp_path_factory.mktemp("readme")
-  tasks = [case.task for case in itertools.islice(minirepair.MiniRepair().cases("dev"), 5)]
+  tasks = [case.task for case in itertools.islice(minirepair.MiniRepair().items("dev"), 5)]
   files.write_jsonl(workdir / "corpus/minirepair/dev.jsonl", tasks)
   for model in ("base", "iteration_03"):
     samples = [

@@ -8,8 +8,7 @@ from typing import Any
 from etils import epath
 
 from next_jax import errors
-from next_jax.corpora.minirepair import corpus as minirepair
-from next_jax.corpora.minirepair.readoff import corpus as readoff
+from next_jax.corpora.minirepair import generated
 from next_jax.engines import engine as engine_lib
 from next_jax.execution import executor as executor_lib
 from next_jax.prompts import example as example_lib
@@ -53,7 +52,7 @@ class Pretraining:
   """
 
   workdir: epath.PathLike
-  corpus: minirepair.MiniRepair | readoff.ReadOff
+  corpus: generated.GeneratedCorpus
   task: str = "minirepair_trace"
   engine: engine_lib.Engine
   executor: executor_lib.Executor
@@ -123,7 +122,7 @@ class Pretraining:
         inputs={},
     )
 
-    def render(demonstration: minirepair.Demonstration) -> example_lib.Example:
+    def render(demonstration: generated.Demonstration) -> example_lib.Example:
       task = demonstration.task
       # The rank is a uniform number in hexadecimal: the same demonstration is shown the same way always.
       traced = int(seeds.rank(seed, task.task_id)[:8], 16) < self.share_with_trace * 16**8

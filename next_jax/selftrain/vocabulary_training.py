@@ -11,7 +11,7 @@ from etils import epath
 import sentencepiece
 from sentencepiece import sentencepiece_model_pb2
 
-from next_jax.corpora.minirepair import corpus as minirepair
+from next_jax.corpora.minirepair import minirepair
 from next_jax.models import vocabularies
 from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import sections

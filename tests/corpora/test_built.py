@@ -6,7 +6,7 @@ from next_jax import errors
 from next_jax import files
 from next_jax.corpora import built
 from next_jax.corpora import data_dir
-from next_jax.corpora.minirepair import corpus as minirepair
+from next_jax.corpora.minirepair import minirepair
 
 
 @pytest.fixture(scope="module", name="directory")

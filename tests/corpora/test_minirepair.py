@@ -17,10 +17,10 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.corpora import minirepair
 from next_jax.corpora import mutations
 from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import families
+from next_jax.corpora.minirepair import minirepair
 from next_jax.corpora.minirepair import running
 from next_jax.corpora.minirepair import splits as splits_lib
 
@@ -28,7 +28,7 @@ from next_jax.corpora.minirepair import splits as splits_lib
 @pytest.fixture(scope="module")
 def cases():
   corpus = minirepair.MiniRepair(num_train=1500, num_other=300)
-  return {split: list(corpus.cases(split)) for split in ("train", "dev", "unseen", "other")}
+  return {split: list(corpus.items(split)) for split in ("train", "dev", "unseen", "other")}
 
 
 @pytest.fixture(scope="module")
@@ -175,7 +175,7 @@ def test_another_seed_gives_other_demonstrations(demonstrations):
 
 def test_the_hash_seed_of_python_does_not_matter(demonstrations):
   program = (
-      "from next_jax.corpora import minirepair\n"
+      "from next_jax.corpora.minirepair import minirepair\n"
       "from next_jax import files\n"
       "for d in minirepair.MiniRepair().demonstrations(30):\n"
       "  print(files.dumps([d.task.to_json(), d.rationale, d.fix]))\n"
@@ -197,7 +197,7 @@ def test_the_hash_seed_of_python_does_not_matter(demonstrations):
 
 def test_importing_the_generator_does_not_import_jax_or_tensorflow():
   program = (
-      "import sys\nfrom next_jax.corpora import minirepair\nminirepair.MiniRepair().demonstration(0)\n"
+      "import sys\nfrom next_jax.corpora.minirepair import minirepair\nminirepair.MiniRepair().demonstration(0)\n"
       "print([name for name in ('jax', 'tensorflow', 'seqio', 'gin') if name in sys.modules])\n"
   )
   result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
@@ -220,7 +220,7 @@ def test_build_writes_what_it_counts_and_the_same_bytes_again(tmp_path):
 
 def test_a_smaller_split_is_a_prefix_of_a_larger_one():
   small, large = (minirepair.MiniRepair(num_dev=num) for num in (10, 20))
-  assert list(large.cases("dev"))[:10] == list(small.cases("dev"))
+  assert list(large.items("dev"))[:10] == list(small.items("dev"))
 
 
 def test_split_other_has_all_of_its_own_families_and_all_kinds_that_find_a_place_in_them(cases):
@@ -236,7 +236,7 @@ def test_no_family_of_split_other_is_in_pretraining_the_loop_or_unseen(cases, de
   elsewhere = {case.family for split in ("train", "dev", "unseen") for case in cases[split]}
   elsewhere |= {d.task.task_id.split("/")[2].split("-")[1] for d in demonstrations}
   assert not set(families.OTHERS) & elsewhere
-  splits = minirepair.Splits(revisited_share=1.0)
+  splits = splits_lib.Splits(revisited_share=1.0)
   for part in (splits_lib.PRETRAINING, splits_lib.LOOP, splits_lib.TRAIN, splits_lib.UNSEEN):
     assert not set(families.OTHERS) & {family for family, _ in splits.combinations(part)}
 
@@ -254,7 +254,7 @@ def test_no_program_of_split_other_is_one_of_another_split_even_with_other_const
 
 
 def test_pairs_of_split_other_are_none_that_training_or_dev_may_have(cases):
-  assert {minirepair.Splits().owner(case.pair_key) for case in cases["other"]} == {"unseen"}
+  assert {splits_lib.Splits().owner(case.pair_key) for case in cases["other"]} == {"unseen"}
 
 
 @pytest.mark.parametrize("name", families.OTHERS)
@@ -298,12 +298,12 @@ def test_split_other_is_built_only_where_it_has_tasks_and_changes_no_other_split
 
 
 def test_a_smaller_split_other_is_a_prefix_of_a_larger_one(cases):
-  assert list(minirepair.MiniRepair(num_other=20).cases("other")) == cases["other"][:20]
+  assert list(minirepair.MiniRepair(num_other=20).items("other")) == cases["other"][:20]
 
 
 @pytest.mark.parametrize("share", [0.0, 0.5, 1.0])
 def test_training_may_have_kinds_of_pretraining_but_dev_and_unseen_never(share):
-  splits = minirepair.Splits(revisited_share=share)
+  splits = splits_lib.Splits(revisited_share=share)
   pretraining, loop, train, unseen = (
       splits.combinations(part)
       for part in (splits_lib.PRETRAINING, splits_lib.LOOP, splits_lib.TRAIN, splits_lib.UNSEEN)
@@ -312,17 +312,17 @@ def test_training_may_have_kinds_of_pretraining_but_dev_and_unseen_never(share):
   assert set(train) == set(loop) | (set(train) & set(pretraining))
   assert len(set(train) & set(pretraining)) == pytest.approx(share * len(pretraining), abs=1)
   assert (pretraining, loop, unseen) == tuple(
-      minirepair.Splits().combinations(part) for part in (splits_lib.PRETRAINING, splits_lib.LOOP, splits_lib.UNSEEN)
+      splits_lib.Splits().combinations(part) for part in (splits_lib.PRETRAINING, splits_lib.LOOP, splits_lib.UNSEEN)
   )
 
 
 def test_more_tasks_than_there_are_is_an_error_that_says_so():
-  splits = minirepair.Splits(pretraining_share=0.5, loop_share=0.5)
+  splits = splits_lib.Splits(pretraining_share=0.5, loop_share=0.5)
   corpus = dataclasses.replace(minirepair.MiniRepair(), splits=splits, max_attempts=20)
   with pytest.raises(errors.CorpusError, match="no combinations"):
-    list(corpus.cases("unseen"))
+    list(corpus.items("unseen"))
   with pytest.raises(errors.CorpusError, match="known: train, dev, unseen, other"):
-    list(corpus.cases("test"))
+    list(corpus.items("test"))
 
 
 def test_all_bug_kinds_occur(cases, demonstrations):
@@ -349,7 +349,7 @@ def test_names_are_made_up_in_demonstrations_only_and_their_programs_still_work(
     names.add(task.entry_point)
   assert len(names - known) > 20
   assert {demonstration.task.entry_point for demonstration in with_pools.demonstrations(40)} <= known
-  assert next(made_up.cases("dev")) == next(with_pools.cases("dev"))
+  assert next(made_up.items("dev")) == next(with_pools.items("dev"))
 
 
 def test_made_up_names_cannot_be_those_that_a_family_writes_itself():

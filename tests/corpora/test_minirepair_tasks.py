@@ -5,7 +5,7 @@ import seqio
 
 from next_jax import errors
 from next_jax.corpora import data_dir
-from next_jax.corpora import minirepair
+from next_jax.corpora.minirepair import minirepair
 from next_jax.execution import executor
 from next_jax.selftrain.verbs import build
 import tasks  # noqa: F401  (registers)

@@ -17,10 +17,10 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.corpora import minirepair
 from next_jax.corpora.minirepair import draw
-from next_jax.corpora.minirepair import readoff
+from next_jax.corpora.minirepair import minirepair
 from next_jax.corpora.minirepair.readoff import reading
+from next_jax.corpora.minirepair.readoff import readoff
 from next_jax.models import vocabularies
 from next_jax.prompts import prompt
 from next_jax.prompts import seqio_tasks
@@ -289,7 +289,7 @@ def test_a_smaller_split_is_a_prefix_and_another_seed_gives_other_tasks(items):
 
 def test_the_hash_seed_of_python_does_not_matter(items):
   program = (
-      "from next_jax.corpora.minirepair import readoff\nfrom next_jax import files\n"
+      "from next_jax.corpora.minirepair.readoff import readoff\nfrom next_jax import files\n"
       "for item in readoff.ReadOff(num_dev=15).items('dev'):\n  print(files.dumps(item.case.task.to_json()))\n"
   )
   run = functools.partial(subprocess.run, [sys.executable, "-c", program], capture_output=True, text=True, check=True)

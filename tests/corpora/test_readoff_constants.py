@@ -10,8 +10,8 @@ import pytest
 from next_jax import files
 from next_jax import main
 from next_jax.configuration import parsing
-from next_jax.corpora.minirepair import readoff
 from next_jax.corpora.minirepair.readoff import constants
+from next_jax.corpora.minirepair.readoff import readoff
 from next_jax.models import vocabularies
 from next_jax.prompts import prompt
 

@@ -8,7 +8,7 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import data_dir
-from next_jax.corpora.minirepair import corpus as minirepair
+from next_jax.corpora.minirepair import minirepair
 
 pytest.importorskip("importlib_resources", reason="tensorflow-datasets 4.9 needs it, and does not say so")
 

@@ -12,7 +12,7 @@ import pytest
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import data_dir
-from next_jax.corpora.minirepair import corpus
+from next_jax.corpora.minirepair import minirepair
 from next_jax.engines import engine
 from next_jax.engines.native import native
 from next_jax.models import base_models
@@ -26,7 +26,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 def corpus_dir(tmp_path_factory):
   """A directory with a few tasks of MiniRepair, from which SeqIO's tasks read."""
   path = tmp_path_factory.mktemp("corpora")
-  corpus.MiniRepair(num_train=2, num_dev=4, num_unseen=1).build(path / "minirepair")
+  minirepair.MiniRepair(num_train=2, num_dev=4, num_unseen=1).build(path / "minirepair")
   data_dir.set_data_dir(path)
   yield path
   data_dir.set_data_dir(None)

@@ -9,7 +9,7 @@ import pytest
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import data_dir
-from next_jax.corpora.minirepair import corpus
+from next_jax.corpora.minirepair import minirepair
 from next_jax.engines import engine
 from next_jax.engines.native import native
 from next_jax.models import base_models
@@ -25,7 +25,7 @@ NUM_DEV = 3
 
 @pytest.fixture
 def corpus_dir(tmp_path):
-  corpus.MiniRepair(num_train=2, num_dev=NUM_DEV, num_unseen=1).build(tmp_path / "minirepair")
+  minirepair.MiniRepair(num_train=2, num_dev=NUM_DEV, num_unseen=1).build(tmp_path / "minirepair")
   data_dir.set_data_dir(tmp_path)
   yield tmp_path / "minirepair"
   data_dir.set_data_dir(None)

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 import pytest
 
 from next_jax import schema
-from next_jax.corpora.minirepair import corpus
+from next_jax.corpora.minirepair import minirepair
 from next_jax.corpora.minirepair import rationales
 from next_jax.evaluation import changes
 from next_jax.rationales import localisation
@@ -110,7 +110,7 @@ def test_without_rationales_there_is_nothing_to_say():
 
 def test_the_rationales_that_the_base_was_taught_name_the_line_that_they_change():
   draw = random.Random(0)
-  for case in corpus.MiniRepair(num_train=300).cases("train"):
+  for case in minirepair.MiniRepair(num_train=300).items("train"):
     task = case.task
     target = changes.changed(task.buggy_code, task.reference_code)
     assert target, task.task_id

@@ -5,7 +5,7 @@ import dataclasses
 import optax
 import pytest
 
-from next_jax.corpora.minirepair import corpus
+from next_jax.corpora.minirepair import minirepair
 from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.execution import executor
@@ -26,7 +26,7 @@ def make_small_loop(workdir, engine=scripted.Apprentice(), skill=0.2, **fields):
   base = engine.initialize(workdir.parent / f"{workdir.name}_base", skill)
   settings = loop.SelfTraining(
       workdir=workdir,
-      corpora=(corpus.MiniRepair(num_train=24, num_dev=10, num_unseen=6),),
+      corpora=(minirepair.MiniRepair(num_train=24, num_dev=10, num_unseen=6),),
       task="minirepair_trace",
       engine=engine,
       executor=executor.Executor(num_workers=2, limits=limits.Limits(cpu_seconds=1.0)),

@@ -15,7 +15,7 @@ from next_jax import errors
 from next_jax import main
 from next_jax.configuration import parsing
 from next_jax.corpora import data_dir
-from next_jax.corpora.minirepair import corpus as minirepair
+from next_jax.corpora.minirepair import minirepair
 from next_jax.execution import executor
 from next_jax.selftrain import build_corpora
 from next_jax.stages import provenance

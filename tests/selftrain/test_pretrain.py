@@ -8,7 +8,7 @@ import pytest
 
 from next_jax import errors
 from next_jax import files
-from next_jax.corpora.minirepair import corpus
+from next_jax.corpora.minirepair import minirepair
 from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.execution import executor
@@ -23,7 +23,7 @@ import tasks.minirepair  # noqa: F401  (registers the SeqIO tasks)
 def make(workdir, **fields):
   settings = pretrain.Pretraining(
       workdir=workdir,
-      corpus=corpus.MiniRepair(num_train=2, num_dev=4, num_unseen=2),
+      corpus=minirepair.MiniRepair(num_train=2, num_dev=4, num_unseen=2),
       engine=scripted.Apprentice(),
       executor=executor.Executor(num_workers=1),
       num_demonstrations=60,

@@ -9,7 +9,7 @@ import pytest
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.corpora.minirepair import corpus
+from next_jax.corpora.minirepair import minirepair
 from next_jax.corpora.minirepair import rationales
 from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
@@ -81,7 +81,7 @@ def proxied(tmp_path_factory):
     ))
   make_small_loop(
       workdir, iterations=1, evaluations=tuple(evaluations), controls=(),
-      corpora=(corpus.MiniRepair(num_train=12, num_dev=6, num_unseen=1),), skill=0.3,
+      corpora=(minirepair.MiniRepair(num_train=12, num_dev=6, num_unseen=1),), skill=0.3,
   ).run()
   return workdir, reader.prompts
 
@@ -131,7 +131,7 @@ def trained(tmp_path_factory):
   ]
   make_small_loop(
       workdir, iterations=1, evaluations=tuple(evaluations), controls=(),
-      corpora=(corpus.MiniRepair(num_train=12, num_dev=6, num_unseen=1),), skill=0.3,
+      corpora=(minirepair.MiniRepair(num_train=12, num_dev=6, num_unseen=1),), skill=0.3,
   ).run()
   return workdir
 

@@ -1,60 +1,41 @@
 """The MiniRepair corpus: any number of tasks and demonstrations from a seed."""
 
 import collections
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import dataclasses
-import multiprocessing
 import random
 from typing import Any, ClassVar
 
-from etils import epath
-
 from next_jax import errors
-from next_jax import files
 from next_jax import schema
 from next_jax.corpora import canonical
 from next_jax.corpora import mutations
+from next_jax.corpora.minirepair import generated
 from next_jax.corpora.minirepair import generator as generator_lib
 from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair import splits as splits_lib
 
-_CHUNK = 250  # demonstrations that a process makes at once
 _PARTS = {
     "train": splits_lib.TRAIN, "dev": splits_lib.LOOP, "unseen": splits_lib.UNSEEN, "other": splits_lib.OTHER,
 }
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Demonstration:
-  """A worked example to pretrain the base model on.
-
-  Attributes:
-    rationale: quotes the trace; for prompts that show it.
-    rationale_without_trace: says nothing that only the trace tells; for prompts without it.
-    fix: complete program. The reference if `faithful`, else the buggy code with a random edit that
-      the rationale asserts just as confidently.
-  """
-
-  task: schema.RepairTask
-  rationale: str
-  rationale_without_trace: str
-  fix: str
-  faithful: bool
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class MiniRepair:
+class MiniRepair(generated.GeneratedCorpus):
   """Short Python functions with bugs; everything is a pure function of these settings.
 
   Attributes:
-    num_train, num_dev, num_unseen: tasks that `build` writes.
-    num_other: tasks of families that neither pretraining nor the loop has, a second corpus in the style of this one;
-      with 0 there is no such split.
-    faithful_share: of demonstrations whose fix is right. METHOD: the base model should fix little
-      at the first try but something in eight.
-    open_names_share: of demonstrations whose names are made up (see draw.Draw); the tasks of the splits
-      have names of the pools.
-    max_attempts: draws for one task before the settings count as impossible.
+    seed: Seed of everything that is drawn.
+    num_train, num_dev, num_unseen: Number of tasks that `build` writes.
+    num_other: Number of tasks of families that neither pretraining nor the loop has: a second corpus in the same style.
+      With 0 there is no such split.
+    faithful_share: Share of demonstrations whose fix is right; the others' is the buggy code with a random edit. The
+      base model should fix little at the first try, but something in eight (docs/method.md).
+    open_names_share: Share of demonstrations whose names are made up (see draw.Draw); the tasks of the splits have
+      names of the pools.
+    max_attempts: Draws for one task before the settings count as impossible.
+    generator: Makes a task from a combination of family and mutation.
+    splits: Which combinations and pairs belong to which split.
   """
 
   name: ClassVar[str] = "minirepair"
@@ -70,36 +51,12 @@ class MiniRepair:
   generator: generator_lib.Generator = generator_lib.Generator()
   splits: splits_lib.Splits = splits_lib.Splits()
 
-  def build(self, directory: epath.PathLike, executor: Any = None) -> dict[str, int]:
-    """Writes train.jsonl, dev.jsonl, unseen.jsonl, other.jsonl if it has tasks, and statistics.json.
+  def split_names(self) -> list[str]:
+    return [split for split in _PARTS if split != "other" or self.num_other]
 
-    Returns the tasks of each split.
-
-    The programs are this package's own, so they run here and `executor` is not needed.
-    """
-    del executor
-    directory = epath.Path(directory)
-    statistics: dict[str, Any] = {"seed": self.seed, "splits": {}}
-    counts = {}
-    for split in _PARTS:
-      if split == "other" and self.num_other == 0:
-        continue
-      rejections: collections.Counter[str] = collections.Counter()
-      cases = list(self.cases(split, rejections))
-      files.write_jsonl(directory / f"{split}.jsonl", (case.task for case in cases))
-      statistics["splits"][split] = _statistics(cases, rejections)
-      counts[split] = len(cases)
-    files.write_json(directory / "statistics.json", statistics)
-    return counts
-
-  def cases(
+  def items(
       self, split: str, rejections: collections.Counter[str] | None = None
   ) -> Iterator[generator_lib.Case]:
-    """The tasks of "train", "dev", "unseen" or "other" with no (bug, fix) pair twice, streamed.
-
-    Raises:
-      CorpusError: an unknown split, or more tasks wanted than can be found.
-    """
     if split not in _PARTS:
       raise errors.CorpusError(f"unknown split {split!r} of minirepair; known: {', '.join(_PARTS)}")
     num = {
@@ -118,25 +75,21 @@ class MiniRepair:
       seen.add(case.pair_key)
       yield case
 
-  def demonstrations(self, num: int, *, start: int = 0, num_workers: int = 0) -> Iterator[Demonstration]:
-    """Demonstrations number `start` to `start + num - 1`, streamed, in order.
+  def task_of(self, item: generator_lib.Case) -> schema.RepairTask:
+    return item.task
 
-    Number i depends on the settings and i alone: the first n are the same whatever the total, and
-    several machines can make a range each. Its combination is one of pretraining, and no pair of
-    dev or unseen is among them.
+  def statistics(self, items: Sequence[generator_lib.Case]) -> dict[str, Any]:
+    return {
+        "tasks": len(items),
+        "vague_share": round(sum(case.vague for case in items) / max(1, len(items)), 4),
+        "shows": generated.count(case.shows for case in items),
+        "bug_kinds": generated.count(case.task.bug_kind for case in items),
+        "bug_origins": generated.count(case.task.bug_origin for case in items),
+        "families": generated.count(case.family for case in items),
+        "combinations": len({(case.family, case.task.bug_kind) for case in items}),
+    }
 
-    Args:
-      num_workers: processes; 0 makes them in this one. They are spawned, not forked, so that it is
-        safe beside JAX; the caller's main module must be importable.
-    """
-    numbers = range(start, start + num)
-    if num_workers == 0:
-      yield from map(self.demonstration, numbers)
-      return
-    with multiprocessing.get_context("spawn").Pool(num_workers) as pool:
-      yield from pool.imap(self.demonstration, numbers, chunksize=_CHUNK)
-
-  def demonstration(self, number: int) -> Demonstration:
+  def demonstration(self, number: int) -> generated.Demonstration:
     rng = random.Random(f"minirepair/{self.seed}/demonstration/{number}")
     combinations = self.splits.combinations(splits_lib.PRETRAINING)
     faithful = rng.random() < self.faithful_share
@@ -148,7 +101,7 @@ class MiniRepair:
       fix = case.task.reference_code if faithful else self._random_edit(rng, case)
       if fix is not None:
         rationale, without_trace = rationales.write(rng, case.task, fix)
-        return Demonstration(
+        return generated.Demonstration(
             task=case.task,
             rationale=rationale,
             rationale_without_trace=without_trace,
@@ -194,19 +147,3 @@ class MiniRepair:
         f"minirepair: no task number {number} for {split!r} found in {self.max_attempts} attempts;"
         " ask for fewer tasks or change the shares of the splits"
     )
-
-
-def _statistics(cases: list[generator_lib.Case], rejections: collections.Counter[str]) -> dict[str, Any]:
-  def count(values) -> dict[str, int]:
-    return dict(sorted(collections.Counter(values).items()))
-
-  return {
-      "tasks": len(cases),
-      "vague_share": round(sum(case.vague for case in cases) / max(1, len(cases)), 4),
-      "shows": count(case.shows for case in cases),
-      "bug_kinds": count(case.task.bug_kind for case in cases),
-      "bug_origins": count(case.task.bug_origin for case in cases),
-      "families": count(case.family for case in cases),
-      "combinations": len({(case.family, case.task.bug_kind) for case in cases}),
-      "rejected": dict(sorted(rejections.items())),
-  }

@@ -2,19 +2,16 @@
 
 import ast
 import collections
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 import dataclasses
-import multiprocessing
 import random
 from typing import Any, ClassVar
 
-from etils import epath
-
 from next_jax import errors
-from next_jax import files
+from next_jax import schema
 from next_jax.corpora import canonical
-from next_jax.corpora.minirepair import corpus as minirepair
 from next_jax.corpora.minirepair import draw
+from next_jax.corpora.minirepair import generated
 from next_jax.corpora.minirepair import generator as generator_lib
 from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair import splits as splits_lib
@@ -27,11 +24,10 @@ from next_jax.corpora.minirepair.readoff import results
 _OF_NAMES = (*results.FAMILIES, *loops.FAMILIES, *containers.FAMILIES)
 FAMILIES = {family.__name__: family for family in (*_OF_NAMES, *constants.FAMILIES)}
 SPLITS = ("train", "dev", "unseen")
-_CHUNK = 250  # demonstrations that a process makes at once
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Item:
+class ReadOffCase:
   """A task with the question that it came from."""
 
   case: generator_lib.Case
@@ -46,7 +42,7 @@ class Item:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class ReadOff:
+class ReadOff(generated.GeneratedCorpus):
   """Repair tasks in which the trace names the fix, and code and tests do not.
 
   Each program computes five or six values that look alike, by arithmetic too long for the head, and uses the wrong one
@@ -60,12 +56,16 @@ class ReadOff:
   same ones are shown with a trace and without. Everything is a pure function of these settings.
 
   Attributes:
-    num_train, num_dev, num_unseen: tasks that `build` writes.
-    faithful_share: of demonstrations whose fix is right; the others' has any candidate but the wrong and the right one.
-    families: those of which a name is wrong, and the trace tells which has the expected value; or those of `constants`.
-    unseen_families: of them are in split "unseen" only, all others in "train" and "dev" only.
-    max_attempts: draws for one task before the settings count as impossible.
-    pairs: a canonical (bug, fix) pair belongs to one split, by its hash.
+    seed: Seed of everything that is drawn.
+    num_train, num_dev, num_unseen: Number of tasks that `build` writes.
+    faithful_share: Share of demonstrations whose fix is right; the others' has a candidate that is neither the wrong nor
+      the right one.
+    families: Families in which a name is wrong and the trace tells which one has the expected value, or those of
+      `constants`.
+    unseen_families: The families that are in split "unseen" only; all others are in "train" and "dev" only.
+    max_attempts: Draws for one task before the settings count as impossible.
+    generator: Makes a task of a program.
+    pairs: Decides by its hash which split a canonical (bug, fix) pair belongs to.
   """
 
   name: ClassVar[str] = "readoff"
@@ -88,30 +88,10 @@ class ReadOff:
             f"ReadOff.{field}: no family {', '.join(sorted(unknown))}; known: {', '.join(known)}"
         )
 
-  def build(self, directory: epath.PathLike, executor: Any = None) -> dict[str, int]:
-    """Writes train.jsonl, dev.jsonl, unseen.jsonl and statistics.json; returns the tasks of each split.
+  def split_names(self) -> tuple[str, ...]:
+    return SPLITS
 
-    The programs are this package's own, so they run here and `executor` is not needed.
-    """
-    del executor
-    directory = epath.Path(directory)
-    statistics: dict[str, Any] = {"seed": self.seed, "splits": {}}
-    counts = {}
-    for split in SPLITS:
-      rejections: collections.Counter[str] = collections.Counter()
-      items = list(self.items(split, rejections))
-      files.write_jsonl(directory / f"{split}.jsonl", (item.case.task for item in items))
-      statistics["splits"][split] = _statistics(items, rejections)
-      counts[split] = len(items)
-    files.write_json(directory / "statistics.json", statistics)
-    return counts
-
-  def items(self, split: str, rejections: collections.Counter[str] | None = None) -> Iterator[Item]:
-    """The tasks of "train", "dev" or "unseen" with no (bug, fix) pair twice, streamed.
-
-    Raises:
-      CorpusError: an unknown split, or more tasks wanted than can be found.
-    """
+  def items(self, split: str, rejections: collections.Counter[str] | None = None) -> Iterator[ReadOffCase]:
     if split not in SPLITS:
       raise errors.CorpusError(f"unknown split {split!r} of readoff; known: {', '.join(SPLITS)}")
     num = {"train": self.num_train, "dev": self.num_dev, "unseen": self.num_unseen}[split]
@@ -126,22 +106,24 @@ class ReadOff:
       seen.add(item.case.pair_key)
       yield item
 
-  def demonstrations(
-      self, num: int, *, start: int = 0, num_workers: int = 0
-  ) -> Iterator[minirepair.Demonstration]:
-    """Demonstrations number `start` to `start + num - 1`, as those of MiniRepair; of the families of "train".
+  def task_of(self, item: ReadOffCase) -> schema.RepairTask:
+    return item.case.task
 
-    The rationale asserts the fix, right or not, and quotes what the trace has of it. No pair of a bug with its fix or
-    with its reference is one of dev or unseen.
+  def statistics(self, items: Sequence[ReadOffCase]) -> dict[str, Any]:
+    cases = [item.case for item in items]
+    return {
+        "tasks": len(cases),
+        "chance": round(sum(item.chance for item in items) / max(1, len(items)), 4),
+        "vague_share": round(sum(case.vague for case in cases) / max(1, len(cases)), 4),
+        "bug_kinds": generated.count(case.task.bug_kind for case in cases),
+        "families": generated.count(case.family for case in cases),
+    }
+
+  def demonstration(self, number: int) -> generated.Demonstration:
+    """Of the families of "train". The rationale asserts the fix, right or not, and quotes what the trace has of it.
+
+    Neither the bug with its fix nor with its reference is a pair of dev or unseen.
     """
-    numbers = range(start, start + num)
-    if num_workers == 0:
-      yield from map(self.demonstration, numbers)
-      return
-    with multiprocessing.get_context("spawn").Pool(num_workers) as pool:
-      yield from pool.imap(self.demonstration, numbers, chunksize=_CHUNK)
-
-  def demonstration(self, number: int) -> minirepair.Demonstration:
     rng = random.Random(f"readoff/{self.seed}/demonstration/{number}")
     faithful = rng.random() < self.faithful_share  # before the draws, of which not all are for training
     for _ in range(self.max_attempts):
@@ -153,7 +135,7 @@ class ReadOff:
         task, fix = item.case.task, item.question.code(chosen)
         if self._for_training(_pair_key(item, fix)):
           rationale, without_trace = rationales.write(rng, task, fix, in_sight[chosen])
-          return minirepair.Demonstration(
+          return generated.Demonstration(
               task=task, rationale=rationale, rationale_without_trace=without_trace, fix=fix, faithful=faithful
           )
     raise errors.CorpusError(
@@ -166,11 +148,11 @@ class ReadOff:
   def _item(
       self, rng: random.Random, split: str, number: int, accepts: Callable[[str], bool],
       rejections: collections.Counter[str],
-  ) -> Item:
+  ) -> ReadOffCase:
     families = [name for name in self.families if (name in self.unseen_families) == (split == "unseen")]
     for _ in range(self.max_attempts if families else 0):
       found = self._attempt(rng, rng.choice(families), split, number, accepts)
-      if isinstance(found, Item):
+      if isinstance(found, ReadOffCase):
         return found
       rejections[found.reason] += 1
     raise errors.CorpusError(
@@ -180,7 +162,7 @@ class ReadOff:
 
   def _attempt(
       self, rng: random.Random, family: str, split: str, number: int, accepts: Callable[[str], bool]
-  ) -> Item | generator_lib.Rejected:
+  ) -> ReadOffCase | generator_lib.Rejected:
     question = FAMILIES[family](draw.Draw(rng))
     right, wrong = question.pose(rng)
     problem, bug = question.posed(right, wrong)
@@ -193,20 +175,8 @@ class ReadOff:
     expected = ast.literal_eval(case.task.public_tests[0].rpartition(" == ")[2])
     if question.read_off(case.task.trace, expected) != [right]:
       return generator_lib.Rejected("not one value of the trace is the expected one, but more or none")
-    return Item(case=case, question=question, right=right, wrong=wrong)
+    return ReadOffCase(case=case, question=question, right=right, wrong=wrong)
 
 
-def _pair_key(item: Item, fix: str) -> str:
+def _pair_key(item: ReadOffCase, fix: str) -> str:
   return canonical.pair_key(item.case.canonical_bug, canonical.canonical(fix))
-
-
-def _statistics(items: list[Item], rejections: collections.Counter[str]) -> dict[str, Any]:
-  cases = [item.case for item in items]
-  return {
-      "tasks": len(cases),
-      "chance": round(sum(item.chance for item in items) / max(1, len(items)), 4),
-      "vague_share": round(sum(case.vague for case in cases) / max(1, len(cases)), 4),
-      "bug_kinds": dict(sorted(collections.Counter(case.task.bug_kind for case in cases).items())),
-      "families": dict(sorted(collections.Counter(case.family for case in cases).items())),
-      "rejected": dict(sorted(rejections.items())),
-  }
