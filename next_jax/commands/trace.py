@@ -8,9 +8,9 @@ import sys
 import tokenize
 
 from next_jax import files
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import scopes
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import counted
 from next_jax.tracing.recording import recorder
 

@@ -7,10 +7,10 @@ import pytest
 
 from next_jax import errors
 from next_jax import schema
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import comments as comments_lib
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import scopes
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import recorder
 
 SEPARATE = """\

@@ -5,7 +5,7 @@ import textwrap
 
 import pytest
 
-from next_jax.tracing.annotation import statements
+from next_jax.tracing import statements
 from next_jax.tracing.recording import jumps
 from next_jax.tracing.recording import recorder
 

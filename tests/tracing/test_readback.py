@@ -10,11 +10,11 @@ from hypothesis import strategies as st
 import pytest
 
 from next_jax import schema
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import readback
 from next_jax.tracing.annotation import scopes
-from next_jax.tracing.annotation import statements
 from next_jax.tracing.recording import calls
 from next_jax.tracing.recording import recorder
 

@@ -16,7 +16,7 @@ from collections.abc import Iterable
 import dataclasses
 import re
 
-from next_jax.tracing.recording import texts
+from next_jax.tracing import shortening
 
 VERBS = {"return": "return", "yield": "yield", "exception": "raise"}  # by the event of a step
 UNCHANGED = "-"
@@ -72,7 +72,7 @@ def one_line(value: str) -> str:
   """A value as comments have it: one line, not blank, without spaces around it."""
   if not value.isprintable():
     value = "".join(c if c.isprintable() else " " for c in value)
-  return value.strip(" ") or texts.ELLIPSIS
+  return value.strip(" ") or shortening.ELLIPSIS
 
 
 def write_state(number: int, changes: Iterable[tuple[str, str]], verb: str | None, value: str | None) -> str:
@@ -85,7 +85,7 @@ def write_state(number: int, changes: Iterable[tuple[str, str]], verb: str | Non
 
 def write_number(number: int) -> str:
   """A state of which nothing but the number is written."""
-  return f"({number}) {texts.ELLIPSIS}"
+  return f"({number}) {shortening.ELLIPSIS}"
 
 
 def parse(text: str) -> Comment | None:
@@ -94,7 +94,7 @@ def parse(text: str) -> Comment | None:
   gaps: set[int] = set()
   is_open = False  # whether a further change or verb would belong to the last state
   for part in _split(text):
-    if part == texts.ELLIPSIS:
+    if part == shortening.ELLIPSIS:
       gaps.add(len(states))
       is_open = False
       continue
@@ -105,9 +105,9 @@ def parse(text: str) -> Comment | None:
         return None
       states.append(State(number=number))
       part = part[opening.end() :]
-      is_open = part not in (texts.ELLIPSIS, UNCHANGED)
+      is_open = part not in (shortening.ELLIPSIS, UNCHANGED)
       if not is_open:
-        if part == texts.ELLIPSIS:
+        if part == shortening.ELLIPSIS:
           gaps.add(len(states))
         continue
     state = _with_part(states[-1], part) if is_open else None

@@ -20,12 +20,12 @@ import dataclasses
 
 from next_jax import errors
 from next_jax import schema
+from next_jax.tracing import shortening
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import places
 from next_jax.tracing.annotation import rounds
 from next_jax.tracing.annotation import scopes
-from next_jax.tracing.annotation import statements
-from next_jax.tracing.recording import texts
 
 SHORTEST_COMMENT = 20  # characters: `...; (123456789) ...`
 
@@ -33,7 +33,7 @@ _TAB = 8
 _SHORT_VALUE = 8  # characters; what `comment_width` may shorten values to
 _NAMES_ONLY = 3  # width at which longer values are `...`
 _NUMBER_ONLY = 0
-_SHORTEST_VALUE = 5  # `ab...`, the least that `texts.cut` gives
+_SHORTEST_VALUE = 5  # `ab...`, the least that `shortening.cut` gives
 
 
 class MismatchError(errors.TracingError):
@@ -184,11 +184,11 @@ class Annotation:
       if number not in shown:
         continue
       if i > before + 1 or (i and self._is_after_rounds(numbers[before], number)):
-        parts.append(texts.ELLIPSIS)
+        parts.append(shortening.ELLIPSIS)
       parts.append(self.state(number, shown[number]))
       before = i
     if parts and before < len(numbers) - 1:
-      parts.append(texts.ELLIPSIS)
+      parts.append(shortening.ELLIPSIS)
     return comments.BETWEEN.join(parts)
 
   def _is_after_rounds(self, before: int, number: int) -> bool:
@@ -218,5 +218,5 @@ def _ends(numbers: list[int], first: int, last: int) -> list[int]:
 def _shortened(value: str, width: int) -> str:
   value = comments.one_line(value)
   if len(value) > width < _SHORTEST_VALUE:
-    return value if len(value) <= len(texts.ELLIPSIS) else texts.ELLIPSIS
-  return texts.cut(value, width)
+    return value if len(value) <= len(shortening.ELLIPSIS) else shortening.ELLIPSIS
+  return shortening.cut(value, width)

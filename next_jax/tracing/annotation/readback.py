@@ -1,10 +1,10 @@
 """Readback: what an annotated source says of its trace, read from its comments."""
 
 from next_jax import schema
+from next_jax.tracing import shortening
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import places
-from next_jax.tracing.annotation import statements
-from next_jax.tracing.recording import texts
 
 
 def read(source: str) -> dict[int, comments.Comment]:
@@ -48,12 +48,12 @@ def is_shortened(text: str, value: str) -> bool:
   value = comments.one_line(value)
   if text == value:
     return True
-  at = text.find(texts.ELLIPSIS)
+  at = text.find(shortening.ELLIPSIS)
   while at >= 0:
-    head, tail = text[:at], text[at + len(texts.ELLIPSIS) :]
+    head, tail = text[:at], text[at + len(shortening.ELLIPSIS) :]
     if len(head) + len(tail) <= len(value) and value.startswith(head) and value.endswith(tail):
       return True
-    at = text.find(texts.ELLIPSIS, at + 1)
+    at = text.find(shortening.ELLIPSIS, at + 1)
   return False
 
 

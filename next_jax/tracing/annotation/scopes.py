@@ -11,7 +11,7 @@ import types
 from typing import Protocol
 
 from next_jax import schema
-from next_jax.tracing.annotation import statements
+from next_jax.tracing import statements
 
 MODULE = "<module>"
 

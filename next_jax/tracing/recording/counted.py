@@ -28,7 +28,7 @@ import types
 from typing import Any
 
 from next_jax import schema
-from next_jax.tracing.annotation import statements
+from next_jax.tracing import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects
 from next_jax.tracing.recording import marks as marks_lib

@@ -10,7 +10,7 @@ import dis
 import types
 from typing import Any
 
-from next_jax.tracing.annotation import statements
+from next_jax.tracing import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects as effects_lib
 from next_jax.tracing.recording import plans as plans_lib

@@ -23,7 +23,7 @@ import dataclasses
 import types
 import warnings
 
-from next_jax.tracing.annotation import statements
+from next_jax.tracing import statements
 from next_jax.tracing.recording import plans as plans_lib
 
 # What the copy calls, with the number of a mark, and its own variables, of which one holds what is returned: no program

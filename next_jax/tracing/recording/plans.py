@@ -4,7 +4,7 @@ import dataclasses
 import inspect
 import types
 
-from next_jax.tracing.annotation import statements
+from next_jax.tracing import statements
 from next_jax.tracing.recording import effects as effects_lib
 
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})

@@ -36,7 +36,7 @@ from typing import Any
 import warnings
 
 from next_jax import schema
-from next_jax.tracing.annotation import statements
+from next_jax.tracing import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import frames
 from next_jax.tracing.recording import jumps
@@ -49,6 +49,7 @@ SETUP_FILE_NAME = "<setup>"
 CALL_FILE_NAME = "<call>"
 MODULE_NAME = "program"  # not "__main__": what a program does when it is the main one is not part of the call
 
+_OUR_PACKAGES = (__package__, __package__.rpartition(".")[0])  # what our callbacks call: this room and what it shares
 _RECURSION_MARGIN = 250  # frames that our own callbacks may need on top of the program's
 
 Budget = budgets.Budget
@@ -196,7 +197,7 @@ def _is_ours(error: BaseException) -> bool:
     return False
   traceback = _innermost(error)
   module = None if traceback is None else traceback.tb_frame.f_globals
-  return module is not None and module.get("__package__") == __package__ and module is not globals()  # not the _Sink
+  return module is not None and module.get("__package__") in _OUR_PACKAGES and module is not globals()  # not the _Sink
 
 
 def _innermost(error: BaseException) -> types.TracebackType | None:

@@ -11,7 +11,7 @@ import marshal
 import types
 from typing import Any
 
-from next_jax.tracing.annotation import statements
+from next_jax.tracing import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects as effects_lib
 from next_jax.tracing.recording import reading
