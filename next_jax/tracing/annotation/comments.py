@@ -38,7 +38,7 @@ START = re.compile(r"# (?=(?:\.\.\.; )?\([0-9]+\) )")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class State:
+class WrittenState:
   """What a comment says of one step.
 
   Attributes:
@@ -64,7 +64,7 @@ class Comment:
       gap has either all that it wrote or nothing but its number.
   """
 
-  states: tuple[State, ...]
+  states: tuple[WrittenState, ...]
   gaps: frozenset[int] = frozenset()
 
 
@@ -90,7 +90,7 @@ def write_number(number: int) -> str:
 
 def parse(text: str) -> Comment | None:
   """What a comment says, given without its `# `; None for a text that is no comment of ours."""
-  states: list[State] = []
+  states: list[WrittenState] = []
   gaps: set[int] = set()
   is_open = False  # whether a further change or verb would belong to the last state
   for part in _split(text):
@@ -103,7 +103,7 @@ def parse(text: str) -> Comment | None:
       number = int(opening.group(1))
       if states and number <= states[-1].number:
         return None
-      states.append(State(number=number))
+      states.append(WrittenState(number=number))
       part = part[opening.end() :]
       is_open = part not in (shortening.ELLIPSIS, UNCHANGED)
       if not is_open:
@@ -128,7 +128,7 @@ def _split(text: str) -> list[str]:
   return parts
 
 
-def _with_part(state: State, part: str) -> State | None:
+def _with_part(state: WrittenState, part: str) -> WrittenState | None:
   """The state with what `name=value` or `return value` says."""
   verb = _VERB.match(part)
   change = _CHANGE.match(part)

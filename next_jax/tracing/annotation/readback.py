@@ -57,7 +57,7 @@ def is_shortened(text: str, value: str) -> bool:
   return False
 
 
-def _is_of(state: comments.State, step: schema.Step, may_be_bare: bool) -> bool:
+def _is_of(state: comments.WrittenState, step: schema.Step, may_be_bare: bool) -> bool:
   if may_be_bare and not state.changes and state.verb is None:
     return True
   return (

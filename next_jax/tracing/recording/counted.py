@@ -90,7 +90,7 @@ def _counted(source: str, call: str, setup_code: str, budget: budgets.Budget, en
   return counted.record()
 
 
-class _Known(states.State):
+class _Known(states.FrameState):
   """The latest frame of a function, and the position in the log at which it was looked at."""
 
   __slots__ = ("frame", "position")

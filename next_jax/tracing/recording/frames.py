@@ -37,7 +37,7 @@ class TooDeep(Exception):
   """Ends our own callback when the program has one frame too many; the program gets a RecursionError."""
 
 
-class Call(states.State):
+class Call(states.FrameState):
   """One call of a function, as the recorder knows it.
 
   Attributes:

@@ -33,7 +33,7 @@ _is_larger, _fingerprint, _write, _dumps = values.is_larger, values.fingerprint,
 _DEFINES, _DELETES = statements.DEFINES, statements.DELETES
 
 
-class State:
+class FrameState:
   """The variables of one frame.
 
   Attributes:
@@ -71,7 +71,7 @@ def verbs(
   short = min(texts.SHORT, max_size)
   last_mark = last_text = None  # of the sequence that was written last: often it is what is returned
 
-  def enter(state: State, name: str, value: Any) -> str:
+  def enter(state: FrameState, name: str, value: Any) -> str:
     nonlocal last_mark, last_text
     kind = type(value)
     if kind is str or kind is int:
@@ -94,7 +94,7 @@ def verbs(
       return last_text if mark == last_mark else _write(value, width, mark)
     return _write(value, width)
 
-  def changes(state: State, here: types.FrameType, line: int, effect: effects_lib.Effect | None) -> Changes:
+  def changes(state: FrameState, here: types.FrameType, line: int, effect: effects_lib.Effect | None) -> Changes:
     nonlocal last_mark, last_text
     variables = here.f_locals if read is None else read(here)
     seen, wild = state.seen, state.wild
