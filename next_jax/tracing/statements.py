@@ -110,7 +110,7 @@ class _Walk:
     for statement in body:
       visit = _VISITS.get(type(statement))
       if visit is None:
-        self._cover(statement.lineno, statement.lineno, statement.end_lineno, loop, function)
+        self._cover(statement.lineno, statement.lineno, statement.end_lineno or statement.lineno, loop, function)
         self.flags[statement.lineno] |= _FLAGS.get(type(statement), 0)
       else:
         visit(self, statement, loop, function)

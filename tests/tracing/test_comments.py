@@ -13,7 +13,9 @@ _TEXT = st.text() | st.lists(
 ).map("".join)
 _VALUE = _TEXT.map(comments.one_line)
 _STATE = st.builds(
-    lambda changes, verb, value: comments.WrittenState(number=0, changes=tuple(changes), verb=verb, value=verb and value),
+    lambda changes, verb, value: comments.WrittenState(
+        number=0, changes=tuple(changes), verb=verb, value=verb and value
+    ),
     st.lists(st.tuples(st.sampled_from(["x", "größe", "_1", "℘", "returned"]), _VALUE), max_size=3),
     st.sampled_from([None, "return", "yield", "raise"]),
     _VALUE,

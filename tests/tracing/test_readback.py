@@ -64,7 +64,7 @@ def assert_holds(source: str, trace: schema.Trace, style: inline.InlineStyle) ->
         assert lines_of(source)[line - 1].endswith("\\")
       width = annotation.shown[state.number]
       if width and len(step.changes) == len(state.changes):
-        for (name, text), (expected_name, value) in zip(state.changes, step.changes):
+        for (name, text), (expected_name, value) in zip(state.changes, step.changes, strict=True):
           assert name == expected_name
           assert text == comments.one_line(value) or len(comments.one_line(value)) > width
       if i and _visits_between(trace, line, comment.states[i - 1].number, state.number, style):

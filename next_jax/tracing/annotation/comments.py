@@ -78,7 +78,7 @@ def one_line(value: str) -> str:
 def write_state(number: int, changes: Iterable[tuple[str, str]], verb: str | None, value: str | None) -> str:
   """`(2) n=1; return 1` from names, verb and values that `one_line` gave."""
   parts = [f"{name}={_escape(text)}" for name, text in changes]
-  if verb is not None:
+  if verb is not None and value is not None:
     parts.append(f"{verb} {_escape(value)}")
   return f"({number}) {BETWEEN.join(parts) if parts else UNCHANGED}"
 
@@ -131,14 +131,15 @@ def _split(text: str) -> list[str]:
 def _with_part(state: WrittenState, part: str) -> WrittenState | None:
   """The state with what `name=value` or `return value` says."""
   verb = _VERB.match(part)
-  change = _CHANGE.match(part)
-  end = verb.end() if verb else change.end() if change else 0
-  value = _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)), part[end:])
-  if not end or not value.strip():
+  opening = verb or _CHANGE.match(part)
+  if opening is None:
+    return None
+  value = _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)), part[opening.end() :])
+  if not value.strip():
     return None
   if verb:
     return dataclasses.replace(state, verb=verb.group(1), value=value)
-  return dataclasses.replace(state, changes=(*state.changes, (change.group(1), value)))
+  return dataclasses.replace(state, changes=(*state.changes, (opening.group(1), value)))
 
 
 def _escape(value: str) -> str:

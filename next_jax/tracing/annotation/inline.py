@@ -71,7 +71,9 @@ class InlineStyle:
     for name in ("first_visits", "last_visits", "value_width", "comment_width", "gap", "align_width"):
       value = getattr(self, name)
       if type(value) is not int or value < least.get(name, 0):
-        raise errors.TracingError(f"InlineStyle.{name}={value!r}: expected a whole number, at least {least.get(name, 0)}")
+        raise errors.TracingError(
+            f"InlineStyle.{name}={value!r}: expected a whole number, at least {least.get(name, 0)}"
+        )
     if not hasattr(self.functions, "lines"):
       raise errors.TracingError(
           f"InlineStyle.functions={self.functions!r}: expected an object such as AllFunctions(), CalledFunction() or"
@@ -125,7 +127,7 @@ class Annotation:
       code = lines[line - 1].rstrip()
       spaces = max(columns.get(self._layout.function[line], 0) - len(code.expandtabs(_TAB)), 2)
       lines[line - 1] = code + " " * spaces + "# " + text
-    return "".join(map("".join, zip(lines, self._places.ends)))
+    return "".join(map("".join, zip(lines, self._places.ends, strict=True)))
 
   def state(self, number: int, width: int) -> str:
     """The text of a step's state with values of this width."""

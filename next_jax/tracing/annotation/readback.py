@@ -27,7 +27,7 @@ def plain(source: str) -> str:
     statements.SourceError: the source does not compile.
   """
   found = _places(source)
-  return "".join(map("".join, zip(found.lines, found.ends)))
+  return "".join(map("".join, zip(found.lines, found.ends, strict=True)))
 
 
 def _places(source: str) -> places.Places:
@@ -63,6 +63,6 @@ def _is_of(state: comments.WrittenState, step: schema.Step, may_be_bare: bool) -
   return (
       state.verb == (comments.VERBS.get(step.event) if step.value is not None else None)
       and [name for name, _ in state.changes] == [name for name, _ in step.changes]
-      and all(is_shortened(text, value) for (_, text), (_, value) in zip(state.changes, step.changes))
-      and (step.value is None or is_shortened(state.value, step.value))
+      and all(is_shortened(text, value) for (_, text), (_, value) in zip(state.changes, step.changes, strict=True))
+      and (step.value is None or (state.value is not None and is_shortened(state.value, step.value)))
   )

@@ -55,7 +55,7 @@ class NamedFunctions:
 
   names: tuple[str, ...]
 
-  def lines(self, layout: statements.Statements, trace: schema.Trace) -> Container[int]:
+  def lines(self, layout: statements.Statements, trace: schema.Trace) -> set[int]:
     del trace
     chosen = set(self.names)
     return {line for line, name in names(layout).items() if not chosen.isdisjoint(ways_to_say(name))}

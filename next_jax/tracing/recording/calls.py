@@ -56,13 +56,14 @@ def test_call(test: str, entry_point: str) -> TestCall:
   )
 
 
-test_call.__test__ = False
+test_call.__test__ = False  # type: ignore[attr-defined]  # as for TestCall
 
 
+_Scope = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda
 _SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 
 
-def _first_call(statement: ast.stmt, entry_point: str) -> ast.expr | None:
+def _first_call(statement: ast.stmt, entry_point: str) -> ast.AST | None:
   """The call or, where a comprehension or a lambda binds its arguments, the outermost call around that."""
   path = _path(statement, entry_point)
   if path is None:
@@ -85,7 +86,7 @@ def _path(node: ast.AST, entry_point: str) -> list[ast.AST] | None:
   return None
 
 
-def _is_outside(scope: ast.expr, path: list[ast.AST]) -> bool:
+def _is_outside(scope: _Scope, path: list[ast.AST]) -> bool:
   """Whether a path leads to the first iterable of a comprehension, which is evaluated outside of it."""
   return not isinstance(scope, ast.Lambda) and path[0] is scope.generators[0] and path[1] is scope.generators[0].iter
 

@@ -138,9 +138,10 @@ class Follower:
       if self._are_plain:
         effects = plan.effects
       else:
-        effects = own_effects.get(id(code))
-        if effects is None:
-          effects = own_effects[id(code)] = effects_lib.effects(code, first, self._namespace)
+        own = own_effects.get(id(code))
+        if own is None:
+          own = own_effects[id(code)] = effects_lib.effects(code, first, self._namespace)
+        effects = own
       call = Call(plan, effects, ran[0])
       seen = call.seen
       variables = frame.f_locals if read is None else read(frame)

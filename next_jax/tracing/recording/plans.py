@@ -51,5 +51,5 @@ def _plan(code: types.CodeType, layout: statements.Statements) -> Plan:
       shared=code.co_freevars + code.co_cellvars,
       is_lambda=code.co_name == "<lambda>",
       is_coroutine=bool(code.co_flags & inspect.CO_COROUTINE),
-      effects=effects_lib.effects(code, layout.first, ()),
+      effects=effects_lib.effects(code, layout.first, {}),
   )

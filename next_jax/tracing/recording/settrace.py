@@ -76,7 +76,8 @@ class Settrace:
           else:
             local = follow(begin(frame), code)
       except budgets.Spent:
-        return self._end()
+        self._end()
+        return None
       except frames.TooDeep:
         _Thrower(RecursionError(frames.TOO_DEEP), self._ours, self._settrace, self._trace_function).install()
         return None
@@ -110,7 +111,8 @@ class Settrace:
             go_on(call)
           return local
         except budgets.Spent:
-          return self._end()
+          self._end()
+          return None
 
       return local
 

@@ -6,7 +6,7 @@ those that it has.
 
 from __future__ import annotations  # those of closures would be evaluated for each recording, or even each call
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import marshal
 import types
 from typing import Any
@@ -26,7 +26,7 @@ Changes = tuple[tuple[str, str], ...]  # (variable, its text)
 _MISSING = object()
 # What shows nothing but its name and runs no C code that changes something, unlike iterators and bound methods.
 _CALM = frozenset({types.FunctionType, types.ModuleType, range, type})
-NONE_WILD: frozenset[str] = frozenset()
+NONE_WILD: set[str] = frozenset()  # type: ignore[assignment]  # an empty set that nobody adds to
 _ATOMS, _SEQUENCES = values.ATOMS, reading.SEQUENCES
 _is_flat = values.FLAT.issuperset
 _is_larger, _fingerprint, _write, _dumps = values.is_larger, values.fingerprint, texts.write, marshal.dumps
@@ -43,6 +43,9 @@ class FrameState:
   """
 
   __slots__ = ("seen", "wild", "ran")
+  seen: dict[str, Any]
+  wild: set[str]
+  ran: int
 
   def keep(self, name: str, value: Any, mark: Any) -> None:
     """Notes the fingerprint of a variable."""
@@ -69,7 +72,8 @@ def verbs(
   flags, max_size, width = layout.flags, budget.max_value_size, budget.max_value_chars
   read = reading.unshared_variables if layout.asks else None
   short = min(texts.SHORT, max_size)
-  last_mark = last_text = None  # of the sequence that was written last: often it is what is returned
+  last_mark: bytes | None = None
+  last_text = ""  # of the sequence that was written last: often it is what is returned
 
   def enter(state: FrameState, name: str, value: Any) -> str:
     nonlocal last_mark, last_text
@@ -110,7 +114,7 @@ def verbs(
             return ()
           seen[name] = value
           return () if flags[line] & _DEFINES else ((name, f"{value}"),)
-        pairs = ((name, value),)
+        pairs: Iterable[tuple[str, Any]] = ((name, value),)
         is_partial = not is_in_place or type(value) in values.FLAT  # `x += [1]` may change all
       else:
         pairs = [(name, variables[name]) for name in names if name in variables]

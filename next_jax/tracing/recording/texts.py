@@ -137,7 +137,7 @@ class _Writer:
       fields = reading.lookup(kind, "_fields")
       items = reading.items(value, tuple)
       if type(fields) is tuple and len(fields) == len(items) and all(type(field) is str for field in fields):
-        return f"{name}({self._join_pairs(list(zip(fields, items)), '=', room, depth)})"
+        return f"{name}({self._join_pairs(list(zip(fields, items, strict=True)), '=', room, depth)})"
       parts.append("(" + self._join(items, room, depth) + ("," if len(items) == 1 else "") + ")")
     elif base is dict:
       parts.append("{" + self._join_pairs(reading.items(value, dict), ": ", room, depth) + "}")
