@@ -42,8 +42,8 @@ class Statements:
   """A source, compiled, and what its lines are; all lists are indexed by physical line, from 1.
 
   Attributes:
-    code: of the module.
-    codes: that and all code inside of it.
+    code: Code object of the module.
+    codes: That code object and all those inside it.
     first: the line on which the statement (or the header of a compound one) starts. For decorators the line
       of their `def`, which is later.
     end: for a HEADER the last line of the whole statement, else 0.

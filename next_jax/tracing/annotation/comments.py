@@ -4,8 +4,8 @@
 
 A comment is a list of parts between `; `. `(2) ` begins the state of step 2, with the variables that changed
 (`name=value`) and then, at most once, `return`, `yield` or `raise` and what was returned, yielded or raised. `(2) -`
-is a visit that changed nothing, `(2) ...` one of which nothing but the number is written. `...` by itself stands where
-visits, or rounds of a loop that did not come to the line, were left out. Numbers rise from left to right.
+is a visit that changed nothing. `(2) ...` is a visit that shows only its number. `...` by itself stands for visits that
+were left out, or for iterations of a loop that did not reach the line. Numbers rise from left to right.
 
 Values are one line of any text that is not blank. Where a value itself holds what would be read as the next part or as
 the beginning of a comment, the `;` or `#` is written `\\x3b` or `\\x23`, which in a string literal of Python means the
@@ -18,7 +18,7 @@ import re
 
 from next_jax.tracing import shortening
 
-VERBS = {"return": "return", "yield": "yield", "exception": "raise"}  # by the event of a step
+VERBS = {"return": "return", "yield": "yield", "exception": "raise"}  # event of a step -> verb
 UNCHANGED = "-"
 BETWEEN = "; "
 
@@ -39,10 +39,10 @@ START = re.compile(r"# (?=(?:\.\.\.; )?\([0-9]+\) )")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class WrittenState:
-  """What a comment says of one step.
+  """The state of one step, as a comment has it.
 
   Attributes:
-    number: of the step in its trace.
+    number: Index of the step in its trace.
     changes: (variable, value as written).
     verb: "return", "yield", "raise" or None.
     value: what was returned, yielded or raised; None without a verb.
@@ -59,8 +59,8 @@ class Comment:
   """The states on one line.
 
   Attributes:
-    states: by rising number.
-    gaps: where something was left out: i stands before `states[i]`, `len(states)` after the last. A state before a
+    states: The states, by rising step number.
+    gaps: Where something was left out: i stands before `states[i]`, `len(states)` after the last. A state before a
       gap has either all that it wrote or nothing but its number.
   """
 
@@ -84,12 +84,12 @@ def write_state(number: int, changes: Iterable[tuple[str, str]], verb: str | Non
 
 
 def write_number(number: int) -> str:
-  """A state of which nothing but the number is written."""
+  """A state that shows only its number."""
   return f"({number}) {shortening.ELLIPSIS}"
 
 
 def parse(text: str) -> Comment | None:
-  """What a comment says, given without its `# `; None for a text that is no comment of ours."""
+  """What a comment says, given without its `# `; None if the text is not a comment of ours."""
   states: list[WrittenState] = []
   gaps: set[int] = set()
   is_open = False  # whether a further change or verb would belong to the last state

@@ -7,9 +7,9 @@
                 even.append(n)     # (3) even=[1]; ...; (7) even=[1, 3]
         return even, odd           # (10) return ([1, 3], [])
 
-The format of NExT (Ni et al., arXiv 2404.14662). A number is the index of the step in the trace. Of a line that was
-visited often, the first visits and the last are written. `...` stands where something was left out: visits of the
-line, or rounds of its loop which did not come to it or changed nothing there.
+The format of NExT (Ni et al., arXiv 2404.14662). A number is the index of the step in the trace. If a line was visited
+often, only its first and last visits are written. `...` stands for what was left out: visits of the
+line, or iterations of its loop that did not reach it or changed nothing there.
 
 Only comments are added, so the result is Python with the same AST. Annotating again replaces the annotation, and
 `readback.read` gives back what it says.
@@ -37,7 +37,7 @@ _SHORTEST_VALUE = 5  # `ab...`, the least that `shortening.cut` gives
 
 
 class MismatchError(errors.TracingError):
-  """A trace that is not one of the source; the message names the step."""
+  """The trace does not belong to the source; the message names the step."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,15 +45,15 @@ class InlineStyle:
   """How much of a trace is written, and where; all widths in characters.
 
   Attributes:
-    first_visits: of a line that was visited often, so many from the front.
-    last_visits: and so many from the end.
-    unchanged_visits: whether visits that changed nothing are visits, written as `(7) -`, or not written at all.
-    value_width: of the text of one value; longer ones lose their middle.
-    comment_width: of the comment of one line, at least 20; visits are left out and values shortened until it fits.
-    functions: those whose states are written; see `scopes`.
-    align: whether the comments of a function stand in a column.
-    gap: spaces between the longest line that has a comment and the column.
-    align_width: longer lines do not move the column; their comment follows two spaces after them.
+    first_visits: Maximum visits of a line that are written, counted from its first visit.
+    last_visits: Maximum visits of a line that are written, counted back from its last visit.
+    unchanged_visits: Whether visits that changed nothing are written, as `(7) -`.
+    value_width: Maximum width of one value; longer ones lose their middle.
+    comment_width: Maximum width of a line's comment, at least 20; visits are left out and values shortened to fit.
+    functions: The functions whose states are written; see `scopes`.
+    align: Whether the comments of a function are aligned in one column.
+    gap: Spaces between the longest line that has a comment and the column.
+    align_width: Lines longer than this do not move the column; their comment follows two spaces after them.
   """
 
   first_visits: int = 2
@@ -92,7 +92,7 @@ def annotate(source: str, trace: schema.Trace, style: InlineStyle = InlineStyle(
 
 
 class Annotation:
-  """A source and what of a trace a style shows on it.
+  """A source with the part of its trace that a style shows.
 
   Attributes:
     shown: number of each step that is written -> width of its values.

@@ -1,4 +1,4 @@
-"""Places: after which physical lines of a source a comment may stand, and which comments there are ours."""
+"""Places: finds the physical lines after which a comment may stand, and the comments there that are ours."""
 
 import bisect
 import io

@@ -1,4 +1,4 @@
-"""Readback: what an annotated source says of its trace, read from its comments."""
+"""Readback: reads the states of a trace back from the comments of an annotated source."""
 
 from next_jax import schema
 from next_jax.tracing import shortening

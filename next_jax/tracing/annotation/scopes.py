@@ -1,4 +1,4 @@
-"""Scopes: which of a program's functions have the states on their lines written.
+"""Scopes: choose the functions of a program whose states are written.
 
 A setting of `inline.InlineStyle`: an object with `lines`, which gives the `def` and `class` lines of what is chosen;
 0 stands for code outside of all of them, where a lambda may be. What is defined inside of a chosen function or class is
@@ -25,7 +25,7 @@ class Scope(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AllFunctions:
-  """Every function that the trace comes to."""
+  """Every function that the trace reaches."""
 
   def lines(self, layout: statements.Statements, trace: schema.Trace) -> Container[int]:
     del trace

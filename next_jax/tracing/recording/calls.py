@@ -1,4 +1,4 @@
-"""Calls: which call of a program a test makes, so that it can be traced."""
+"""Calls: finds the call of a program in a test, so that it can be traced."""
 
 import ast
 import dataclasses
@@ -7,7 +7,7 @@ from next_jax import errors
 
 
 class CallError(errors.TracingError):
-  """A test in which there is no call to trace."""
+  """The test has no call to trace."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,8 +15,8 @@ class TestCall:
   """The first call of the entry point in a test.
 
   Attributes:
-    call: the source of the call expression.
-    preceding: source of the test's statements before the one with the call, which may define its arguments; empty
+    call: The source of the call expression.
+    preceding: Source of the test's statements before the one with the call, which may define its arguments; empty
       for the usual single `assert`.
   """
 

@@ -1,4 +1,4 @@
-"""Counted recordings: of a long run, only the first and the last visits of each line are looked at.
+"""Counted recordings: a long run is looked at only in the first and the last visits of each line.
 
 A program that makes more than `Ends.beginning` steps is run twice more, with its setup, as a copy with `marks`. The
 first run writes down which marks it comes to, a byte each: that numbers all steps. The second counts the marks down
@@ -46,10 +46,10 @@ class Ends:
   """Which visits of a line are looked at.
 
   Attributes:
-    first: so many that changed something, from the front; as `InlineStyle.first_visits`.
-    last: and from the end; as `InlineStyle.last_visits`.
-    window: how many more visits are looked at on each side to find them.
-    beginning: steps that are recorded in any case.
+    first: Number of visits with a change, counted from the first; as `InlineStyle.first_visits`.
+    last: Number of visits with a change, counted back from the last; as `InlineStyle.last_visits`.
+    window: Number of further visits looked at on each side to find them.
+    beginning: Number of steps that are always recorded in full.
   """
 
   first: int = 2

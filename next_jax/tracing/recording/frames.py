@@ -41,7 +41,7 @@ class Call(states.FrameState):
   """One call of a function, as the recorder knows it.
 
   Attributes:
-    plan: of its function; None for a frame that runs unseen but must end too.
+    plan: Plan of its function; None for a frame that is not followed but must end too.
     effects: what the statements can change.
     current: line of the statement that is running.
     start: its first instruction.

@@ -11,9 +11,9 @@
                                              mark(4)               # nothing else stands for the `if`
       return total                       value = total; mark(5); return value
 
-A mark stands where `frames` notes a step, under the rules of `recorder`. Those that depend on values are none here: a
-program is copied only if its headers can change nothing and if it is made of what is named below. For all others
-`mark` says why not; they can be recorded as they are.
+A mark stands where `frames` notes a step, under the rules of `recorder`. No rule that depends on values
+applies: a program is copied only if its headers can change nothing and if it is made of what is named below. For all
+others `mark` says why not; they can be recorded as they are.
 """
 
 from __future__ import annotations
@@ -67,10 +67,10 @@ class Mark:
   """A place in the copy.
 
   Attributes:
-    line: of the step that is done here.
-    event: of that step; empty for a place that is none.
+    line: Line of the step that is done here.
+    event: Event of that step; empty where no step is done.
     changes: whether the step may change a variable or has a value.
-    ticks: the most that was used of `Budget.max_steps` since the mark before.
+    ticks: Maximum part of `Budget.max_steps` used since the previous mark.
     before: the mark that stands before the statement, if it may call functions of the program.
   """
 
@@ -86,9 +86,9 @@ class Marked:
   """The copy.
 
   Attributes:
-    code: of the module. It calls what `MARK` names with the numbers of marks.
-    marks: by number.
-    plans: by `def` line.
+    code: Code object of the module. It calls what `MARK` names with the numbers of marks.
+    marks: The marks, by number.
+    plans: `def` line -> plan.
     assigned: `def` line -> variable -> (line that assigns it first, whether it surely does).
   """
 

@@ -1,4 +1,4 @@
-"""Watching a program with `sys.monitoring` (PEP 669, Python 3.12 and later).
+"""Watches a program with `sys.monitoring` (PEP 669, Python 3.12 and later).
 
 Only the program's own code objects have line events, so libraries run at their own speed, and no trace function of
 the program's, or of a debugger, gets in the way. A callback learns no frame, so this keeps the stack of the frames that
@@ -45,7 +45,7 @@ class Monitoring:
   """The callbacks of one recording.
 
   Attributes:
-    is_lost: whether the program ended the watching.
+    is_lost: Whether the program ended the watching.
   """
 
   def __init__(

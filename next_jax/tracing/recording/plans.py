@@ -1,4 +1,4 @@
-"""Plans: what is known of the functions of a program before it runs."""
+"""Plans: facts about the functions of a program, known before it runs."""
 
 import dataclasses
 import inspect
@@ -12,13 +12,13 @@ COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
-  """What is known of a function before it runs.
+  """Facts about a function, known before it runs.
 
   Attributes:
-    line: its `def` line.
-    arguments: their names.
-    shared: names that it shares with functions around it or inside of it.
-    effects: what its statements can change, where built-in functions have their own meaning.
+    line: Its `def` line.
+    arguments: Names of its arguments.
+    shared: Names that it shares with functions around it or inside of it.
+    effects: What its statements can change, where built-in functions have their own meaning.
   """
 
   line: int
@@ -33,7 +33,7 @@ Plans = dict[int, Plan]  # by id, since code takes long to hash; the layout keep
 
 
 def plans(layout: statements.Statements) -> Plans:
-  """Those of all code that is followed: not class bodies and comprehensions, which belong to their statement."""
+  """The plans of all code that is followed. Class bodies and comprehensions are not: they belong to their statement."""
   found = {}
   for code in layout.codes:
     if code.co_flags & inspect.CO_OPTIMIZED and code.co_name not in COMPREHENSIONS:

@@ -1,4 +1,4 @@
-"""States: what the variables of a frame were when they were last looked at, what differs now, and how it is written.
+"""States: keeps the variables of a frame as last seen, finds what changed since, and writes it.
 
 What is constant is a global of this module and not a variable of a closure, since each call of a closure copies all of
 those that it has.
@@ -37,9 +37,9 @@ class FrameState:
   """The variables of one frame.
 
   Attributes:
-    seen: variable -> fingerprint.
-    wild: variables of types that may run any code.
-    ran: what `Follower.ran` was when all variables were looked at; -1 where all must always be, since some are wild.
+    seen: Variable -> fingerprint.
+    wild: Variables of types that may run any code.
+    ran: Value of `Follower.ran` when all variables were looked at; -1 where all must always be, since some are wild.
   """
 
   __slots__ = ("seen", "wild", "ran")
