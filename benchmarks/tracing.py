@@ -195,11 +195,11 @@ def show(taken: dict[str, list[float]]) -> None:
   plain, reference = taken["untraced"], taken.get("pysnooper")
   print(f"{'':20}{'median us':>10}{'median x':>10}{'total x':>9}{'PySnooper / it, median':>24}{'total':>8}")
   for name, seconds in taken.items():
-    ratios = [one / max(other, 1e-7) for one, other in zip(seconds, plain)]
+    ratios = [one / max(other, 1e-7) for one, other in zip(seconds, plain, strict=True)]
     line = f"{name:20}{1e6 * statistics.median(seconds):>10.1f}{statistics.median(ratios):>10.1f}"
     line += f"{sum(seconds) / sum(plain):>9.1f}"
     if reference:
-      line += f"{statistics.median(one / other for one, other in zip(reference, seconds)):>24.1f}"
+      line += f"{statistics.median(one / other for one, other in zip(reference, seconds, strict=True)):>24.1f}"
       line += f"{sum(reference) / sum(seconds):>8.1f}"
     print(line)
 

@@ -120,7 +120,7 @@ def _read_text(path: epath.PathLike) -> str:
 
 
 class Shards:
-  """A JSONL file written in numbered parts, so that a killed writer continues where it was.
+  """A JSONL file written in numbered parts, so that a killed writer resumes after its last part.
 
   Each part is one atomic file, which also object stores without append can hold. `merge` makes
   the one file out of them and removes them. Of several writers, each has the parts `first`,
@@ -144,7 +144,7 @@ class Shards:
 
   @property
   def next_number(self) -> int:
-    """Of the part that `append` writes."""
+    """Number of the part that `append` writes next."""
     return self._first + len(self) * self._step
 
   def append(self, records: Iterable[schema.Record]) -> None:

@@ -243,7 +243,7 @@ def _from_json(hint: Any, value: Any, key: str) -> Any:
       return tuple(_from_json(options[0], item, key) for item in value)
     if len(value) != len(options):
       raise RecordError(f"key {key!r}: expected {len(options)} items, found {len(value)}")
-    return tuple(_from_json(option, item, key) for option, item in zip(options, value))
+    return tuple(_from_json(option, item, key) for option, item in zip(options, value, strict=True))
   if issubclass(hint, Record):
     try:
       return _record_from_json(hint, value)

@@ -29,6 +29,7 @@ FLOORS = (
 # Walls inside a room: what stands on the left imports nothing of what stands on the right.
 WALLS = {
     "tracing.recording": ("tracing.annotation",),
+    "tracing.annotation": ("tracing.recording",),
     "execution.confinement": (
         "execution.judging", "execution.benchmarks", "execution.pool", "execution.executor", "execution.beam",
     ),

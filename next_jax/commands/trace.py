@@ -8,11 +8,11 @@ import sys
 import tokenize
 
 from next_jax import files
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import scopes
 from next_jax.tracing.recording import counted
 from next_jax.tracing.recording import recorder
-from next_jax.tracing.recording import statements
 
 EXAMPLE = "next-jax trace separate.py --call 'separate([1, 2, 3, 4])'"
 

@@ -12,10 +12,10 @@ def annotated(task: schema.RepairTask) -> list[list[str]]:
   if task.trace is None:
     return [[line, ""] for line in code]
   lines = inline.annotate(task.buggy_code, task.trace).rstrip("\n").split("\n")
-  if len(lines) < len(code) or not all(line.startswith(c.rstrip()) for line, c in zip(lines, code)):
+  if len(lines) < len(code) or not all(line.startswith(c.rstrip()) for line, c in zip(lines, code, strict=False)):
     return [[line, ""] for line in lines]
   code += [""] * (len(lines) - len(code))
-  return [[c.rstrip(), line[len(c.rstrip()) :].rstrip()] for line, c in zip(lines, code)]
+  return [[c.rstrip(), line[len(c.rstrip()) :].rstrip()] for line, c in zip(lines, code, strict=True)]
 
 
 def diff(before: str, after: str, context: int = 8) -> str:

@@ -13,9 +13,9 @@ from next_jax.prompts import exemplars
 from next_jax.prompts import rationales as rationales_lib
 from next_jax.prompts import sections
 from next_jax.prompts import token_budget
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import fitting
 from next_jax.tracing.annotation import inline
-from next_jax.tracing.recording import statements
 
 # Comments two spaces after the code, not in a column: alignment costs tokens and carries nothing.
 PROMPT_STYLE = inline.InlineStyle(align=False)

@@ -13,7 +13,9 @@ _TEXT = st.text() | st.lists(
 ).map("".join)
 _VALUE = _TEXT.map(comments.one_line)
 _STATE = st.builds(
-    lambda changes, verb, value: comments.State(number=0, changes=tuple(changes), verb=verb, value=verb and value),
+    lambda changes, verb, value: comments.WrittenState(
+        number=0, changes=tuple(changes), verb=verb, value=verb and value
+    ),
     st.lists(st.tuples(st.sampled_from(["x", "größe", "_1", "℘", "returned"]), _VALUE), max_size=3),
     st.sampled_from([None, "return", "yield", "raise"]),
     _VALUE,
@@ -23,8 +25,8 @@ _STATE = st.builds(
 def test_a_comment_is_read_back():
   assert comments.parse("...; (2) n=1; m='a'; ...; (8) n=4; return [1, 2]; ...") == comments.Comment(
       states=(
-          comments.State(number=2, changes=(("n", "1"), ("m", "'a'"))),
-          comments.State(number=8, changes=(("n", "4"),), verb="return", value="[1, 2]"),
+          comments.WrittenState(number=2, changes=(("n", "1"), ("m", "'a'"))),
+          comments.WrittenState(number=8, changes=(("n", "4"),), verb="return", value="[1, 2]"),
       ),
       gaps=frozenset({0, 1, 2}),
   )
@@ -32,7 +34,7 @@ def test_a_comment_is_read_back():
 
 def test_a_state_may_be_its_number_or_say_that_nothing_changed():
   assert comments.parse("(2) ...; (3) -") == comments.Comment(
-      states=(comments.State(number=2), comments.State(number=3)), gaps=frozenset({1})
+      states=(comments.WrittenState(number=2), comments.WrittenState(number=3)), gaps=frozenset({1})
   )
 
 
@@ -67,7 +69,7 @@ def test_every_comment_parses_back_to_what_was_written(drawn, ends_in_gap):
     if has_gap:
       gaps.add(len(states))
       parts.append("...")
-    states.append(comments.State(number=number, changes=state.changes, verb=state.verb, value=state.value))
+    states.append(comments.WrittenState(number=number, changes=state.changes, verb=state.verb, value=state.value))
     parts.append(comments.write_state(number, state.changes, state.verb, state.value))
   if ends_in_gap:
     gaps.add(len(states))

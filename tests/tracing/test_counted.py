@@ -43,7 +43,7 @@ def _agree(source: str, call: str, ends: counted.Ends = _SOON, setup_code: str =
   full = recorder.record(source, call, budget=_BUDGET, setup_code=setup_code)
   trace = counted.record(source, call, budget=_BUDGET, ends=ends, setup_code=setup_code)
   assert (trace.outcome, trace.detail, len(trace.steps)) == (full.outcome, full.detail, len(full.steps))
-  for step, true in zip(trace.steps, full.steps):
+  for step, true in zip(trace.steps, full.steps, strict=True):
     assert step == true or (step.changes == counted.SKIPPED and (step.line, step.event) == (true.line, true.event))
   for style in _STYLES:
     assert inline.annotate(source, trace, style) == inline.annotate(source, full, style)

@@ -7,11 +7,11 @@ import pytest
 
 from next_jax import errors
 from next_jax import schema
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import comments as comments_lib
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import scopes
 from next_jax.tracing.recording import recorder
-from next_jax.tracing.recording import statements
 
 SEPARATE = """\
 def separate(lst):             # (0) lst=[1, 2, 3, 4]

@@ -5,9 +5,9 @@ import textwrap
 
 import pytest
 
+from next_jax.tracing import statements
 from next_jax.tracing.recording import jumps
 from next_jax.tracing.recording import recorder
-from next_jax.tracing.recording import statements
 
 
 def _code(source):

@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 import pytest
 
 from next_jax import schema
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import inline
 from next_jax.tracing.annotation import readback
 from next_jax.tracing.annotation import scopes
 from next_jax.tracing.recording import calls
 from next_jax.tracing.recording import recorder
-from next_jax.tracing.recording import statements
 
 _STYLES = st.builds(
     inline.InlineStyle,
@@ -64,7 +64,7 @@ def assert_holds(source: str, trace: schema.Trace, style: inline.InlineStyle) ->
         assert lines_of(source)[line - 1].endswith("\\")
       width = annotation.shown[state.number]
       if width and len(step.changes) == len(state.changes):
-        for (name, text), (expected_name, value) in zip(state.changes, step.changes):
+        for (name, text), (expected_name, value) in zip(state.changes, step.changes, strict=True):
           assert name == expected_name
           assert text == comments.one_line(value) or len(comments.one_line(value)) > width
       if i and _visits_between(trace, line, comment.states[i - 1].number, state.number, style):

@@ -16,6 +16,7 @@ import hypothesis
 from hypothesis import strategies as st
 import pytest
 
+from next_jax.tracing import shortening
 from next_jax.tracing.recording import texts
 from next_jax.tracing.recording import values
 
@@ -173,7 +174,7 @@ class TestWrite:
 
   def test_a_text_cut_again_has_one_ellipsis(self):
     text = texts.write(list(range(100)), 60)
-    assert texts.cut(text, 30) == "[0, 1, 2, 3, 4, ..., 99]"
+    assert shortening.cut(text, 30) == "[0, 1, 2, 3, 4, ..., 99]"
 
   def test_values_that_contain_themselves(self):
     items = [1]

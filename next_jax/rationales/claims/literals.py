@@ -6,8 +6,8 @@ import re
 from typing import Any
 import warnings
 
+from next_jax.tracing import shortening
 from next_jax.tracing.annotation import readback
-from next_jax.tracing.recording import texts
 
 MAX_LENGTH = 10_000  # characters of a value that is read; longer ones are as good as abridged
 MAX_WRITTEN = 600  # characters of a value in prose, which quotes a trace whose values are shorter
@@ -67,7 +67,7 @@ class Literal:
 
 def of_text(text: str) -> Literal:
   """The literal of a text that is one value, such as those of a trace."""
-  if texts.ELLIPSIS not in text and len(text) <= MAX_LENGTH:
+  if shortening.ELLIPSIS not in text and len(text) <= MAX_LENGTH:
     try:
       with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of Python's style: `'\d'`
@@ -137,7 +137,7 @@ def _read_brackets(text: str, start: int, bracket: int) -> tuple[Literal, int] |
   if end is None:
     return None
   literal = of_text(text[start:end])
-  if literal.is_exact or texts.ELLIPSIS in literal.text or bracket > start:
+  if literal.is_exact or shortening.ELLIPSIS in literal.text or bracket > start:
     return literal, end
   return None
 
@@ -154,9 +154,9 @@ def same(claimed: Literal, actual: Literal) -> bool | None:
   left, right = claimed.type_names, actual.type_names
   if left is not None and right is not None and not left & right:
     return False
-  if not claimed.is_exact and texts.ELLIPSIS in claimed.text:
+  if not claimed.is_exact and shortening.ELLIPSIS in claimed.text:
     return True if readback.is_shortened(claimed.text, actual.text) else None
-  if texts.ELLIPSIS in actual.text and claimed.is_exact:
+  if shortening.ELLIPSIS in actual.text and claimed.is_exact:
     return None if readback.is_shortened(actual.text, repr(claimed.value)) else False
   return None
 

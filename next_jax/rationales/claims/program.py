@@ -3,7 +3,7 @@
 import ast
 import warnings
 
-from next_jax.tracing.recording import statements
+from next_jax.tracing import statements
 
 _NO_STEPS = (ast.Pass, ast.Continue, ast.Break, ast.Global, ast.Nonlocal)  # may or may not be steps
 

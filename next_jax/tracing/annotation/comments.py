@@ -4,8 +4,8 @@
 
 A comment is a list of parts between `; `. `(2) ` begins the state of step 2, with the variables that changed
 (`name=value`) and then, at most once, `return`, `yield` or `raise` and what was returned, yielded or raised. `(2) -`
-is a visit that changed nothing, `(2) ...` one of which nothing but the number is written. `...` by itself stands where
-visits, or rounds of a loop that did not come to the line, were left out. Numbers rise from left to right.
+is a visit that changed nothing. `(2) ...` is a visit that shows only its number. `...` by itself stands for visits that
+were left out, or for iterations of a loop that did not reach the line. Numbers rise from left to right.
 
 Values are one line of any text that is not blank. Where a value itself holds what would be read as the next part or as
 the beginning of a comment, the `;` or `#` is written `\\x3b` or `\\x23`, which in a string literal of Python means the
@@ -16,9 +16,9 @@ from collections.abc import Iterable
 import dataclasses
 import re
 
-from next_jax.tracing.recording import texts
+from next_jax.tracing import shortening
 
-VERBS = {"return": "return", "yield": "yield", "exception": "raise"}  # by the event of a step
+VERBS = {"return": "return", "yield": "yield", "exception": "raise"}  # event of a step -> verb
 UNCHANGED = "-"
 BETWEEN = "; "
 
@@ -38,11 +38,11 @@ START = re.compile(r"# (?=(?:\.\.\.; )?\([0-9]+\) )")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class State:
-  """What a comment says of one step.
+class WrittenState:
+  """The state of one step, as a comment has it.
 
   Attributes:
-    number: of the step in its trace.
+    number: Index of the step in its trace.
     changes: (variable, value as written).
     verb: "return", "yield", "raise" or None.
     value: what was returned, yielded or raised; None without a verb.
@@ -59,12 +59,12 @@ class Comment:
   """The states on one line.
 
   Attributes:
-    states: by rising number.
-    gaps: where something was left out: i stands before `states[i]`, `len(states)` after the last. A state before a
+    states: The states, by rising step number.
+    gaps: Where something was left out: i stands before `states[i]`, `len(states)` after the last. A state before a
       gap has either all that it wrote or nothing but its number.
   """
 
-  states: tuple[State, ...]
+  states: tuple[WrittenState, ...]
   gaps: frozenset[int] = frozenset()
 
 
@@ -72,29 +72,29 @@ def one_line(value: str) -> str:
   """A value as comments have it: one line, not blank, without spaces around it."""
   if not value.isprintable():
     value = "".join(c if c.isprintable() else " " for c in value)
-  return value.strip(" ") or texts.ELLIPSIS
+  return value.strip(" ") or shortening.ELLIPSIS
 
 
 def write_state(number: int, changes: Iterable[tuple[str, str]], verb: str | None, value: str | None) -> str:
   """`(2) n=1; return 1` from names, verb and values that `one_line` gave."""
   parts = [f"{name}={_escape(text)}" for name, text in changes]
-  if verb is not None:
+  if verb is not None and value is not None:
     parts.append(f"{verb} {_escape(value)}")
   return f"({number}) {BETWEEN.join(parts) if parts else UNCHANGED}"
 
 
 def write_number(number: int) -> str:
-  """A state of which nothing but the number is written."""
-  return f"({number}) {texts.ELLIPSIS}"
+  """A state that shows only its number."""
+  return f"({number}) {shortening.ELLIPSIS}"
 
 
 def parse(text: str) -> Comment | None:
-  """What a comment says, given without its `# `; None for a text that is no comment of ours."""
-  states: list[State] = []
+  """What a comment says, given without its `# `; None if the text is not a comment of ours."""
+  states: list[WrittenState] = []
   gaps: set[int] = set()
   is_open = False  # whether a further change or verb would belong to the last state
   for part in _split(text):
-    if part == texts.ELLIPSIS:
+    if part == shortening.ELLIPSIS:
       gaps.add(len(states))
       is_open = False
       continue
@@ -103,11 +103,11 @@ def parse(text: str) -> Comment | None:
       number = int(opening.group(1))
       if states and number <= states[-1].number:
         return None
-      states.append(State(number=number))
+      states.append(WrittenState(number=number))
       part = part[opening.end() :]
-      is_open = part not in (texts.ELLIPSIS, UNCHANGED)
+      is_open = part not in (shortening.ELLIPSIS, UNCHANGED)
       if not is_open:
-        if part == texts.ELLIPSIS:
+        if part == shortening.ELLIPSIS:
           gaps.add(len(states))
         continue
     state = _with_part(states[-1], part) if is_open else None
@@ -128,17 +128,18 @@ def _split(text: str) -> list[str]:
   return parts
 
 
-def _with_part(state: State, part: str) -> State | None:
+def _with_part(state: WrittenState, part: str) -> WrittenState | None:
   """The state with what `name=value` or `return value` says."""
   verb = _VERB.match(part)
-  change = _CHANGE.match(part)
-  end = verb.end() if verb else change.end() if change else 0
-  value = _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)), part[end:])
-  if not end or not value.strip():
+  opening = verb or _CHANGE.match(part)
+  if opening is None:
+    return None
+  value = _ESCAPE.sub(lambda match: chr(int(match.group(1), 16)), part[opening.end() :])
+  if not value.strip():
     return None
   if verb:
     return dataclasses.replace(state, verb=verb.group(1), value=value)
-  return dataclasses.replace(state, changes=(*state.changes, (change.group(1), value)))
+  return dataclasses.replace(state, changes=(*state.changes, (opening.group(1), value)))
 
 
 def _escape(value: str) -> str:

@@ -1,4 +1,4 @@
-"""Fitting: an annotation abridged until it fits, with what is nearest the failure kept longest.
+"""Fitting: an annotation abridged until it fits, keeping longest what is nearest to the failure.
 
 The order in which things go is fixed by the trace and the style, and what fits is found by bisection over it, so that a
 program is written a dozen times at most:
@@ -25,11 +25,11 @@ class Fitted:
   """An annotated program and what fitting it took away.
 
   Attributes:
-    text: of the program.
-    fits: False when not even the program without any state does; then that is the text.
-    states: how many states are written.
-    shortened: how many of them with values shorter than the style has them.
-    left_out: how many states that the style shows are not written.
+    text: The annotated program.
+    fits: False if even the program without any state does not fit; `text` is then that program.
+    states: Number of states that are written.
+    shortened: Number of written states with values shorter than the style's.
+    left_out: Number of states that the style shows but that are not written.
   """
 
   text: str
@@ -44,10 +44,10 @@ class Fitted:
 
 
 def fit(source: str, trace: schema.Trace, style: inline.InlineStyle, fits: Callable[[str], bool]) -> Fitted:
-  """The annotated source, abridged as far as `fits`, which is given annotated sources, wants it.
+  """The annotated source, abridged until `fits` accepts it.
 
-  Bisection takes for granted that what fits goes on fitting when it is abridged further. Where that is not so, the
-  result still fits, but a larger one might have.
+  Bisection assumes that a text which fits still fits when it is abridged further. Otherwise the result still fits,
+  but a longer one might too.
 
   Raises:
     statements.SourceError: the source does not compile.
@@ -98,7 +98,7 @@ def _moves(annotation: inline.Annotation, failed: int) -> list[_Move]:
 
 
 class _Kept:
-  """What is left after so many moves."""
+  """An annotation after the first `count` moves."""
 
   def __init__(self, annotation: inline.Annotation, moves: list[_Move], count: int):
     self._annotation = annotation

@@ -7,9 +7,9 @@
                 even.append(n)     # (3) even=[1]; ...; (7) even=[1, 3]
         return even, odd           # (10) return ([1, 3], [])
 
-The format of NExT (Ni et al., arXiv 2404.14662). A number is the index of the step in the trace. Of a line that was
-visited often, the first visits and the last are written. `...` stands where something was left out: visits of the
-line, or rounds of its loop which did not come to it or changed nothing there.
+The format of NExT (Ni et al., arXiv 2404.14662). A number is the index of the step in the trace. If a line was visited
+often, only its first and last visits are written. `...` stands for what was left out: visits of the
+line, or iterations of its loop that did not reach it or changed nothing there.
 
 Only comments are added, so the result is Python with the same AST. Annotating again replaces the annotation, and
 `readback.read` gives back what it says.
@@ -20,12 +20,12 @@ import dataclasses
 
 from next_jax import errors
 from next_jax import schema
+from next_jax.tracing import shortening
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import places
 from next_jax.tracing.annotation import rounds
 from next_jax.tracing.annotation import scopes
-from next_jax.tracing.recording import statements
-from next_jax.tracing.recording import texts
 
 SHORTEST_COMMENT = 20  # characters: `...; (123456789) ...`
 
@@ -33,11 +33,11 @@ _TAB = 8
 _SHORT_VALUE = 8  # characters; what `comment_width` may shorten values to
 _NAMES_ONLY = 3  # width at which longer values are `...`
 _NUMBER_ONLY = 0
-_SHORTEST_VALUE = 5  # `ab...`, the least that `texts.cut` gives
+_SHORTEST_VALUE = 5  # `ab...`, the least that `shortening.cut` gives
 
 
 class MismatchError(errors.TracingError):
-  """A trace that is not one of the source; the message names the step."""
+  """The trace does not belong to the source; the message names the step."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -45,15 +45,15 @@ class InlineStyle:
   """How much of a trace is written, and where; all widths in characters.
 
   Attributes:
-    first_visits: of a line that was visited often, so many from the front.
-    last_visits: and so many from the end.
-    unchanged_visits: whether visits that changed nothing are visits, written as `(7) -`, or not written at all.
-    value_width: of the text of one value; longer ones lose their middle.
-    comment_width: of the comment of one line, at least 20; visits are left out and values shortened until it fits.
-    functions: those whose states are written; see `scopes`.
-    align: whether the comments of a function stand in a column.
-    gap: spaces between the longest line that has a comment and the column.
-    align_width: longer lines do not move the column; their comment follows two spaces after them.
+    first_visits: Maximum visits of a line that are written, counted from its first visit.
+    last_visits: Maximum visits of a line that are written, counted back from its last visit.
+    unchanged_visits: Whether visits that changed nothing are written, as `(7) -`.
+    value_width: Maximum width of one value; longer ones lose their middle.
+    comment_width: Maximum width of a line's comment, at least 20; visits are left out and values shortened to fit.
+    functions: The functions whose states are written; see `scopes`.
+    align: Whether the comments of a function are aligned in one column.
+    gap: Spaces between the longest line that has a comment and the column.
+    align_width: Lines longer than this do not move the column; their comment follows two spaces after them.
   """
 
   first_visits: int = 2
@@ -92,7 +92,7 @@ def annotate(source: str, trace: schema.Trace, style: InlineStyle = InlineStyle(
 
 
 class Annotation:
-  """A source and what of a trace a style shows on it.
+  """A source with the part of its trace that a style shows.
 
   Attributes:
     shown: number of each step that is written -> width of its values.
@@ -127,7 +127,7 @@ class Annotation:
       code = lines[line - 1].rstrip()
       spaces = max(columns.get(self._layout.function[line], 0) - len(code.expandtabs(_TAB)), 2)
       lines[line - 1] = code + " " * spaces + "# " + text
-    return "".join(map("".join, zip(lines, self._places.ends)))
+    return "".join(map("".join, zip(lines, self._places.ends, strict=True)))
 
   def state(self, number: int, width: int) -> str:
     """The text of a step's state with values of this width."""
@@ -186,11 +186,11 @@ class Annotation:
       if number not in shown:
         continue
       if i > before + 1 or (i and self._is_after_rounds(numbers[before], number)):
-        parts.append(texts.ELLIPSIS)
+        parts.append(shortening.ELLIPSIS)
       parts.append(self.state(number, shown[number]))
       before = i
     if parts and before < len(numbers) - 1:
-      parts.append(texts.ELLIPSIS)
+      parts.append(shortening.ELLIPSIS)
     return comments.BETWEEN.join(parts)
 
   def _is_after_rounds(self, before: int, number: int) -> bool:
@@ -220,5 +220,5 @@ def _ends(numbers: list[int], first: int, last: int) -> list[int]:
 def _shortened(value: str, width: int) -> str:
   value = comments.one_line(value)
   if len(value) > width < _SHORTEST_VALUE:
-    return value if len(value) <= len(texts.ELLIPSIS) else texts.ELLIPSIS
-  return texts.cut(value, width)
+    return value if len(value) <= len(shortening.ELLIPSIS) else shortening.ELLIPSIS
+  return shortening.cut(value, width)

@@ -1,4 +1,4 @@
-"""Places: after which physical lines of a source a comment may stand, and which comments there are ours."""
+"""Places: finds the physical lines after which a comment may stand, and the comments there that are ours."""
 
 import bisect
 import io
@@ -39,7 +39,6 @@ class Places:
     self.found: dict[int, comments.Comment] = {}
     self._open: list[int] | None = None  # lines at whose end a comment may stand; None for all
     if _NEEDS_TOKENS.search(source):
-      self._open = []
       self._tokenize()
 
   def place(self, line: int) -> int:
@@ -58,6 +57,7 @@ class Places:
 
   def _tokenize(self) -> None:
     """Asks Python's own tokenizer."""
+    open_lines = self._open = []
     text = "\n".join(self.lines) + "\n"  # without it the tokenizer overlooks a last line that begins with #
     before = 0
     if sys.version_info < (3, 12):
@@ -73,7 +73,7 @@ class Places:
       elif depth:
         continue
       elif token.type in (tokenize.NEWLINE, tokenize.NL):
-        self._open.append(line)
+        open_lines.append(line)
       elif token.type == tokenize.COMMENT:
         self._remove_ours(line, token.start[1])
 
@@ -83,9 +83,8 @@ class Places:
     if not line[:column].strip() and number - 1 == (self._open[-1] if self._open else 0):
       return  # ours follow code, on their line or, by a backslash, on the one before
     while True:
-      start = None
-      for start in comments.START.finditer(line, column):
-        pass
+      starts = list(comments.START.finditer(line, column))
+      start = starts[-1] if starts else None
       if start is None or not line[start.start() - 1].isspace():
         return
       comment = comments.parse(line[start.end() :])

@@ -1,10 +1,10 @@
-"""Readback: what an annotated source says of its trace, read from its comments."""
+"""Readback: reads the states of a trace back from the comments of an annotated source."""
 
 from next_jax import schema
+from next_jax.tracing import shortening
+from next_jax.tracing import statements
 from next_jax.tracing.annotation import comments
 from next_jax.tracing.annotation import places
-from next_jax.tracing.recording import statements
-from next_jax.tracing.recording import texts
 
 
 def read(source: str) -> dict[int, comments.Comment]:
@@ -27,7 +27,7 @@ def plain(source: str) -> str:
     statements.SourceError: the source does not compile.
   """
   found = _places(source)
-  return "".join(map("".join, zip(found.lines, found.ends)))
+  return "".join(map("".join, zip(found.lines, found.ends, strict=True)))
 
 
 def _places(source: str) -> places.Places:
@@ -48,21 +48,21 @@ def is_shortened(text: str, value: str) -> bool:
   value = comments.one_line(value)
   if text == value:
     return True
-  at = text.find(texts.ELLIPSIS)
+  at = text.find(shortening.ELLIPSIS)
   while at >= 0:
-    head, tail = text[:at], text[at + len(texts.ELLIPSIS) :]
+    head, tail = text[:at], text[at + len(shortening.ELLIPSIS) :]
     if len(head) + len(tail) <= len(value) and value.startswith(head) and value.endswith(tail):
       return True
-    at = text.find(texts.ELLIPSIS, at + 1)
+    at = text.find(shortening.ELLIPSIS, at + 1)
   return False
 
 
-def _is_of(state: comments.State, step: schema.Step, may_be_bare: bool) -> bool:
+def _is_of(state: comments.WrittenState, step: schema.Step, may_be_bare: bool) -> bool:
   if may_be_bare and not state.changes and state.verb is None:
     return True
   return (
       state.verb == (comments.VERBS.get(step.event) if step.value is not None else None)
       and [name for name, _ in state.changes] == [name for name, _ in step.changes]
-      and all(is_shortened(text, value) for (_, text), (_, value) in zip(state.changes, step.changes))
-      and (step.value is None or is_shortened(state.value, step.value))
+      and all(is_shortened(text, value) for (_, text), (_, value) in zip(state.changes, step.changes, strict=True))
+      and (step.value is None or (state.value is not None and is_shortened(state.value, step.value)))
   )

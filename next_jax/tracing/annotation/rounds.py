@@ -1,7 +1,7 @@
-"""Rounds: whether the loop around a line went round between two visits of it, to tell visits that follow each other."""
+"""Rounds: whether the loop around a line iterated between two visits of the line without reaching it."""
 
 from next_jax import schema
-from next_jax.tracing.recording import statements
+from next_jax.tracing import statements
 
 
 def left_out(steps: tuple[schema.Step, ...], layout: statements.Statements, before: int, after: int) -> bool:

@@ -1,4 +1,4 @@
-"""Scopes: which of a program's functions have the states on their lines written.
+"""Scopes: choose the functions of a program whose states are written.
 
 A setting of `inline.InlineStyle`: an object with `lines`, which gives the `def` and `class` lines of what is chosen;
 0 stands for code outside of all of them, where a lambda may be. What is defined inside of a chosen function or class is
@@ -11,7 +11,7 @@ import types
 from typing import Protocol
 
 from next_jax import schema
-from next_jax.tracing.recording import statements
+from next_jax.tracing import statements
 
 MODULE = "<module>"
 
@@ -25,7 +25,7 @@ class Scope(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class AllFunctions:
-  """Every function that the trace comes to."""
+  """Every function that the trace reaches."""
 
   def lines(self, layout: statements.Statements, trace: schema.Trace) -> Container[int]:
     del trace
@@ -55,7 +55,7 @@ class NamedFunctions:
 
   names: tuple[str, ...]
 
-  def lines(self, layout: statements.Statements, trace: schema.Trace) -> Container[int]:
+  def lines(self, layout: statements.Statements, trace: schema.Trace) -> set[int]:
     del trace
     chosen = set(self.names)
     return {line for line, name in names(layout).items() if not chosen.isdisjoint(ways_to_say(name))}

@@ -12,14 +12,14 @@ class Budget:
   """Where a recording ends although the program does not; the trace is then "truncated".
 
   Attributes:
-    max_steps: statements that run, calls and returns, whether or not anything changes. The lines of one statement and
+    max_steps: Statements that run, calls and returns, whether or not anything changes. The lines of one statement and
       the rounds of a comprehension count as one, and exceptions as none, so that every Python counts the same.
-    max_seconds: CPU time of the thread, import of the module included, so that a busy machine does not change the
+    max_seconds: CPU seconds of the thread, import of the module included, so that a busy machine does not change the
       trace.
-    max_wall_seconds: for programs that wait.
-    max_value_size: of a variable: bits of an int, characters of a text, items of a container, and 8 times as many bytes
-      of the whole value.
-    max_value_chars: of the text of one value. This one only shortens the text.
+    max_wall_seconds: Wall-clock seconds; ends programs that wait.
+    max_value_size: Maximum size of a variable: bits of an int, characters of a text, items of a container. The whole
+      value may have 8 times as many bytes.
+    max_value_chars: Maximum characters of a value's text. It only shortens the text and never ends a recording.
   """
 
   max_steps: int = 10_000
@@ -43,7 +43,7 @@ class Meter:
   Attributes:
     ticks: gives how many lines are left. `next(ticks, 0)` for every line, and `check` when its last 6 bits are 0, is
       what the callbacks do themselves, because they are called for every line.
-    stopped: which budget ended the recording, in words; None as long as none did.
+    stopped: The budget that ended the recording, in words; None if none did.
   """
 
   def __init__(self, budget: Budget):

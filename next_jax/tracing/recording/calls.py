@@ -1,4 +1,4 @@
-"""Calls: which call of a program a test makes, so that it can be traced."""
+"""Calls: finds the call of a program in a test, so that it can be traced."""
 
 import ast
 import dataclasses
@@ -7,7 +7,7 @@ from next_jax import errors
 
 
 class CallError(errors.TracingError):
-  """A test in which there is no call to trace."""
+  """The test has no call to trace."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -15,8 +15,8 @@ class TestCall:
   """The first call of the entry point in a test.
 
   Attributes:
-    call: the source of the call expression.
-    preceding: source of the test's statements before the one with the call, which may define its arguments; empty
+    call: The source of the call expression.
+    preceding: Source of the test's statements before the one with the call, which may define its arguments; empty
       for the usual single `assert`.
   """
 
@@ -56,13 +56,14 @@ def test_call(test: str, entry_point: str) -> TestCall:
   )
 
 
-test_call.__test__ = False
+test_call.__test__ = False  # type: ignore[attr-defined]  # as for TestCall
 
 
+_Scope = ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp | ast.Lambda
 _SCOPES = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.Lambda)
 
 
-def _first_call(statement: ast.stmt, entry_point: str) -> ast.expr | None:
+def _first_call(statement: ast.stmt, entry_point: str) -> ast.AST | None:
   """The call or, where a comprehension or a lambda binds its arguments, the outermost call around that."""
   path = _path(statement, entry_point)
   if path is None:
@@ -85,7 +86,7 @@ def _path(node: ast.AST, entry_point: str) -> list[ast.AST] | None:
   return None
 
 
-def _is_outside(scope: ast.expr, path: list[ast.AST]) -> bool:
+def _is_outside(scope: _Scope, path: list[ast.AST]) -> bool:
   """Whether a path leads to the first iterable of a comprehension, which is evaluated outside of it."""
   return not isinstance(scope, ast.Lambda) and path[0] is scope.generators[0] and path[1] is scope.generators[0].iter
 

@@ -1,4 +1,4 @@
-"""Counted recordings: of a long run, only the first and the last visits of each line are looked at.
+"""Counted recordings: a long run is looked at only in the first and the last visits of each line.
 
 A program that makes more than `Ends.beginning` steps is run twice more, with its setup, as a copy with `marks`. The
 first run writes down which marks it comes to, a byte each: that numbers all steps. The second counts the marks down
@@ -17,7 +17,7 @@ from __future__ import annotations
 
 import builtins
 import collections
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 import dataclasses
 import functools
 import itertools
@@ -28,11 +28,11 @@ import types
 from typing import Any
 
 from next_jax import schema
+from next_jax.tracing import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects
 from next_jax.tracing.recording import marks as marks_lib
 from next_jax.tracing.recording import recorder
-from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import states
 
 SKIPPED = (("...", "..."),)  # the changes of a step that was not looked at
@@ -46,10 +46,10 @@ class Ends:
   """Which visits of a line are looked at.
 
   Attributes:
-    first: so many that changed something, from the front; as `InlineStyle.first_visits`.
-    last: and from the end; as `InlineStyle.last_visits`.
-    window: how many more visits are looked at on each side to find them.
-    beginning: steps that are recorded in any case.
+    first: Number of visits with a change, counted from the first; as `InlineStyle.first_visits`.
+    last: Number of visits with a change, counted back from the last; as `InlineStyle.last_visits`.
+    window: Number of further visits looked at on each side to find them.
+    beginning: Number of steps that are always recorded in full.
   """
 
   first: int = 2
@@ -63,7 +63,9 @@ class _Unsure(Exception):
 
 
 def record(
-    source: str, call: str, *, setup_code: str = "", budget: budgets.Budget = budgets.Budget(), ends: Ends = Ends()
+    source: str, call: str, *, setup_code: str = "",
+    budget: budgets.Budget = budgets.Budget(),  # noqa: B008  frozen
+    ends: Ends = Ends(),
 ) -> schema.Trace:
   """As `recorder.record`; of long runs, with SKIPPED for the changes of the steps that `ends` leaves out.
 
@@ -90,7 +92,7 @@ def _counted(source: str, call: str, setup_code: str, budget: budgets.Budget, en
   return counted.record()
 
 
-class _Known(states.State):
+class _Known(states.FrameState):
   """The latest frame of a function, and the position in the log at which it was looked at."""
 
   __slots__ = ("frame", "position")
@@ -142,7 +144,7 @@ class _Counted:
       raise _Unsure("it may spend the budget of steps")
     before = {at: self._before(at) for at in self._near_the_ends()}
     self._looked: dict[int, schema.Step] = {}  # by position in the log
-    self._left = iter(())
+    self._left: Iterator[None] = iter(())
     again = self._run(functools.partial(self._looking, before))
     if (again.outcome, again.detail) != (trace.outcome, trace.detail) or operator.length_hint(self._left):
       raise _Unsure("it does not run twice in the same way")
@@ -159,7 +161,7 @@ class _Counted:
   def _counting(self, meter: budgets.Meter) -> Callable:
     append, most = self._log.append, 2 * self._budget.max_steps
 
-    def marked() -> Iterator[None]:
+    def marked() -> Generator[None, int, None]:
       while len(self._log) <= most:
         for _ in itertools.repeat(None, _BETWEEN_CLOCKS):
           append((yield))
@@ -190,7 +192,8 @@ class _Counted:
     """The positions to look at; also the first visits, which are known, to see that both ways give the same."""
     ends = self._ends
     self._windows: dict[int, tuple[list[int], list[int]]] = {}
-    chosen, backwards, behind = set(), self._log[::-1], len(self._log) - self._start
+    chosen: set[int] = set()
+    backwards, behind = self._log[::-1], len(self._log) - self._start
     for line in {mark.line for mark in self._marks if mark.changes}:
       numbers = self._of_line(line)
       chosen.update(self._log.find(number) for number in numbers)

@@ -10,11 +10,11 @@ import dis
 import types
 from typing import Any
 
+from next_jax.tracing import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects as effects_lib
 from next_jax.tracing.recording import plans as plans_lib
 from next_jax.tracing.recording import reading
-from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import states
 from next_jax.tracing.recording import texts
 from next_jax.tracing.recording import values
@@ -37,11 +37,11 @@ class TooDeep(Exception):
   """Ends our own callback when the program has one frame too many; the program gets a RecursionError."""
 
 
-class Call(states.State):
+class Call(states.FrameState):
   """One call of a function, as the recorder knows it.
 
   Attributes:
-    plan: of its function; None for a frame that runs unseen but must end too.
+    plan: Plan of its function; None for a frame that is not followed but must end too.
     effects: what the statements can change.
     current: line of the statement that is running.
     start: its first instruction.
@@ -138,9 +138,10 @@ class Follower:
       if self._are_plain:
         effects = plan.effects
       else:
-        effects = own_effects.get(id(code))
-        if effects is None:
-          effects = own_effects[id(code)] = effects_lib.effects(code, first, self._namespace)
+        own = own_effects.get(id(code))
+        if own is None:
+          own = own_effects[id(code)] = effects_lib.effects(code, first, self._namespace)
+        effects = own
       call = Call(plan, effects, ran[0])
       seen = call.seen
       variables = frame.f_locals if read is None else read(frame)

@@ -11,20 +11,21 @@
                                              mark(4)               # nothing else stands for the `if`
       return total                       value = total; mark(5); return value
 
-A mark stands where `frames` notes a step, under the rules of `recorder`. Those that depend on values are none here: a
-program is copied only if its headers can change nothing and if it is made of what is named below. For all others
-`mark` says why not; they can be recorded as they are.
+A mark stands where `frames` notes a step, under the rules of `recorder`. No rule that depends on values
+applies: a program is copied only if its headers can change nothing and if it is made of what is named below. For all
+others `mark` says why not; they can be recorded as they are.
 """
 
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
 import dataclasses
 import types
 import warnings
 
+from next_jax.tracing import statements
 from next_jax.tracing.recording import plans as plans_lib
-from next_jax.tracing.recording import statements
 
 # What the copy calls, with the number of a mark, and its own variables, of which one holds what is returned: no program
 # has such names.
@@ -66,10 +67,10 @@ class Mark:
   """A place in the copy.
 
   Attributes:
-    line: of the step that is done here.
-    event: of that step; empty for a place that is none.
+    line: Line of the step that is done here.
+    event: Event of that step; empty where no step is done.
     changes: whether the step may change a variable or has a value.
-    ticks: the most that was used of `Budget.max_steps` since the mark before.
+    ticks: Maximum part of `Budget.max_steps` used since the previous mark.
     before: the mark that stands before the statement, if it may call functions of the program.
   """
 
@@ -85,9 +86,9 @@ class Marked:
   """The copy.
 
   Attributes:
-    code: of the module. It calls what `MARK` names with the numbers of marks.
-    marks: by number.
-    plans: by `def` line.
+    code: Code object of the module. It calls what `MARK` names with the numbers of marks.
+    marks: The marks, by number.
+    plans: `def` line -> plan.
     assigned: `def` line -> variable -> (line that assigns it first, whether it surely does).
   """
 
@@ -148,7 +149,7 @@ def _used_up(node: ast.AST) -> list[ast.AST]:
   return [user.func if isinstance(user, ast.Call) else user for user in users]
 
 
-def _mentioned(nodes: list[ast.AST], functions: dict[str, ast.FunctionDef]) -> set[str]:
+def _mentioned(nodes: Sequence[ast.AST], functions: dict[str, ast.FunctionDef]) -> set[str]:
   """Which functions of the program are named there, so that they may be called."""
   names = {part.id for node in nodes for part in ast.walk(node) if isinstance(part, ast.Name)}
   return names.intersection(functions)
@@ -217,7 +218,7 @@ class _Copy:
           copied.append(self._mark(node, "", ticks=0))
       if isinstance(node, ast.If):
         copied += self._if(node, event, stop, headers + 1)
-      elif isinstance(node, _BLOCKS):
+      elif isinstance(node, (ast.For, ast.While)):
         copied += self._loop(node, event, headers, before)
       elif isinstance(node, _JUMPS):
         copied += self._jump(node, stop, headers + 1, before)
@@ -241,8 +242,8 @@ class _Copy:
     if node.orelse:
       raise Unmarkable("it has a loop with `else`")
     is_for, is_endless = isinstance(node, ast.For), False
-    if not is_for:
-      is_endless = isinstance(node.test, ast.Constant) and node.test.value in (True, 1)
+    if isinstance(node, ast.While):
+      is_endless = isinstance(node.test, ast.Constant) and node.test.value == 1  # or True
       if not is_endless:
         self._check_header(node)
     went = f"{OWN}{node.lineno}"
@@ -264,7 +265,7 @@ class _Copy:
 
   def _jump(self, node: ast.stmt, stop: str | None, headers: int, before: int | None) -> list[ast.stmt]:
     if not isinstance(node, ast.Return):
-      return [self._mark(node, stop if isinstance(node, ast.Break) else "line", ticks=headers), node]
+      return [self._mark(node, stop if stop and isinstance(node, ast.Break) else "line", ticks=headers), node]
     value = node.value or ast.Constant(None)
     keep = ast.copy_location(ast.Assign([ast.Name(RESULT, ast.Store())], value), node)
     node.value = ast.Name(RESULT, ast.Load())
@@ -286,7 +287,7 @@ class _Copy:
   def _cover(self, node: ast.stmt, is_sure: bool) -> None:
     """Checks that a statement has its lines for itself, and notes the variables that it assigns."""
     is_block = isinstance(node, _BLOCKS)
-    end = node.body[0].lineno - 1 if is_block else node.end_lineno
+    end = node.body[0].lineno - 1 if isinstance(node, _BLOCKS) else node.end_lineno or node.lineno
     lines = range(node.lineno, end + 1)
     if not lines or not self._lines.isdisjoint(lines):
       raise Unmarkable(f"line {node.lineno} has two statements")

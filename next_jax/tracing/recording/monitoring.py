@@ -1,4 +1,4 @@
-"""Watching a program with `sys.monitoring` (PEP 669, Python 3.12 and later).
+"""Watches a program with `sys.monitoring` (PEP 669, Python 3.12 and later).
 
 Only the program's own code objects have line events, so libraries run at their own speed, and no trace function of
 the program's, or of a debugger, gets in the way. A callback learns no frame, so this keeps the stack of the frames that
@@ -22,8 +22,10 @@ from next_jax.tracing.recording import frames
 _NAME = "next_jax.tracing"
 _TOOLS = (4, 3, 2, 1, 0, 5)  # those that Python gives no meaning first
 
-if hasattr(sys, "monitoring"):
-  _E = sys.monitoring.events
+_MONITORING: Any = getattr(sys, "monitoring", None)  # None before Python 3.12
+
+if _MONITORING is not None:
+  _E = _MONITORING.events
   _EVERYWHERE = _E.PY_THROW | _E.PY_UNWIND | _E.RAISE  # these know no single code objects
   _IN_THE_PROGRAM = _E.PY_START | _E.LINE | _E.PY_RETURN | _E.PY_YIELD | _E.PY_RESUME
 
@@ -32,9 +34,9 @@ Codes = list[tuple[types.CodeType, dict[int, int]]]  # each with its `jumps.on_o
 
 def free_tool() -> int | None:
   """Number of a monitoring tool that nobody uses; None where there is none, and before Python 3.12."""
-  if hasattr(sys, "monitoring"):
+  if _MONITORING is not None:
     for tool in _TOOLS:
-      if sys.monitoring.get_tool(tool) is None:
+      if _MONITORING.get_tool(tool) is None:
         return tool
   return None
 
@@ -43,7 +45,7 @@ class Monitoring:
   """The callbacks of one recording.
 
   Attributes:
-    is_lost: whether the program ended the watching.
+    is_lost: Whether the program ended the watching.
   """
 
   def __init__(
@@ -70,25 +72,25 @@ class Monitoring:
     self._old = sys.gettrace()
     if self._old is not None:
       sys.settrace(None)
-    sys.monitoring.use_tool_id(self._tool, _NAME)
+    _MONITORING.use_tool_id(self._tool, _NAME)
     self._callbacks = self._make_callbacks()
     for event, callback in self._callbacks.items():
-      sys.monitoring.register_callback(self._tool, event, callback)
-    sys.monitoring.set_events(self._tool, _EVERYWHERE)
+      _MONITORING.register_callback(self._tool, event, callback)
+    _MONITORING.set_events(self._tool, _EVERYWHERE)
     for code, on_one_line in self._codes:
       events = _IN_THE_PROGRAM | _E.JUMP if on_one_line else _IN_THE_PROGRAM
-      sys.monitoring.set_local_events(self._tool, code, events)
+      _MONITORING.set_local_events(self._tool, code, events)
 
   def stop(self) -> None:
     """May be called again."""
-    monitoring, tool = sys.monitoring, self._tool
+    monitoring, tool = _MONITORING, self._tool
     if monitoring.get_tool(tool) != _NAME:
       self.is_lost |= bool(self._callbacks)
     else:
       monitoring.set_events(tool, 0)
       for code, _ in self._codes:
         monitoring.set_local_events(tool, code, 0)
-      for event, callback in self._callbacks.items():
+      for event in self._callbacks:
         monitoring.register_callback(tool, event, None)
       monitoring.free_tool_id(tool)
     self._callbacks = {}
@@ -102,11 +104,11 @@ class Monitoring:
     get_frame, get_thread, thread = sys._getframe, _thread.get_ident, self._thread
     get_traceback = BaseException.__dict__["__traceback__"].__get__
     jumps_of = {id(code): on_one_line for code, on_one_line in self._codes}
-    disable, spent, throw, levels = sys.monitoring.DISABLE, budgets.Spent, self._throw, self._levels
+    disable, spent, throw, levels = _MONITORING.DISABLE, budgets.Spent, self._throw, self._levels
     stack: list[tuple[types.FrameType | None, frames.Call | None]] = []
     paused: dict[types.FrameType, frames.Call] = {}
-    top: types.FrameType | None = None  # the frame of the program that runs
-    call: frames.Call | None = None
+    top: Any = None  # the frame of the program that runs; never None where a line, return or yield is reported
+    call: Any = None  # the frames.Call of `top`
     jumped = -1  # where a line begins that was visited already
 
     def on_start(code: types.CodeType, offset: int) -> None:
@@ -134,7 +136,7 @@ class Monitoring:
         return
       ran[0] += 1
       frame = get_frame(levels[0])
-      new = frame.f_trace
+      new: Any = frame.f_trace
       if type(new) is frames.Call:
         frame.f_trace = None
       else:
@@ -205,7 +207,7 @@ class Monitoring:
         finally:
           top, call = stack.pop()
 
-    events = sys.monitoring.events
+    events = _MONITORING.events
     return {
         events.PY_START: on_start, events.PY_RESUME: on_resume, events.PY_THROW: on_resume, events.LINE: on_line,
         events.JUMP: on_jump, events.PY_RETURN: on_return, events.PY_YIELD: on_yield, events.RAISE: on_raise,
@@ -222,7 +224,7 @@ class Monitoring:
       def in_our_thread(*arguments: Any, callback: Callable = callback) -> Any:
         return callback(*arguments) if get_thread() == thread else None
 
-      sys.monitoring.register_callback(self._tool, event, in_our_thread)
+      _MONITORING.register_callback(self._tool, event, in_our_thread)
 
   def _throw(self) -> None:
     """Throws Stop, and again at every event: the program may catch it."""
@@ -232,8 +234,8 @@ class Monitoring:
       if get_thread() == thread and getattr(get_frame(1).f_back, "f_code", None) is not ours:
         raise budgets.Stop
 
-    events = sys.monitoring.events
+    events = _MONITORING.events
     for event in self._callbacks:
       is_end = event == events.RAISE or event == events.PY_UNWIND
-      sys.monitoring.register_callback(self._tool, event, None if is_end else on_any)
+      _MONITORING.register_callback(self._tool, event, None if is_end else on_any)
     raise budgets.Stop

@@ -1,24 +1,24 @@
-"""Plans: what is known of the functions of a program before it runs."""
+"""Plans: facts about the functions of a program, known before it runs."""
 
 import dataclasses
 import inspect
 import types
 
+from next_jax.tracing import statements
 from next_jax.tracing.recording import effects as effects_lib
-from next_jax.tracing.recording import statements
 
 COMPREHENSIONS = frozenset({"<listcomp>", "<setcomp>", "<dictcomp>", "<genexpr>"})
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Plan:
-  """What is known of a function before it runs.
+  """Facts about a function, known before it runs.
 
   Attributes:
-    line: its `def` line.
-    arguments: their names.
-    shared: names that it shares with functions around it or inside of it.
-    effects: what its statements can change, where built-in functions have their own meaning.
+    line: Its `def` line.
+    arguments: Names of its arguments.
+    shared: Names that it shares with functions around it or inside of it.
+    effects: What its statements can change, where built-in functions have their own meaning.
   """
 
   line: int
@@ -33,7 +33,7 @@ Plans = dict[int, Plan]  # by id, since code takes long to hash; the layout keep
 
 
 def plans(layout: statements.Statements) -> Plans:
-  """Those of all code that is followed: not class bodies and comprehensions, which belong to their statement."""
+  """The plans of all code that is followed. Class bodies and comprehensions are not: they belong to their statement."""
   found = {}
   for code in layout.codes:
     if code.co_flags & inspect.CO_OPTIMIZED and code.co_name not in COMPREHENSIONS:
@@ -51,5 +51,5 @@ def _plan(code: types.CodeType, layout: statements.Statements) -> Plan:
       shared=code.co_freevars + code.co_cellvars,
       is_lambda=code.co_name == "<lambda>",
       is_coroutine=bool(code.co_flags & inspect.CO_COROUTINE),
-      effects=effects_lib.effects(code, layout.first, ()),
+      effects=effects_lib.effects(code, layout.first, {}),
   )

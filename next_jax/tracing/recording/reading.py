@@ -119,7 +119,7 @@ def items(value: Any, base: type) -> list:
   """What a container holds; pairs for a dictionary."""
   if base is dict:
     return list(dict.items(value))
-  return list(base.__iter__(value))
+  return list(base.__iter__(value))  # type: ignore[attr-defined]  # every base given here is a container
 
 
 def is_instance(value: Any, base: type) -> bool:
@@ -145,7 +145,7 @@ def unshared_variables(frame: types.FrameType) -> dict[str, Any]:
   found = {}
   for name in dict.fromkeys(code.co_varnames + code.co_cellvars + code.co_freevars):
     try:
-      found[name] = _get_variable(frame, name)
+      found[name] = _get_variable(frame, name)  # type: ignore[name-defined]  # Python 3.12 only, see below
     except NameError:  # it has no value
       pass
   return found

@@ -36,19 +36,20 @@ from typing import Any
 import warnings
 
 from next_jax import schema
+from next_jax.tracing import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import frames
 from next_jax.tracing.recording import jumps
 from next_jax.tracing.recording import monitoring
 from next_jax.tracing.recording import plans as plans_lib
 from next_jax.tracing.recording import settrace
-from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import texts
 
 SETUP_FILE_NAME = "<setup>"
 CALL_FILE_NAME = "<call>"
 MODULE_NAME = "program"  # not "__main__": what a program does when it is the main one is not part of the call
 
+_OUR_PACKAGES = (__package__, __package__.rpartition(".")[0])  # what our callbacks call: this room and what it shares
 _RECURSION_MARGIN = 250  # frames that our own callbacks may need on top of the program's
 
 Budget = budgets.Budget
@@ -70,7 +71,8 @@ def record(source: str, call: str, **options: Any) -> schema.Trace:
 
 
 def prepare(
-    source: str, call: str, *, setup_code: str = "", budget: Budget = Budget(), watcher: type[Watcher] | None = None,
+    source: str, call: str, *, setup_code: str = "", budget: Budget = Budget(),  # noqa: B008  frozen
+    watcher: type[Watcher] | None = None,
     copy: types.CodeType | None = None,
 ) -> Callable[[], schema.Trace]:
   """Compiles everything and returns the function that runs `setup_code`, the source and `call`, and records the call.
@@ -84,7 +86,9 @@ def prepare(
   layout = statements.analyse(source)
   if copy is not None:
     layout = dataclasses.replace(layout, code=copy)
-  setup = _compile(setup_code, SETUP_FILE_NAME, "exec", "the setup code does not compile")
+  setup = None
+  if setup_code:
+    setup = _compile(setup_code, SETUP_FILE_NAME, "exec", "the setup code does not compile")
   expression = _compile(call.strip(), CALL_FILE_NAME, "eval", f"the call {call!r} is not a Python expression")
   if watcher is None:
     watcher = settrace.Settrace if monitoring.free_tool() is None else monitoring.Monitoring
@@ -94,9 +98,7 @@ def prepare(
   return lambda: _Recording(layout, plans, codes, budget, watcher).run(call, setup, expression)
 
 
-def _compile(source: str, file_name: str, mode: str, complaint: str) -> types.CodeType | None:
-  if not source and mode == "exec":
-    return None
+def _compile(source: str, file_name: str, mode: str, complaint: str) -> types.CodeType:
   try:
     with warnings.catch_warnings():
       warnings.simplefilter("ignore")  # what Python would say of its style is not for our standard error
@@ -196,7 +198,7 @@ def _is_ours(error: BaseException) -> bool:
     return False
   traceback = _innermost(error)
   module = None if traceback is None else traceback.tb_frame.f_globals
-  return module is not None and module.get("__package__") == __package__ and module is not globals()  # not the _Sink
+  return module is not None and module.get("__package__") in _OUR_PACKAGES and module is not globals()  # not the _Sink
 
 
 def _innermost(error: BaseException) -> types.TracebackType | None:
@@ -218,7 +220,7 @@ def _is_from_keyboard(error: BaseException) -> bool:
 
 def _stack_depth() -> int:
   depth = 0
-  frame = sys._getframe(1)
+  frame: types.FrameType | None = sys._getframe(1)
   while frame is not None:
     depth += 1
     frame = frame.f_back
@@ -227,10 +229,11 @@ def _stack_depth() -> int:
 
 def _steps(entries: list[frames.Entry]) -> tuple[schema.Step, ...]:
   """Steps at a third of the price of their constructor, which sets the fields of a frozen class one by one."""
-  new, kind, unchanged = object.__new__, schema.Step, {}
+  new, kind = object.__new__, schema.Step
+  unchanged: dict[int, schema.Step] = {}  # by line
   steps = []
   for entry in entries:
-    if type(entry) is int:
+    if isinstance(entry, int):
       step = unchanged.get(entry)
       if step is None:
         step = unchanged[entry] = schema.Step(line=entry, event="line")

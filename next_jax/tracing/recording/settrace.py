@@ -1,4 +1,4 @@
-"""Watching a program with `sys.settrace`: what there is before Python 3.12 (from there on: `monitoring`).
+"""Watches a program with `sys.settrace`, for Python before 3.12; later versions use `monitoring`.
 
 While it watches, `sys.settrace` and `sys.gettrace` are stand-ins, so that a program that traces itself neither ends our
 watching nor notices it: its trace functions are called by ours.
@@ -28,7 +28,7 @@ class Settrace:
   """The trace functions of one recording.
 
   Attributes:
-    is_lost: whether the program ended the watching, which only C code can.
+    is_lost: Whether the program ended the watching. Only C code can.
   """
   def __init__(
       self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: monitoring.Codes
@@ -76,7 +76,8 @@ class Settrace:
           else:
             local = follow(begin(frame), code)
       except budgets.Spent:
-        return self._end()
+        self._end()
+        return None
       except frames.TooDeep:
         _Thrower(RecursionError(frames.TOO_DEEP), self._ours, self._settrace, self._trace_function).install()
         return None
@@ -110,7 +111,8 @@ class Settrace:
             go_on(call)
           return local
         except budgets.Spent:
-          return self._end()
+          self._end()
+          return None
 
       return local
 

@@ -1,4 +1,4 @@
-"""States: what the variables of a frame were when they were last looked at, what differs now, and how it is written.
+"""States: keeps the variables of a frame as last seen, finds what changed since, and writes it.
 
 What is constant is a global of this module and not a variable of a closure, since each call of a closure copies all of
 those that it has.
@@ -6,15 +6,15 @@ those that it has.
 
 from __future__ import annotations  # those of closures would be evaluated for each recording, or even each call
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 import marshal
 import types
 from typing import Any
 
+from next_jax.tracing import statements
 from next_jax.tracing.recording import budgets
 from next_jax.tracing.recording import effects as effects_lib
 from next_jax.tracing.recording import reading
-from next_jax.tracing.recording import statements
 from next_jax.tracing.recording import texts
 from next_jax.tracing.recording import values
 
@@ -26,23 +26,26 @@ Changes = tuple[tuple[str, str], ...]  # (variable, its text)
 _MISSING = object()
 # What shows nothing but its name and runs no C code that changes something, unlike iterators and bound methods.
 _CALM = frozenset({types.FunctionType, types.ModuleType, range, type})
-NONE_WILD: frozenset[str] = frozenset()
+NONE_WILD: set[str] = frozenset()  # type: ignore[assignment]  # an empty set that nobody adds to
 _ATOMS, _SEQUENCES = values.ATOMS, reading.SEQUENCES
 _is_flat = values.FLAT.issuperset
 _is_larger, _fingerprint, _write, _dumps = values.is_larger, values.fingerprint, texts.write, marshal.dumps
 _DEFINES, _DELETES = statements.DEFINES, statements.DELETES
 
 
-class State:
+class FrameState:
   """The variables of one frame.
 
   Attributes:
-    seen: variable -> fingerprint.
-    wild: variables of types that may run any code.
-    ran: what `Follower.ran` was when all variables were looked at; -1 where all must always be, since some are wild.
+    seen: Variable -> fingerprint.
+    wild: Variables of types that may run any code.
+    ran: Value of `Follower.ran` when all variables were looked at; -1 where all must always be, since some are wild.
   """
 
   __slots__ = ("seen", "wild", "ran")
+  seen: dict[str, Any]
+  wild: set[str]
+  ran: int
 
   def keep(self, name: str, value: Any, mark: Any) -> None:
     """Notes the fingerprint of a variable."""
@@ -69,9 +72,10 @@ def verbs(
   flags, max_size, width = layout.flags, budget.max_value_size, budget.max_value_chars
   read = reading.unshared_variables if layout.asks else None
   short = min(texts.SHORT, max_size)
-  last_mark = last_text = None  # of the sequence that was written last: often it is what is returned
+  last_mark: bytes | None = None
+  last_text = ""  # of the sequence that was written last: often it is what is returned
 
-  def enter(state: State, name: str, value: Any) -> str:
+  def enter(state: FrameState, name: str, value: Any) -> str:
     nonlocal last_mark, last_text
     kind = type(value)
     if kind is str or kind is int:
@@ -94,7 +98,7 @@ def verbs(
       return last_text if mark == last_mark else _write(value, width, mark)
     return _write(value, width)
 
-  def changes(state: State, here: types.FrameType, line: int, effect: effects_lib.Effect | None) -> Changes:
+  def changes(state: FrameState, here: types.FrameType, line: int, effect: effects_lib.Effect | None) -> Changes:
     nonlocal last_mark, last_text
     variables = here.f_locals if read is None else read(here)
     seen, wild = state.seen, state.wild
@@ -110,7 +114,7 @@ def verbs(
             return ()
           seen[name] = value
           return () if flags[line] & _DEFINES else ((name, f"{value}"),)
-        pairs = ((name, value),)
+        pairs: Iterable[tuple[str, Any]] = ((name, value),)
         is_partial = not is_in_place or type(value) in values.FLAT  # `x += [1]` may change all
       else:
         pairs = [(name, variables[name]) for name in names if name in variables]

@@ -11,10 +11,9 @@ import fractions
 import types
 from typing import Any
 
+from next_jax.tracing import shortening
 from next_jax.tracing.recording import reading
 from next_jax.tracing.recording import values
-
-ELLIPSIS = "..."
 
 _MAX_DEPTH = 12
 _MAX_INT_BITS = 2_000  # wider integers are not written out: that takes quadratic time
@@ -38,7 +37,7 @@ def write(value: Any, max_chars: int, mark: Any = None) -> str:
       if len(text) <= max_chars:
         return text
   elif kind in reading.OWN_TEXT:
-    return cut(repr(value), max_chars)
+    return shortening.cut(repr(value), max_chars)
   elif kind in reading.CONTAINERS:
     if mark is None and len(value) <= max_chars:
       mark = values.fingerprint(value)
@@ -50,22 +49,7 @@ def write(value: Any, max_chars: int, mark: Any = None) -> str:
         text = None
       if text is not None and len(text) <= max_chars:
         return text
-  return cut(_Writer(max_chars).write(value, max_chars, 0), max_chars)
-
-
-def cut(text: str, max_chars: int) -> str:
-  """The text itself or, where it is too long, its beginning and its end, between items where there are some near."""
-  if len(text) <= max_chars:
-    return text
-  room = max(max_chars - len(ELLIPSIS), 2)
-  size = room // 3
-  head, tail = text[: room - size], text[-size:] if size else ""
-  head = head.split(ELLIPSIS, 1)[0]  # what was abridged before is abridged once
-  tail = tail.rsplit(ELLIPSIS, 1)[-1]
-  last, next_ = head.rfind(", "), tail.find(", ")
-  if last > len(head) // 2 and 0 <= next_ < len(tail) // 2:
-    head, tail = head[: last + 2], tail[next_:]
-  return head + ELLIPSIS + tail
+  return shortening.cut(_Writer(max_chars).write(value, max_chars, 0), max_chars)
 
 
 def write_exception(error: BaseException, max_chars: int) -> str:
@@ -80,7 +64,7 @@ def write_exception(error: BaseException, max_chars: int) -> str:
       message = own_text(error)
   if message is None:
     message = write(arguments[0] if len(arguments) == 1 else arguments, max_chars) if arguments else ""
-  message = cut(message, max_chars)
+  message = shortening.cut(message, max_chars)
   if not message.isprintable():
     message = "".join(c if c.isprintable() else repr(c)[1:-1] for c in message)
   return f"{name}: {message}" if message else name
@@ -106,7 +90,7 @@ class _Writer:
       return _write_bytes(value, room)
     self._left -= 1
     if id(value) in self._inside or depth > _MAX_DEPTH or self._left < 0:
-      return ELLIPSIS
+      return shortening.ELLIPSIS
     self._inside.add(id(value))
     try:
       return self._write_parts(value, kind, max(room, 1), depth)
@@ -153,7 +137,7 @@ class _Writer:
       fields = reading.lookup(kind, "_fields")
       items = reading.items(value, tuple)
       if type(fields) is tuple and len(fields) == len(items) and all(type(field) is str for field in fields):
-        return f"{name}({self._join_pairs(list(zip(fields, items)), '=', room, depth)})"
+        return f"{name}({self._join_pairs(list(zip(fields, items, strict=True)), '=', room, depth)})"
       parts.append("(" + self._join(items, room, depth) + ("," if len(items) == 1 else "") + ")")
     elif base is dict:
       parts.append("{" + self._join_pairs(reading.items(value, dict), ": ", room, depth) + "}")
@@ -197,7 +181,7 @@ class _Writer:
       elements.sort()
       return self._join(elements, room, depth)
     texts = sorted(self.write(element, self._max_chars, depth + 1) for element in elements)
-    return _abridge(len(texts), lambda i, left: cut(texts[i], left), room)
+    return _abridge(len(texts), lambda i, left: shortening.cut(texts[i], left), room)
 
 
 def _abridge(count: int, write_item: Any, room: int) -> str:
@@ -216,21 +200,21 @@ def _abridge(count: int, write_item: Any, room: int) -> str:
     texts.append(text)
   else:
     return ", ".join(texts)
-  last = cut(write_item(count - 1, room // 2), max(room // 2, 5))
+  last = shortening.cut(write_item(count - 1, room // 2), max(room // 2, 5))
   if count == 1:
-    return cut(text, room)
+    return shortening.cut(text, room)
   used -= len(text) + 2
-  while texts and used + len(last) + len(ELLIPSIS) + 2 > room:
+  while texts and used + len(last) + len(shortening.ELLIPSIS) + 2 > room:
     used -= len(texts.pop()) + 2
   if len(texts) == count - 1:
     return ", ".join([*texts, last])
-  return ", ".join([*texts, ELLIPSIS, last])
+  return ", ".join([*texts, shortening.ELLIPSIS, last])
 
 
 def _write_int(value: int, room: int) -> str:
   if value.bit_length() > _MAX_INT_BITS:
     return f"<int of {value.bit_length()} bits>"
-  return cut(repr(value), max(room, 20))
+  return shortening.cut(repr(value), max(room, 20))
 
 
 def _write_string(value: str, room: int) -> str:
@@ -238,11 +222,11 @@ def _write_string(value: str, room: int) -> str:
     text = repr(value)
     if len(text) <= room + 2:
       return text
-  room = max(room - 2 - len(ELLIPSIS), 4)
+  room = max(room - 2 - len(shortening.ELLIPSIS), 4)
   size = room // 3
   head, tail = value[: room - size], value[-size:]
   quote = repr(head + tail)[0]
-  return quote + _inside_quotes(head, quote) + ELLIPSIS + _inside_quotes(tail, quote) + quote
+  return quote + _inside_quotes(head, quote) + shortening.ELLIPSIS + _inside_quotes(tail, quote) + quote
 
 
 def _inside_quotes(value: str, quote: str) -> str:
@@ -253,4 +237,4 @@ def _inside_quotes(value: str, quote: str) -> str:
 def _write_bytes(value: Any, room: int) -> str:
   if len(value) <= room:
     return repr(value)
-  return cut(repr(value[:room]), max(room, 10))
+  return shortening.cut(repr(value[:room]), max(room, 10))

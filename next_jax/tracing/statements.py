@@ -42,8 +42,8 @@ class Statements:
   """A source, compiled, and what its lines are; all lists are indexed by physical line, from 1.
 
   Attributes:
-    code: of the module.
-    codes: that and all code inside of it.
+    code: Code object of the module.
+    codes: That code object and all those inside it.
     first: the line on which the statement (or the header of a compound one) starts. For decorators the line
       of their `def`, which is later.
     end: for a HEADER the last line of the whole statement, else 0.
@@ -110,7 +110,7 @@ class _Walk:
     for statement in body:
       visit = _VISITS.get(type(statement))
       if visit is None:
-        self._cover(statement.lineno, statement.lineno, statement.end_lineno, loop, function)
+        self._cover(statement.lineno, statement.lineno, statement.end_lineno or statement.lineno, loop, function)
         self.flags[statement.lineno] |= _FLAGS.get(type(statement), 0)
       else:
         visit(self, statement, loop, function)
