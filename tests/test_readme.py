@@ -17,7 +17,7 @@ from next_jax import files
 from next_jax import main
 from next_jax import schema
 from next_jax.commands import parser as parser_lib
-from next_jax.commands import sweep as sweep_command
+from next_jax.commands import sweep as sweep_lib
 from next_jax.configuration import parsing
 from next_jax.corpora.minirepair import minirepair
 from next_jax.selftrain import filters
@@ -154,10 +154,10 @@ def test_run_commands_are_understood():
 @pytest.mark.parametrize("command", are("sweep"), ids=" ".join)
 def test_a_sweep_is_understood_with_all_of_its_arms(command, tmp_path):
   parser = parser_lib.Parser()
-  sweep_command.add_arguments(parser)
+  sweep_lib.add_arguments(parser)
   arguments: argparse.Namespace = parser.parse_args(command[2:])
   path = tmp_path / "sweep.gin"
-  path.write_text(sweep_command.config(arguments, arguments.bindings))
+  path.write_text(sweep_lib.config(arguments, arguments.bindings))
   parsing.parse([str(path)], [], main.run)
   sweep = parsing.construct(main.run)
   assert len(sweep.runs()) == len(arguments.files) * len(arguments.seeds.split(","))

@@ -22,17 +22,22 @@ class Bug:
 
 
 class Origin(Protocol):
-  """One source of bugs of a corpus.
+  """One source of bugs of a corpus."""
 
-  Attributes:
-    name: `bug_origin` of its repair tasks: "model", "mutant".
-    per_problem: at most so many tasks of a problem are from here.
-    share: at most this share of the tasks that are asked for of a split, from 0 to 1.
-  """
+  @property
+  def name(self) -> str:
+    """`bug_origin` of its repair tasks: "model", "mutant"."""
+    ...
 
-  name: str
-  per_problem: int
-  share: float
+  @property
+  def per_problem(self) -> int:
+    """Maximum number of tasks a problem from this origin."""
+    ...
+
+  @property
+  def share(self) -> float:
+    """Maximum share of the tasks of a split from this origin, from 0 to 1."""
+    ...
 
   def bugs(self, problems: Sequence[problems_lib.Problem], seed: int) -> Mapping[str, Iterator[Bug]]:
     """Task id -> its candidates in order of preference, lazily; the same for the same seed and files."""

@@ -74,11 +74,11 @@ def canonical_tree(tree: ast.AST) -> str:
   numbers: dict[str, str] = {}
   for index, part in enumerate(parts):
     if type(part) is tuple:
-      name = part[0]
+      name: str = part[0]
       if name in bound:
         name = numbers.setdefault(name, f"v{len(numbers)}")
       parts[index] = name
-  return "".join(parts)
+  return "".join(parts)  # type: ignore[arg-type]  # no name is left
 
 
 def compiled(code: str) -> ast.Module | None:

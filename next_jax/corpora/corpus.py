@@ -10,13 +10,12 @@ if typing.TYPE_CHECKING:  # who only reads tasks has no use for the executor
 
 
 class Corpus(Protocol):
-  """A source of repair tasks.
+  """A source of repair tasks."""
 
-  Attributes:
-    name: also the name of its folder in the data directory: "minirepair", "mbpp_r", "hefix_plus".
-  """
-
-  name: str
+  @property
+  def name(self) -> str:
+    """Also the name of its folder in the data directory: "minirepair", "mbpp_r", "hefix_plus"."""
+    ...
 
   def build(self, directory: epath.PathLike, executor: "executor_lib.Executor") -> dict[str, int]:
     """Writes `directory/<split>.jsonl`, each whole or not at all, and returns the tasks of each split.

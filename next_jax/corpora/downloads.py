@@ -23,7 +23,7 @@ _BLOCK = 1 << 16
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Source:
+class Download:
   """A file of somebody else's.
 
   Attributes:
@@ -45,7 +45,7 @@ class Source:
 
 
 def fetch(
-    source: Source, directory: epath.PathLike | None = None, *, attempts: int = 3, timeout: float = 30.0
+    source: Download, directory: epath.PathLike | None = None, *, attempts: int = 3, timeout: float = 30.0
 ) -> epath.Path:
   """The path of the file, downloaded unless it is there already.
 
@@ -79,7 +79,7 @@ def fetch(
   return path
 
 
-def _download(source: Source, partial: epath.Path, attempts: int, timeout: float) -> None:
+def _download(source: Download, partial: epath.Path, attempts: int, timeout: float) -> None:
   for attempt in range(attempts):
     try:
       _download_once(source, partial, timeout)
@@ -95,7 +95,7 @@ def _download(source: Source, partial: epath.Path, attempts: int, timeout: float
   raise _error(source, reason)
 
 
-def _download_once(source: Source, partial: epath.Path, timeout: float) -> None:
+def _download_once(source: Download, partial: epath.Path, timeout: float) -> None:
   request = urllib.request.Request(source.url, headers={"User-Agent": "next-jax"})
   with contextlib.ExitStack() as stack:
     response = stack.enter_context(urllib.request.urlopen(request, timeout=timeout))
@@ -114,7 +114,7 @@ def _download_once(source: Source, partial: epath.Path, timeout: float) -> None:
     raise http.client.IncompleteRead(b"", expected - received)
 
 
-def _digest(source: Source, path: epath.Path) -> str:
+def _digest(source: Download, path: epath.Path) -> str:
   content = path.read_bytes()
   if source.file_name.endswith(".gz"):
     try:
@@ -124,7 +124,7 @@ def _digest(source: Source, path: epath.Path) -> str:
   return hashlib.sha256(content).hexdigest()
 
 
-def _error(source: Source, reason: str) -> errors.CorpusError:
+def _error(source: Download, reason: str) -> errors.CorpusError:
   return errors.CorpusError(
       f"{source.url}: could not be downloaded ({reason}); download it with another machine or browser and give its"
       f" path: {source.setting} = \"{os.path.join('path', 'to', source.file_name)}\""

@@ -47,7 +47,7 @@ _ROUND = 32  # tasks that are proven at once
 _SLOW = frozenset({"31", "39", "55", "63", "75", "96", "103", "127", "147"})
 
 # Their own tests are random round trips in a loop, and their docstrings have no examples: nothing to show or trace.
-_TESTS_OF_OURS = {
+_TESTS_OF_OURS: dict[str, tuple[str, ...]] = {
     "decode_cyclic": ('assert decode_cyclic("bcaefdgh") == "abcdefgh"',),
     "decode_shift": ('assert decode_shift("fghij") == "abcde"',),
 }
@@ -125,7 +125,7 @@ class HefixPlus:
     for index, result in zip(wrong, _prove(rounds, prover, corrected)):
       results[index] = result
     proven = [one for one in results if one.task is not None]
-    tasks = [one.task for one in proven]
+    tasks = [one.task for one in results if one.task is not None]
     dropped = {one.task_id: one.reason for one in results if one.task is None}
     report: dict[str, Any] = {
         "file_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
@@ -162,12 +162,14 @@ class HefixPlus:
     return tested
 
   def _claim(self, problem: problems_lib.Problem, hidden: tuple[str, ...], reference: str) -> schema.RepairTask:
+    assert problem.buggy is not None, problem.task_id  # the benchmark is about repair
     buggy, instruction = problem.buggy, problem.instruction
     docstring = _docstring(problem)
     if docstring and (not self.docstring_in_program or not instruction):
       instruction = docstring
     if not self.docstring_in_program:
-      buggy, reference = (_without_docstring(code, problem.entry_point) for code in (buggy, reference))
+      buggy = _without_docstring(buggy, problem.entry_point)
+      reference = _without_docstring(reference, problem.entry_point)
     (program,) = problem.tests
     tests = (
         list(public_tests.asserts(program, problem.entry_point))
@@ -187,7 +189,7 @@ class HefixPlus:
 
 def _prove(
     rounds: rounds_lib.Rounds, prover: proving.Prover, claims: list[schema.RepairTask]
-) -> Iterator[proving.Result]:
+) -> Iterator[proving.ProofResult]:
   with tqdm.tqdm(total=len(claims), unit=" tasks", desc="  hefix_plus", leave=False) as bar:
     for some in rounds_lib.in_rounds(claims, _ROUND):
       yield from rounds.results(some, prover.prove)
@@ -213,7 +215,7 @@ def _pairs(
 
 
 def _number(task_id: str) -> str:
-  return re.search(r"[0-9]*$", task_id)[0]
+  return re.findall(r"[0-9]*$", task_id)[0]
 
 
 def _left_out(judge: problems_lib.Problem) -> dict[str, list[int]]:
@@ -267,7 +269,7 @@ def _check(path: epath.Path) -> None:
 def _programs_digest(problems: list[problems_lib.Problem]) -> str:
   """The same for all copies of HumanEvalFix, which differ in columns and in blanks at the ends of lines and texts."""
   rows = [
-      [problem.task_id, problem.entry_point, *map(_lines, (problem.canonical, problem.buggy, *problem.tests))]
+      [problem.task_id, problem.entry_point, *map(_lines, (problem.canonical, problem.buggy or "", *problem.tests))]
       for problem in problems
   ]
   return hashlib.sha256(json.dumps(rows).encode()).hexdigest()
@@ -285,9 +287,9 @@ def _check_plus(path: epath.Path) -> None:
 
 # The file at the source may gain columns, so the digest is that of its programs and tests; that of the whole file
 # that was used is in statistics.json.
-SOURCE = downloads.Source(url=URL, file_name="humanevalpack_python.jsonl", setting="HefixPlus.file", check=_check)
+SOURCE = downloads.Download(url=URL, file_name="humanevalpack_python.jsonl", setting="HefixPlus.file", check=_check)
 # The digest is that of the content, which is the one that evalplus itself checks by.
-PLUS_SOURCE = downloads.Source(
+PLUS_SOURCE = downloads.Download(
     url=PLUS_URL, file_name="HumanEvalPlus-v0.1.10.jsonl.gz", setting="HefixPlus.plus_file", check=_check_plus,
     sha256="42526ec0e7d5f3ee0b06d6ced98f8c8bae3d76519151bfb3d36f79010645bd7f",
 )

@@ -35,7 +35,7 @@ class PromptLengths:
     The tokens of a trace are those that the prompt has more than the one without trace.
     """
     whole, traces, recorded, written = [], [], 0, 0
-    kept = {budget: collections.Counter() for budget in self.budgets}
+    kept: dict[int, collections.Counter[str]] = {budget: collections.Counter() for budget in self.budgets}
     without = dataclasses.replace(self.prompt, with_trace=False, budget=None)
     for task in tqdm.tqdm(tasks, unit=" tasks", desc="  prompt lengths", leave=False):
       rendered = dataclasses.replace(self.prompt, budget=None).compose(task)

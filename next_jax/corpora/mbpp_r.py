@@ -122,14 +122,14 @@ class MbppR:
       kept.append(rounds)
       search = _Search(self, split, of_split, limit, seen, candidates)
       proven = search.run(rounds, prover)
-      tasks[split] = [one.task for one in proven]
+      tasks[split] = [one.task for one in proven if one.task is not None]
       report["splits"][split] = statistics.of_split(
           tasks[split], [one.shows for one in proven], search.dropped, self.lengths
       )
     report["contamination"] = contamination.overlaps(tasks)
     contamination.check(report["contamination"], "train", "dev")
-    for split, of_split in tasks.items():
-      files.write_jsonl(directory / f"{split}.jsonl", of_split)
+    for split, written in tasks.items():
+      files.write_jsonl(directory / f"{split}.jsonl", written)
     statistics.write(directory, "MBPP-R", report)
     for rounds in kept:
       rounds.remove()
@@ -154,7 +154,7 @@ class _Search:
     self._problems = {problem.task_id: problem for problem in problems}
     self._references = {task_id: canonical.canonical(problem.canonical) for task_id, problem in self._problems.items()}
     self._goal = min(sum(origin.per_problem for origin in settings.origins) * len(problems), limit or math.inf)
-    self._found: dict[str, list[proving.Result]] = {task_id: [] for task_id in self._problems}
+    self._found: dict[str, list[proving.ProofResult]] = {task_id: [] for task_id in self._problems}
     # Tasks found, and candidates that are being proven, by (problem, origin) and by origin.
     self._counts: collections.Counter = collections.Counter()
     self._exhausted: set[tuple[str, int]] = set()
@@ -163,7 +163,7 @@ class _Search:
     random.Random(f"mbpp_r/{settings.seed}/{split}").shuffle(self._turns)
     self._num_tried = 0
 
-  def run(self, rounds: rounds_lib.Rounds, prover: proving.Prover) -> list[proving.Result]:
+  def run(self, rounds: rounds_lib.Rounds, prover: proving.Prover) -> list[proving.ProofResult]:
     """The tasks that were proven, by problem."""
     with tqdm.tqdm(total=self._goal, unit=" tasks", desc=f"  mbpp_r/{self._split}", leave=False) as bar:
       while self._num_found < self._goal and (batch := self._next_round()):
@@ -179,6 +179,7 @@ class _Search:
         dataclasses.replace(one, task=dataclasses.replace(one.task, task_id=f"mbpp_r/{problem}/{number:02d}"))
         for problem, found in self._found.items()
         for number, one in enumerate(found)
+        if one.task is not None
     ]
 
   @property
@@ -272,7 +273,7 @@ def _check(path: epath.Path) -> None:
     raise errors.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems, found {len(problems)}")
 
 
-SOURCE = downloads.Source(
+SOURCE = downloads.Download(
     url=URL, file_name="mbpp.jsonl", setting="MbppR.file", check=_check,
     sha256="ccf64ceae9c5403bf50a044cb6d505bfd2a2963ee58338ba268fd65beab92a9f",
 )

@@ -87,7 +87,7 @@ def without_tests(code: str) -> str:
     body = ast.parse(code).body
   except (SyntaxError, ValueError, RecursionError, MemoryError):
     return code
-  dropped = [node for node in body if isinstance(node, ast.Assert)]
+  dropped: list[ast.stmt] = [node for node in body if isinstance(node, ast.Assert)]
   if body and isinstance(body[0], ast.Expr) and isinstance(getattr(body[0].value, "value", None), str):
     dropped.append(body[0])
   kept = [node for node in body if node not in dropped]
@@ -99,7 +99,7 @@ def without_tests(code: str) -> str:
 
 
 def _lines(nodes: Sequence[ast.stmt]) -> set[int]:
-  return {number for node in nodes for number in range(node.lineno, node.end_lineno + 1)}
+  return {number for node in nodes for number in range(node.lineno, (node.end_lineno or node.lineno) + 1)}
 
 
 def _programs(path: epath.PathLike, problems: Sequence[problems_lib.Problem]) -> Iterator[tuple[str, str]]:

@@ -70,8 +70,8 @@ class Mutants:
     while streams:
       remaining = []
       for single, stream in streams:
-        mutant = next(stream, None)
-        if mutant is not None:
+        double = next(stream, None)
+        if double is not None:
           remaining.append((single, stream))
-          yield bugs_lib.Bug(code=mutant.code, kind="+".join(sorted((single.kind, mutant.kind))))
+          yield bugs_lib.Bug(code=double.code, kind="+".join(sorted((single.kind, double.kind))))
       streams = remaining

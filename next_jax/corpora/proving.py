@@ -22,7 +22,7 @@ TRACE_BUDGET = recorder.Budget(max_steps=500, max_seconds=30.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Result(schema.Record):
+class ProofResult(schema.Record):
   """What became of a claim.
 
   Attributes:
@@ -70,7 +70,7 @@ class Prover:
     self._budget = budget
     self._references: dict[program_lib.Program, schema.Verdict] = {}
 
-  def prove(self, claims: Sequence[schema.RepairTask]) -> list[Result]:
+  def prove(self, claims: Sequence[schema.RepairTask]) -> list[ProofResult]:
     """A result for each claim, in order; proven tasks have their traces.
 
     Args:
@@ -79,10 +79,10 @@ class Prover:
     Raises:
       CallError: the first public test of a proven task does not call the entry point.
     """
-    results: dict[int, Result] = {}
+    results: dict[int, ProofResult] = {}
 
     def drop(index: int, reason: str) -> None:
-      results[index] = Result(task_id=claims[index].task_id, reason=reason)
+      results[index] = ProofResult(task_id=claims[index].task_id, reason=reason)
 
     def those_with_reference(tasks: dict[int, schema.RepairTask]) -> dict[int, schema.RepairTask]:
       for index, verdict in zip(tasks, self._reference_verdicts(list(tasks.values()))):
@@ -114,7 +114,7 @@ class Prover:
     for index, trace in zip(proven, self._executor.trace(map(_trace_request, proven.values()), self._budget)):
       task = dataclasses.replace(proven[index], trace=trace)
       shows = SHOWS[verdicts[index].status]
-      results[index] = Result(task_id=task.task_id, task=task, shows=shows, hidden_only=not in_front[index])
+      results[index] = ProofResult(task_id=task.task_id, task=task, shows=shows, hidden_only=not in_front[index])
     return [results[index] for index in range(len(claims))]
 
   def _reference_verdicts(self, tasks: Sequence[schema.RepairTask]) -> list[schema.Verdict]:

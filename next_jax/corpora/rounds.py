@@ -25,13 +25,13 @@ class Rounds:
   def __init__(self, directory: epath.PathLike):
     self._directory = epath.Path(directory)
     self._shards = files.Shards(self._directory)
-    self._kept = self._shards.read(proving.Result)
+    self._kept = self._shards.read(proving.ProofResult)
 
   def results(
       self,
       claims: Sequence[schema.RepairTask],
-      prove: Callable[[Sequence[schema.RepairTask]], list[proving.Result]],
-  ) -> list[proving.Result]:
+      prove: Callable[[Sequence[schema.RepairTask]], list[proving.ProofResult]],
+  ) -> list[proving.ProofResult]:
     """Of one round: those that were kept or, when there are no more, those of `prove`, which are kept then.
 
     Raises:

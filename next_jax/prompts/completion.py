@@ -71,8 +71,8 @@ def parse(completion: str) -> Completion:
   closed = [block for block in after if block.last is not None and block.language in _LANGUAGES]
   candidates = [block for block in closed if _DEFINES.search(_code(lines, block))] or closed
   if not candidates:
-    rationale = lines if heading is None else lines[:heading]
-    return Completion(rationale=_rationale(rationale), refusal=_why(after, heading))
+    before = lines if heading is None else lines[:heading]
+    return Completion(rationale=_rationale(before), refusal=_why(after, heading))
   block = candidates[0 if heading is not None else -1]
   rationale = _rationale(lines[: block.first if heading is None else heading])
   fix = _code(lines, block)
@@ -97,14 +97,16 @@ def _without_thinking(text: str) -> str | None:
   if text.lstrip().startswith("<think>"):
     _, end, answer = text.partition("</think>")
     return answer if end else None
-  end = _THINKING_ENDS.search(text)
-  return text if end is None else text[end.end() :]
+  found = _THINKING_ENDS.search(text)
+  return text if found is None else text[found.end() :]
 
 
 def _scan(lines: Sequence[str]) -> tuple[list[_Block], int | None]:
   """The blocks in order, and the line of the last heading."""
   blocks: list[_Block] = []
-  block, heading, heading_in_block = None, None, None
+  block: _Block | None = None
+  heading: int | None = None
+  heading_in_block: int | None = None
   for number, line in enumerate(lines):
     fence = _FENCE.fullmatch(line)
     if fence is not None:
@@ -115,7 +117,8 @@ def _scan(lines: Sequence[str]) -> tuple[list[_Block], int | None]:
       if block is None or (info and block.is_fence_of(indent, marks)):
         if heading_in_block is not None:  # what it is in was never closed
           heading, heading_in_block = heading_in_block, None
-        block = _Block(first=number, indent=indent, fence=marks, language=_LANGUAGE.match(info)[1].lower())
+        language = _LANGUAGE.match(info)
+        block = _Block(first=number, indent=indent, fence=marks, language=language[1].lower() if language else "")
         blocks.append(block)
         continue
     if len(line) <= _LONGEST_HEADING and _HEADING.fullmatch(line.strip()):

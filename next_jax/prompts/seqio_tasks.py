@@ -91,7 +91,7 @@ def register_repair_task(
     return {"task_id": [task.task_id for task in tasks], "task": [files.dumps(task.to_json()) for task in tasks]}
 
   def postprocess(text: str, example: Mapping[str, Any] | None = None, is_target: bool = False) -> dict[str, Any]:
-    if is_target:
+    if is_target and example is not None:
       return json.loads(example["problem"])
     return dataclasses.asdict(prompt.parse(text))
 

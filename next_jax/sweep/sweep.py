@@ -55,7 +55,7 @@ class Arm:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Run:
+class ArmRun:
   """One arm with one seed.
 
   Attributes:
@@ -132,7 +132,7 @@ class Sweep:
     for one in self.findings:
       one.check(evaluations)
 
-  def runs(self) -> list[Run]:
+  def runs(self) -> list[ArmRun]:
     """All runs, in their order; raises UserError for a configuration that is wrong."""
     return [self._run(arm, seed) for seed in self.seeds for arm in self.arms]
 
@@ -178,10 +178,10 @@ class Sweep:
       facts["findings"][one.title] = {"hypothesis": one.hypothesis, "contrasts": [list(c) for c in one.contrasts]}
     return facts
 
-  def _run(self, arm: Arm, seed: int) -> Run:
+  def _run(self, arm: Arm, seed: int) -> ArmRun:
     workdir = epath.Path(self.workdir) / arm.name / f"seed_{seed}"
     own = (f"WORKDIR={os.fspath(workdir)!r}", f"SEED={seed}")
-    run = Run(
+    run = ArmRun(
         arm=arm.name, seed=seed, workdir=workdir, gin_files=arm.gin_files,
         bindings=(*self.bindings, *arm.bindings, *own), config="",
     )
@@ -195,14 +195,14 @@ class Sweep:
       return dataclasses.replace(run, config=parsing.text(runnable.run))
 
 
-def _program(run: Run) -> runnable.Runnable:
+def _program(run: ArmRun) -> runnable.Runnable:
   """What the run will run."""
   parsing.parse(run.gin_files, run.bindings, runnable.run)
   return parsing.construct(runnable.run)
 
 
 @contextlib.contextmanager
-def _naming(run: Run) -> Iterator[None]:
+def _naming(run: ArmRun) -> Iterator[None]:
   """Puts the arm before what a user is told."""
   try:
     yield
@@ -210,14 +210,14 @@ def _naming(run: Run) -> Iterator[None]:
     raise errors.SweepError(f"arm {run.arm!r}: {error}") from error
 
 
-def _arguments(run: Run, others: list[epath.Path]) -> list[str]:
+def _arguments(run: ArmRun, others: list[epath.Path]) -> list[str]:
   return [
       "run", *(f"--gin_file={path}" for path in run.gin_files), *(f"--gin.{binding}" for binding in run.bindings),
       *(f"--take_from={os.fspath(path)}" for path in others),
   ]
 
 
-def _others(workdir: epath.Path, run: Run) -> list[epath.Path]:
+def _others(workdir: epath.Path, run: ArmRun) -> list[epath.Path]:
   """Work directories of all other runs, also of other sweeps here; those with the same seed first: they share more."""
   found = sorted((path for path in workdir.glob("*/seed_*") if path != run.workdir), key=os.fspath)
   return sorted(found, key=lambda path: path.name != run.workdir.name)

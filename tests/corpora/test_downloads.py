@@ -18,7 +18,7 @@ def _accept(unused_path):
 def fixture_source(tmp_path):
   origin = tmp_path / "origin.jsonl"
   origin.write_bytes(b'{"a": 1}\n' * 20_000)
-  return downloads.Source(
+  return downloads.Download(
       url=origin.as_uri(), file_name="kept.jsonl", setting="Some.file", check=_accept,
       sha256=hashlib.sha256(origin.read_bytes()).hexdigest(),
   )

@@ -279,7 +279,7 @@ def test_a_build_that_was_stopped_goes_on_and_ends_with_the_same_bytes(settings,
 def test_what_a_build_with_other_settings_left_is_refused(settings, executor, tmp_path):
   small = dataclasses.replace(settings, num_train=3, num_dev=2)
   (tmp_path / "dev.parts").mkdir()
-  files.write_jsonl(tmp_path / "dev.parts" / "part-00000.jsonl", [proving.Result(task_id="other", reason="x")])
+  files.write_jsonl(tmp_path / "dev.parts" / "part-00000.jsonl", [proving.ProofResult(task_id="other", reason="x")])
   with pytest.raises(errors.CorpusError, match="dev.parts: holds results of a build with other settings"):
     small.build(tmp_path, executor)
 

@@ -17,7 +17,7 @@ from apache_beam.testing import util
 
 from next_jax import files
 from next_jax import schema
-from next_jax.execution import beam as next_beam
+from next_jax.execution import beam as beam_lib
 from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
@@ -59,7 +59,7 @@ def children() -> set[str]:
 def test_a_sharded_file_is_verified(tmp_path):
   before = children()
   pattern = write_shards(tmp_path, PROGRAMS)
-  next_beam.main(["verify", "--input", pattern, "--output", str(tmp_path / "out"), *OPTIONS])
+  beam_lib.main(["verify", "--input", pattern, "--output", str(tmp_path / "out"), *OPTIONS])
   verdicts = sorted((schema.Verdict.from_json(row) for row in read_shards(tmp_path)), key=lambda one: one.sample_index)
   assert [verdict.task_id for verdict in verdicts] == [program.task_id for program in PROGRAMS]
   assert [verdict.passed for verdict in verdicts] == [number % 3 == 1 for number in range(30)]
@@ -69,7 +69,7 @@ def test_a_sharded_file_is_verified(tmp_path):
 
 def test_a_sharded_file_is_traced(tmp_path):
   pattern = write_shards(tmp_path, REQUESTS)
-  next_beam.main(["trace", "--input", pattern, "--output", str(tmp_path / "out"), *OPTIONS])
+  beam_lib.main(["trace", "--input", pattern, "--output", str(tmp_path / "out"), *OPTIONS])
   found = {row.pop("task_id"): schema.Trace.from_json(row) for row in read_shards(tmp_path)}
   with executor_lib.Executor(num_workers=1) as executor:
     expected = dict(zip([request.task_id for request in REQUESTS], executor.trace(REQUESTS)))
@@ -81,7 +81,7 @@ def test_limits_are_given_with_the_executor():
   code = "def f():\n  while True: pass\n"
   endless = program_lib.Program(task_id="1", code=code, entry_point="f", tests=("assert f()",))
   with test_pipeline.TestPipeline(runner=runners.create_runner("FnApiRunner")) as pipeline:
-    verdicts = pipeline | apache_beam.Create([endless]) | next_beam.Verify(executor=make_executor)
+    verdicts = pipeline | apache_beam.Create([endless]) | beam_lib.Verify(executor=make_executor)
     statuses = verdicts | apache_beam.Map(lambda verdict: (verdict.status, verdict.detail))
     util.assert_that(statuses, util.equal_to([("timeout", "used more than 0.2 s of CPU time")]))
 
@@ -89,4 +89,4 @@ def test_limits_are_given_with_the_executor():
 def test_a_line_that_is_no_program_is_named_with_its_file(tmp_path):
   (tmp_path / "in-0.jsonl").write_text('{"task_id": "1"}\n')
   with pytest.raises(Exception, match=r"in-0.jsonl: expected a program a line, .* key 'code' is missing"):
-    next_beam.main(["verify", "--input", str(tmp_path / "in-*"), "--output", str(tmp_path / "out"), *OPTIONS])
+    beam_lib.main(["verify", "--input", str(tmp_path / "in-*"), "--output", str(tmp_path / "out"), *OPTIONS])

@@ -11,7 +11,7 @@ import work_directories  # beside this file
 
 from next_jax import files
 from next_jax import schema
-from next_jax.commands import report as command
+from next_jax.commands import report as report_lib
 from next_jax.pages import markup
 from next_jax.report import browser
 from next_jax.report import page
@@ -155,8 +155,8 @@ def test_the_page_is_the_same_bytes_each_time(finished_run, tmp_path):
 
 def test_the_command_prints_the_table_and_writes_page_and_plots(finished_run, tmp_path, capsys):
   parser = argparse.ArgumentParser()
-  command.add_arguments(parser)
-  assert command.main(parser.parse_args([str(finished_run), "--out", str(tmp_path)])) == 0
+  report_lib.add_arguments(parser)
+  assert report_lib.main(parser.parse_args([str(finished_run), "--out", str(tmp_path)])) == 0
   assert sorted(path.name for path in tmp_path.iterdir()) == ["index.html", "pass_at_1.png", "pass_at_8.png"]
   output = capsys.readouterr().out
   assert "NExT 3" in output and str(tmp_path / "index.html") in output

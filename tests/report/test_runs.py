@@ -13,7 +13,7 @@ import work_directories  # beside this file
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.commands import report as command
+from next_jax.commands import report as report_lib
 from next_jax.report import contrasts
 from next_jax.report import measures
 from next_jax.report import runs as runs_lib
@@ -45,8 +45,8 @@ def _sweep(tasks, tmp_path_factory):
 def _written(sweep):
   """The page, the plain numbers and what the terminal says."""
   parser = argparse.ArgumentParser()
-  command.add_arguments(parser)
-  assert command.main(parser.parse_args([str(sweep)])) == 0
+  report_lib.add_arguments(parser)
+  assert report_lib.main(parser.parse_args([str(sweep)])) == 0
   return (sweep / "report/index.html").read_text(), json.loads((sweep / "report/summary.json").read_text())
 
 
@@ -123,8 +123,8 @@ def test_the_page_needs_no_network_and_leads_to_the_runs(sweep, written):
 
 def test_the_terminal_gets_the_answers_as_markdown(sweep, capsys):
   parser = argparse.ArgumentParser()
-  command.add_arguments(parser)
-  command.main(parser.parse_args([str(sweep)]))
+  report_lib.add_arguments(parser)
+  report_lib.main(parser.parse_args([str(sweep)]))
   lines = capsys.readouterr().out.splitlines()
   (row,) = [line for line in lines if line.startswith("| dev ")]
   head = lines[lines.index(row) - 2]
@@ -178,9 +178,9 @@ def test_work_directories_are_grouped_by_arm_and_seed(tmp_path, tasks):
 
 def test_several_work_directories_need_a_place_for_their_page(tmp_path):
   parser = argparse.ArgumentParser()
-  command.add_arguments(parser)
+  report_lib.add_arguments(parser)
   with pytest.raises(errors.ReportError, match="expected --out=DIR"):
-    command.main(parser.parse_args([str(tmp_path), str(tmp_path)]))
+    report_lib.main(parser.parse_args([str(tmp_path), str(tmp_path)]))
 
 
 def test_pass_at_1_of_tasks_whose_fix_needs_new_code(tmp_path, tasks):

@@ -62,7 +62,7 @@ COMPARISONS = ((">", "greater than"), ("<", "less than"), (">=", "at least"), ("
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Problem:
+class DrawnProblem:
   """A right program and what belongs to it.
 
   Attributes:

@@ -89,7 +89,7 @@ class Generator:
   def case(
       self,
       rng: random.Random,
-      problem: draw.Problem,
+      problem: draw.DrawnProblem,
       bugs: Sequence[mutations.Mutant],
       accepts: Callable[[str], bool],
       *,
@@ -143,7 +143,7 @@ class Generator:
       )
     return Rejected(reason)
 
-  def _calls(self, rng: random.Random, problem: draw.Problem) -> list[tuple[tuple, object]]:
+  def _calls(self, rng: random.Random, problem: draw.DrawnProblem) -> list[tuple[tuple, object]]:
     """Distinct (arguments, result of the reference)."""
     wanted = self.num_public_tests + self.num_hidden_tests
     reference = running.load(problem.code, problem.entry_point)
@@ -162,7 +162,7 @@ class Generator:
     return calls
 
   def _prove(
-      self, rng: random.Random, problem: draw.Problem, bug: str, calls: list[tuple[tuple, object]]
+      self, rng: random.Random, problem: draw.DrawnProblem, bug: str, calls: list[tuple[tuple, object]]
   ) -> tuple[tuple[str, ...], schema.Trace, str] | Rejected:
     """(tests, a failing one first; trace of that one; how the bug shows on it)."""
     function = running.load(bug, problem.entry_point)

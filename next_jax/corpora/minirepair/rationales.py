@@ -30,6 +30,7 @@ def write(
   """
   expected = task.public_tests[0].rpartition(" == ")[2]
   place = _place(rng, task.buggy_code, fix)
+  assert task.trace is not None, task.task_id
   observation = _observation(rng, task.trace, expected)
   fact = _fact(rng, task, fix, expected) if state is None else _quote(rng, state)
   form = rng.randrange(4 if state is None else 3)
@@ -84,6 +85,7 @@ def _fact(rng: random.Random, task: schema.RepairTask, fix: str, expected: str) 
   line = _first_difference(old_lines, new_lines)
   new_names = set(_identifiers(new_lines[line])) if line < len(new_lines) else set()
   names = new_names | set(_identifiers(old_lines[line])) if line < len(old_lines) else new_names
+  assert task.trace is not None, task.task_id
   shown = shown_states(task.trace)
   goals = [state for state in shown if state[2] in new_names and state[3] == expected]
   if goals and len(goals[-1][3]) <= _MAX_VALUE_LENGTH:

@@ -17,7 +17,7 @@ _MAX_LENGTH = 200
 
 
 @dataclasses.dataclass(frozen=True)
-class Outcome:
+class CallOutcome:
   """What one call came to: `how` is "returned", "raised", "endless" or "oversized"."""
 
   how: str
@@ -44,7 +44,7 @@ def copy(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
   return marshal.loads(marshal.dumps(arguments))
 
 
-def run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
+def run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> CallOutcome:
   """Calls the function on a copy of the arguments, within the budgets."""
   lines_left = _MAX_LINES
 
@@ -68,9 +68,9 @@ def run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> Outcome:
   try:
     value = function(*arguments)
   except _Stop as stop:
-    return Outcome(stop.how)
+    return CallOutcome(stop.how)
   except Exception as error:  # an outcome of the program, kept as such
-    return Outcome("raised", type(error).__name__)
+    return CallOutcome("raised", type(error).__name__)
   finally:
     sys.settrace(previous)
-  return Outcome("returned", value)
+  return CallOutcome("returned", value)

@@ -52,7 +52,7 @@ def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iter
     if kind not in MUTATIONS:
       raise errors.CorpusError(f"unknown mutation {kind!r}; known: {', '.join(MUTATIONS)}")
   try:
-    source = source_lib.Source(code)
+    source = source_lib.SourceText(code)
   except (SyntaxError, ValueError, RecursionError) as error:
     raise errors.CorpusError(f"expected Python code, found {code[:60]!r} ({error}); give code that parses") from None
   original = None

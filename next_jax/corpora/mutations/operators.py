@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 
 from next_jax.corpora.mutations import source as source_lib
 
-Source = source_lib.Source
+SourceText = source_lib.SourceText
 Edit = source_lib.Edit
-Mutation = Callable[[Source], Iterator[Edit]]
+Mutation = Callable[[SourceText], Iterator[Edit]]
 
 _COMPARISONS: dict[type, tuple[str, tuple[str, ...]]] = {
     ast.Lt: ("<", ("<=", ">")),
@@ -52,7 +52,7 @@ _STRING_METHODS = {
 }
 
 
-def comparison(source: Source) -> Iterator[Edit]:
+def comparison(source: SourceText) -> Iterator[Edit]:
   """`<` for `<=`, `==` for `!=`, `in` for `not in`."""
   for node in source.nodes:
     if type(node) is ast.Compare:
@@ -63,7 +63,7 @@ def comparison(source: Source) -> Iterator[Edit]:
           yield from _some(source.replace_between(left, right, old, new))
 
 
-def constant(source: Source) -> Iterator[Edit]:
+def constant(source: SourceText) -> Iterator[Edit]:
   """Another number, or True for False, except where a variable gets its first value or a sequence is cut."""
   for node in source.nodes:
     if type(node) is not ast.Constant or _is_first_value(source, node) or _in_index(source, node):
@@ -74,7 +74,7 @@ def constant(source: Source) -> Iterator[Edit]:
       yield from (source.replace(node, str(value)) for value in _other_integers(node.value))
 
 
-def initial_value(source: Source) -> Iterator[Edit]:
+def initial_value(source: SourceText) -> Iterator[Edit]:
   """A variable that a loop changes starts from another value."""
   for node in source.nodes:
     if type(node) is not ast.Assign or len(node.targets) != 1 or not isinstance(node.targets[0], ast.Name):
@@ -101,7 +101,7 @@ def initial_value(source: Source) -> Iterator[Edit]:
       yield source.replace(value, "1")
 
 
-def operator(source: Source) -> Iterator[Edit]:
+def operator(source: SourceText) -> Iterator[Edit]:
   """`-` for `+`, `%` for `//`, `-=` or `=` for `+=`."""
   for node in source.nodes:
     if type(node) is ast.BinOp:
@@ -116,7 +116,7 @@ def operator(source: Source) -> Iterator[Edit]:
         yield from _some(source.replace_between(node.target, node.value, old + "=", new))
 
 
-def wrong_variable(source: Source) -> Iterator[Edit]:
+def wrong_variable(source: SourceText) -> Iterator[Edit]:
   """Another variable of the same function is read."""
   for node in source.nodes:
     if type(node) is not ast.Name or type(node.ctx) is not ast.Load:
@@ -132,7 +132,7 @@ def wrong_variable(source: Source) -> Iterator[Edit]:
       yield from (source.replace(node, name) for name in names if name != node.id)
 
 
-def wrong_return(source: Source) -> Iterator[Edit]:
+def wrong_return(source: SourceText) -> Iterator[Edit]:
   """The function returns another variable, the opposite, or only a part of the result."""
   for node in source.nodes:
     if type(node) is not ast.Return or node.value is None:
@@ -156,7 +156,7 @@ def wrong_return(source: Source) -> Iterator[Edit]:
           yield source.replace(value, name)
 
 
-def swapped_branches(source: Source) -> Iterator[Edit]:
+def swapped_branches(source: SourceText) -> Iterator[Edit]:
   """The two branches of an `if` change places."""
   for node in source.nodes:
     if type(node) is ast.IfExp:
@@ -178,7 +178,7 @@ def swapped_branches(source: Source) -> Iterator[Edit]:
         ))
 
 
-def early_return(source: Source) -> Iterator[Edit]:
+def early_return(source: SourceText) -> Iterator[Edit]:
   """The `return` after a loop slips into the loop; `break` for `continue`."""
   for node in source.nodes:
     if type(node) is ast.Continue:
@@ -199,7 +199,7 @@ def early_return(source: Source) -> Iterator[Edit]:
         yield Edit.one(start, start + after.col_offset, " " * indent)
 
 
-def string(source: Source) -> Iterator[Edit]:
+def string(source: SourceText) -> Iterator[Edit]:
   """Another text, or another method of strings."""
   for node in source.nodes:
     if type(node) is ast.Constant and type(node.value) is str:
@@ -212,7 +212,7 @@ def string(source: Source) -> Iterator[Edit]:
       yield from _attribute(source, node, _STRING_METHODS[node.attr])
 
 
-def boolean(source: Source) -> Iterator[Edit]:
+def boolean(source: SourceText) -> Iterator[Edit]:
   """`or` for `and`; a `not` too many or too few."""
   for node in source.nodes:
     if type(node) is ast.BoolOp:
@@ -221,12 +221,12 @@ def boolean(source: Source) -> Iterator[Edit]:
         yield from _some(source.replace_between(left, right, old, new))
     elif type(node) is ast.UnaryOp and type(node.op) is ast.Not:
       yield source.replace(node, source.text(node.operand))
-    elif type(node) in (ast.If, ast.While, ast.IfExp) and type(node.test) in (ast.Name, ast.Call, ast.BinOp):
+    elif isinstance(node, (ast.If, ast.While, ast.IfExp)) and type(node.test) in (ast.Name, ast.Call, ast.BinOp):
       text = source.text(node.test)
       yield source.replace(node.test, f"not ({text})" if type(node.test) is ast.BinOp else f"not {text}")
 
 
-def boundary(source: Source) -> Iterator[Edit]:
+def boundary(source: SourceText) -> Iterator[Edit]:
   """A slice, an index or a range that is off by one or taken from the other end."""
   for node in source.nodes:
     if type(node) is ast.Slice:
@@ -243,7 +243,7 @@ def boundary(source: Source) -> Iterator[Edit]:
         yield from _off_by_one(source, node.args[0])
 
 
-def call(source: Source) -> Iterator[Edit]:
+def call(source: SourceText) -> Iterator[Edit]:
   """Another function of the same shape: `min` for `max`, `all` for `any`."""
   for node in source.nodes:
     if type(node) is not ast.Call:
@@ -254,7 +254,7 @@ def call(source: Source) -> Iterator[Edit]:
       yield from _attribute(source, node.func, _CALLS[node.func.attr])
 
 
-def missing_step(source: Source) -> Iterator[Edit]:
+def missing_step(source: SourceText) -> Iterator[Edit]:
   """A statement that changes a variable is forgotten."""
   for node in source.nodes:
     for body in (getattr(node, "body", None), getattr(node, "orelse", None)):
@@ -283,7 +283,7 @@ def _some(edit: Edit | None) -> Iterator[Edit]:
     yield edit
 
 
-def _attribute(source: Source, node: ast.Attribute, names: tuple[str, ...]) -> Iterator[Edit]:
+def _attribute(source: SourceText, node: ast.Attribute, names: tuple[str, ...]) -> Iterator[Edit]:
   end = source.end(node)
   for name in names:
     yield Edit.one(end - len(node.attr.encode()), end, name)
@@ -313,12 +313,12 @@ _TEXTS = {
 }
 
 
-def _parameters(source: Source, node: ast.AST) -> set[str]:
+def _parameters(source: SourceText, node: ast.AST) -> set[str]:
   function = source.function_of(node)
   return set() if function is None else {argument.arg for argument in function.args.args}
 
 
-def _in_loop(source: Source, node: ast.AST) -> bool:
+def _in_loop(source: SourceText, node: ast.AST) -> bool:
   while node in source.parents:
     node = source.parents[node]
     if type(node) in (ast.For, ast.While):
@@ -328,12 +328,12 @@ def _in_loop(source: Source, node: ast.AST) -> bool:
   return False
 
 
-def _is_first_value(source: Source, node: ast.Constant) -> bool:
+def _is_first_value(source: SourceText, node: ast.Constant) -> bool:
   parent = source.parents.get(node)
   return type(parent) is ast.Assign and not _in_loop(source, parent)
 
 
-def _in_index(source: Source, node: ast.AST) -> bool:
+def _in_index(source: SourceText, node: ast.AST) -> bool:
   parent = source.parents.get(node)
   while isinstance(parent, (ast.BinOp, ast.UnaryOp)):
     node, parent = parent, source.parents.get(parent)
@@ -342,7 +342,7 @@ def _in_index(source: Source, node: ast.AST) -> bool:
   return type(parent) is ast.Slice
 
 
-def _is_assigned_before(source: Source, statement: ast.Assign) -> bool:
+def _is_assigned_before(source: SourceText, statement: ast.Assign) -> bool:
   target = statement.targets[0]
   if not isinstance(target, ast.Name):
     return isinstance(target, (ast.Subscript, ast.Attribute))
@@ -356,7 +356,7 @@ def _is_assigned_before(source: Source, statement: ast.Assign) -> bool:
   )
 
 
-def _off_by_one(source: Source, node: ast.expr) -> Iterator[Edit]:
+def _off_by_one(source: SourceText, node: ast.expr) -> Iterator[Edit]:
   """x + 1 -> x; x -> x + 1 and x - 1; 2 -> 3 and 1."""
   text = source.text(node)
   if type(node) is ast.Constant and type(node.value) is int:
@@ -368,7 +368,7 @@ def _off_by_one(source: Source, node: ast.expr) -> Iterator[Edit]:
     yield source.replace(node, f"{text} - 1")
 
 
-def _indices(source: Source, index: ast.expr) -> Iterator[Edit]:
+def _indices(source: SourceText, index: ast.expr) -> Iterator[Edit]:
   if type(index) is ast.Constant and type(index.value) is int:
     yield from (source.replace(index, str(other)) for other in (0, 1, -1) if other != index.value)
   elif type(index) is ast.UnaryOp and type(index.operand) is ast.Constant:
@@ -379,7 +379,7 @@ def _indices(source: Source, index: ast.expr) -> Iterator[Edit]:
     yield from _off_by_one(source, index)
 
 
-def _slices(source: Source, node: ast.Slice) -> Iterator[Edit]:
+def _slices(source: SourceText, node: ast.Slice) -> Iterator[Edit]:
   lower, upper, step = (source.text(part) if part else "" for part in (node.lower, node.upper, node.step))
   if bool(lower) != bool(upper) and not step:
     yield source.replace(node, f"{upper}:{lower}")

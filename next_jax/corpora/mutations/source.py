@@ -3,6 +3,7 @@
 import ast
 import dataclasses
 import re
+from typing import Any
 
 _WITHOUT_POSITION = (ast.arguments, ast.comprehension, ast.withitem, ast.match_case)
 
@@ -18,7 +19,7 @@ class Edit:
     return cls(((start, end, text),))
 
 
-class Source:
+class SourceText:
   """A parsed program. Offsets are in bytes of UTF-8, as `ast` counts columns.
 
   Attributes:
@@ -39,7 +40,7 @@ class Source:
       self._line_starts.append(self._line_starts[-1] + len(line) + 1)
     self.nodes: list[ast.AST] = []
     self.parents: dict[ast.AST, ast.AST] = {}
-    waiting = [self.tree]
+    waiting: list[ast.AST] = [self.tree]
     for node in waiting:
       self.nodes.append(node)
       if type(node) is ast.JoinedStr:
@@ -51,10 +52,10 @@ class Source:
             self.parents[child] = node
             waiting.append(child)
 
-  def start(self, node: ast.AST) -> int:
+  def start(self, node: Any) -> int:
     return self._line_starts[node.lineno - 1] + node.col_offset
 
-  def end(self, node: ast.AST) -> int:
+  def end(self, node: Any) -> int:
     return self._line_starts[node.end_lineno - 1] + node.end_col_offset
 
   def text(self, node: ast.AST) -> str:
@@ -107,9 +108,9 @@ class Source:
         return node
     return None
 
-  def locals_of(self, function: ast.AST) -> list[str]:
+  def locals_of(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
     """Names the function binds, arguments first, in the order of the code."""
-    names = {}
+    names: dict[str, None] = {}
     arguments = function.args
     for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):
       names[argument.arg] = None

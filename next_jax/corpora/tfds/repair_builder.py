@@ -25,7 +25,7 @@ NEXT = """@inproceedings{ni2024next,
 }"""
 
 
-class RepairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
+class RepairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):  # type: ignore[call-arg]  # TFDS's own
   """Serves the tasks of a directory as `next-jax build` writes it; builds them first where they are not there.
 
   An example is a task: what the model may see, the tests, the traced buggy program, and where the bug is from. `task`
@@ -99,6 +99,7 @@ class RepairBuilder(tfds.core.GeneratorBasedBuilder, skip_registration=True):
 
   def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
     for task in files.read_jsonl(self._directory / f"{split}.jsonl", schema.RepairTask):
+      assert task.trace is not None, task.task_id
       yield task.task_id, {
           "task_id": task.task_id,
           "instruction": task.instruction,

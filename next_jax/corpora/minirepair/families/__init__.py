@@ -13,7 +13,7 @@ from next_jax.corpora.minirepair.families import others
 from next_jax.corpora.minirepair.families import strings
 from next_jax.corpora.minirepair.families import words
 
-Family = Callable[[draw.Draw], draw.Problem]
+Family = Callable[[draw.Draw], draw.DrawnProblem]
 
 # Their order, as that of all families, is part of what a seed stands for.
 _OF_NUMBERS = (

@@ -2,16 +2,16 @@
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def count_compare(d: Draw) -> Problem:
+def count_compare(d: Draw) -> DrawnProblem:
   f, xs, count = d.function("count"), *d.names("numbers", "count")
   head, x = d.each(xs)
   op, phrase = d.comparison()
   k = d.between(3, 40)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {count} = 0",
@@ -27,12 +27,12 @@ def count_compare(d: Draw) -> Problem:
   )
 
 
-def count_over_limit(d: Draw) -> Problem:
+def count_over_limit(d: Draw) -> DrawnProblem:
   f, xs, limit, count = d.function("count"), *d.names("numbers", "limit", "count")
   head, x = d.each(xs)
   op, phrase = d.comparison()
   start = d.pick(0, 0, 1, 2)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}, {limit}):",
           f"    {count} = {start}",
@@ -48,12 +48,12 @@ def count_over_limit(d: Draw) -> Problem:
   )
 
 
-def sum_where(d: Draw) -> Problem:
+def sum_where(d: Draw) -> DrawnProblem:
   f, xs, total = d.function("sum"), *d.names("numbers", "total")
   head, x = d.each(xs)
   k = d.between(2, 4)
   rest = d.between(0, 1)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {total} = 0",
@@ -69,12 +69,12 @@ def sum_where(d: Draw) -> Problem:
   )
 
 
-def best_element(d: Draw) -> Problem:
+def best_element(d: Draw) -> DrawnProblem:
   f, xs, best = d.function("find"), *d.names("numbers", "best")
   x = d.name("element")
   op, word = d.pick((">", "largest"), ("<", "smallest"))
   part = d.pick("", "[1:]")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {best} = {xs}[0]",
@@ -90,7 +90,7 @@ def best_element(d: Draw) -> Problem:
   )
 
 
-def first_index(d: Draw) -> Problem:
+def first_index(d: Draw) -> DrawnProblem:
   f, xs, i = d.function("find"), *d.names("numbers", "index")
   op, phrase = d.comparison()
   k = d.between(3, 30)
@@ -100,7 +100,7 @@ def first_index(d: Draw) -> Problem:
     x = d.name("element")
     lines = (f"    for {i}, {x} in enumerate({xs}):", f"        if {x} {op} {k}:")
   other = d.pick("-1", "-1", "None", f"len({xs})")
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({xs}):", *lines, f"            return {i}", f"    return {other}"),
       entry_point=f,
       precise=f"Return the index of the first number in {xs} that is {phrase} {k}, else {other}.",
@@ -109,9 +109,9 @@ def first_index(d: Draw) -> Problem:
   )
 
 
-def last_index(d: Draw) -> Problem:
+def last_index(d: Draw) -> DrawnProblem:
   f, xs, target, found, i = d.function("find"), *d.names("numbers", "limit", "best", "index")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}, {target}):",
           f"    {found} = -1",
@@ -127,11 +127,11 @@ def last_index(d: Draw) -> Problem:
   )
 
 
-def longest_run(d: Draw) -> Problem:
+def longest_run(d: Draw) -> DrawnProblem:
   f, xs, best, run, x = d.function("count"), *d.names("numbers", "best", "run", "element")
   op, phrase = d.comparison()
   k = d.between(3, 20)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {best} = 0",
@@ -151,10 +151,10 @@ def longest_run(d: Draw) -> Problem:
   )
 
 
-def adjacent_pairs(d: Draw) -> Problem:
+def adjacent_pairs(d: Draw) -> DrawnProblem:
   f, xs, count, i = d.function("count"), *d.names("numbers", "count", "index")
   op, phrase = d.pick(("==", "equals"), (">", "is greater than"), ("<", "is less than"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {count} = 0",
@@ -170,10 +170,10 @@ def adjacent_pairs(d: Draw) -> Problem:
   )
 
 
-def is_ordered(d: Draw) -> Problem:
+def is_ordered(d: Draw) -> DrawnProblem:
   f, xs, i = d.function("check"), *d.names("numbers", "index")
   op, word = d.pick((">", "falls"), (">=", "fails to rise"), ("<", "rises"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    for {i} in range(1, len({xs})):",
@@ -190,11 +190,11 @@ def is_ordered(d: Draw) -> Problem:
   )
 
 
-def pairs_with_sum(d: Draw) -> Problem:
+def pairs_with_sum(d: Draw) -> DrawnProblem:
   f, xs, target, count = d.function("count"), *d.names("numbers", "limit", "count")
   i, j = d.pick(("i", "j"), ("a", "b"))
   op, phrase = d.pick(("==", "equal to"), (">", "greater than"), ("<", "less than"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}, {target}):",
           f"    {count} = 0",
@@ -211,11 +211,11 @@ def pairs_with_sum(d: Draw) -> Problem:
   )
 
 
-def weighted_sum(d: Draw) -> Problem:
+def weighted_sum(d: Draw) -> DrawnProblem:
   f, xs, ys, total = d.function("sum"), *d.names("numbers", "others", "total")
   x, y = d.names("element", "second_element")
   start = d.pick(0, 0, 1, 5)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}, {ys}):",
           f"    {total} = {start}",
@@ -230,10 +230,10 @@ def weighted_sum(d: Draw) -> Problem:
   )
 
 
-def second_best(d: Draw) -> Problem:
+def second_best(d: Draw) -> DrawnProblem:
   f, xs, best = d.function("find"), *d.names("numbers", "best")
   second, x = d.names("previous", "element")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {best} = 0",
@@ -253,11 +253,11 @@ def second_best(d: Draw) -> Problem:
   )
 
 
-def spread(d: Draw) -> Problem:
+def spread(d: Draw) -> DrawnProblem:
   f, xs = d.function("sum"), d.name("numbers")
   low, high = d.pick(("low", "high"), ("a", "b"), ("first", "end"))
   x = d.name("element")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {low} = {xs}[0]",
@@ -274,10 +274,10 @@ def spread(d: Draw) -> Problem:
   )
 
 
-def best_window(d: Draw) -> Problem:
+def best_window(d: Draw) -> DrawnProblem:
   f, xs, best, total, i = d.function("find"), *d.names("numbers", "best", "total", "index")
   k = d.pick(2, 2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {best} = 0",
@@ -294,11 +294,11 @@ def best_window(d: Draw) -> Problem:
   )
 
 
-def sum_until(d: Draw) -> Problem:
+def sum_until(d: Draw) -> DrawnProblem:
   f, xs, total, x = d.function("sum"), *d.names("numbers", "total", "element")
   k = d.between(5, 30)
   op, phrase = d.pick((">", "more than"), (">=", "at least"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {total} = 0",
@@ -315,11 +315,11 @@ def sum_until(d: Draw) -> Problem:
   )
 
 
-def ups_and_downs(d: Draw) -> Problem:
+def ups_and_downs(d: Draw) -> DrawnProblem:
   f, xs, score, x = d.function("sum"), *d.names("numbers", "total", "element")
   k, up, down = d.between(4, 20), d.between(1, 5), d.between(1, 3)
   op, phrase = d.comparison()
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {score} = 0",
@@ -337,11 +337,11 @@ def ups_and_downs(d: Draw) -> Problem:
   )
 
 
-def average_above(d: Draw) -> Problem:
+def average_above(d: Draw) -> DrawnProblem:
   f, xs, total, count, x = d.function("sum"), *d.names("numbers", "total", "count", "element")
   op, phrase = d.comparison()
   k, other = d.between(3, 20), d.pick("0", "-1")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {total} = 0",

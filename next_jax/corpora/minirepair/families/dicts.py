@@ -2,20 +2,20 @@
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def count_items(d: Draw) -> Problem:
+def count_items(d: Draw) -> DrawnProblem:
   f, xs, counts, x = d.function("count"), *d.names("numbers", "counts", "element")
   step = d.pick(1, 1, 2)
   if d.flip():
-    lines = (
+    lines: tuple[str, ...] = (
         f"        if {x} not in {counts}:", f"            {counts}[{x}] = 0", f"        {counts}[{x}] += {step}",
     )
   else:
     lines = (f"        {counts}[{x}] = {counts}.get({x}, 0) + {step}",)
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({xs}):", f"    {counts} = {{}}", f"    for {x} in {xs}:", *lines, f"    return {counts}"),
       entry_point=f,
       precise=f"Map each number in {xs} to {'how often' if step == 1 else 'twice how often'} it is there.",
@@ -24,11 +24,11 @@ def count_items(d: Draw) -> Problem:
   )
 
 
-def group_by_length(d: Draw) -> Problem:
+def group_by_length(d: Draw) -> DrawnProblem:
   f, ws, groups, w = d.function("build"), *d.names("words", "counts", "word")
   key, phrase = d.pick((f"len({w})", "length"), (f"{w}[0]", "first letter"), (f"{w}[-1]", "last letter"))
   size = d.name("key")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    {groups} = {{}}",
@@ -46,11 +46,11 @@ def group_by_length(d: Draw) -> Problem:
   )
 
 
-def turn_over(d: Draw) -> Problem:
+def turn_over(d: Draw) -> DrawnProblem:
   f, table, result, key = d.function("change"), *d.names("mapping", "result", "key")
   op, phrase = d.comparison()
   k = d.between(3, 12)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}):",
           f"    {result} = {{}}",
@@ -66,7 +66,7 @@ def turn_over(d: Draw) -> Problem:
   )
 
 
-def sum_values(d: Draw) -> Problem:
+def sum_values(d: Draw) -> DrawnProblem:
   f, table, total = d.function("sum"), *d.names("mapping", "total")
   op, phrase = d.comparison()
   k = d.between(3, 15)
@@ -76,7 +76,7 @@ def sum_values(d: Draw) -> Problem:
   else:
     key = d.name("key")
     head, value = f"for {key} in {table}:", f"{table}[{key}]"
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}):",
           f"    {total} = 0",
@@ -92,10 +92,10 @@ def sum_values(d: Draw) -> Problem:
   )
 
 
-def best_key(d: Draw) -> Problem:
+def best_key(d: Draw) -> DrawnProblem:
   f, table, best, key = d.function("find"), *d.names("mapping", "best", "key")
   op, word = d.pick((">", "largest"), ("<", "smallest"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}):",
           f"    {best} = None",
@@ -111,13 +111,13 @@ def best_key(d: Draw) -> Problem:
   )
 
 
-def filter_table(d: Draw) -> Problem:
+def filter_table(d: Draw) -> DrawnProblem:
   f, table, result = d.function("select"), *d.names("mapping", "result")
   key, value = d.names("key", "element")
   op, phrase = d.comparison()
   k, c = d.between(3, 15), d.pick(0, 0, 1, 2)
   stored = f"{value} + {c}" if c else value
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}):",
           f"    {result} = {{}}",
@@ -133,10 +133,10 @@ def filter_table(d: Draw) -> Problem:
   )
 
 
-def add_tables(d: Draw) -> Problem:
+def add_tables(d: Draw) -> DrawnProblem:
   f, a, b, key = d.function("build"), *d.names("mapping", "mapping", "key")
   result = d.name("result")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({a}, {b}):",
           f"    {result} = dict({a})",
@@ -157,17 +157,17 @@ def add_tables(d: Draw) -> Problem:
   )
 
 
-def look_up(d: Draw) -> Problem:
+def look_up(d: Draw) -> DrawnProblem:
   f, table, ws, result, w = d.function("change"), *d.names("mapping", "words", "result", "word")
   default = d.pick(0, 0, -1, 5)
   if d.flip():
-    lines = (f"        {result}.append({table}.get({w}, {default}))",)
+    lines: tuple[str, ...] = (f"        {result}.append({table}.get({w}, {default}))",)
   else:
     lines = (
         f"        if {w} in {table}:", f"            {result}.append({table}[{w}])", "        else:",
         f"            {result}.append({default})",
     )
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}, {ws}):",
           f"    {result} = []",
@@ -185,10 +185,10 @@ def look_up(d: Draw) -> Problem:
   )
 
 
-def most_common(d: Draw) -> Problem:
+def most_common(d: Draw) -> DrawnProblem:
   f, ws, counts, w = d.function("find"), *d.names("words", "counts", "word")
   best = d.name("best")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    {counts} = {{}}",
@@ -206,12 +206,12 @@ def most_common(d: Draw) -> Problem:
   )
 
 
-def first_places(d: Draw) -> Problem:
+def first_places(d: Draw) -> DrawnProblem:
   f, s, places = d.function("find"), *d.names("text", "counts")
   i, c = d.names("index", "letter")
   start = d.pick(0, 0, 1)
   value = f"{i} + 1" if start else i
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {places} = {{}}",
@@ -227,11 +227,11 @@ def first_places(d: Draw) -> Problem:
   )
 
 
-def take_from_stock(d: Draw) -> Problem:
+def take_from_stock(d: Draw) -> DrawnProblem:
   f, stock, ws, w = d.function("count"), *d.names("mapping", "words", "word")
   result, amount = d.names("result", "count")
   k = d.pick(1, 1, 2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({stock}, {ws}):",
           f"    {amount} = 0",
@@ -252,12 +252,12 @@ def take_from_stock(d: Draw) -> Problem:
   )
 
 
-def word_lengths(d: Draw) -> Problem:
+def word_lengths(d: Draw) -> DrawnProblem:
   f, ws, result, w = d.function("build"), *d.names("words", "result", "word")
   k = d.pick(0, 0, 1, 2)
   value = f"len({w}) + {k}" if k else f"len({w})"
   limit = d.between(2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    {result} = {{}}",
@@ -273,12 +273,12 @@ def word_lengths(d: Draw) -> Problem:
   )
 
 
-def keys_of_large(d: Draw) -> Problem:
+def keys_of_large(d: Draw) -> DrawnProblem:
   f, table, limit, result = d.function("select"), *d.names("mapping", "limit", "result")
   key = d.name("key")
   op, phrase = d.comparison()
   ordered = d.flip()
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}, {limit}):",
           f"    {result} = []",
@@ -294,10 +294,10 @@ def keys_of_large(d: Draw) -> Problem:
   )
 
 
-def repeated_items(d: Draw) -> Problem:
+def repeated_items(d: Draw) -> DrawnProblem:
   f, xs, seen, result, x = d.function("select"), *d.names("numbers", "counts", "result", "element")
   k = d.pick(2, 2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {seen} = {{}}",
@@ -315,11 +315,11 @@ def repeated_items(d: Draw) -> Problem:
   )
 
 
-def total_price(d: Draw) -> Problem:
+def total_price(d: Draw) -> DrawnProblem:
   f, prices, order, total = d.function("sum"), "prices", d.pick("order", "cart"), d.name("total")
   key = d.name("word")
   fee = d.pick(0, 0, d.between(1, 9))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({prices}, {order}):",
           f"    {total} = {fee}",
@@ -338,12 +338,12 @@ def total_price(d: Draw) -> Problem:
   )
 
 
-def letter_scores(d: Draw) -> Problem:
+def letter_scores(d: Draw) -> DrawnProblem:
   f, s, total, c = d.function("sum"), *d.names("text", "total", "letter")
   points = {letter: d.between(1, 9) for letter in d.pick("ab", "ae", "do")}
   default = d.pick(0, 1, 2)
   table = d.pick("points", "weights")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {table} = {points!r}",

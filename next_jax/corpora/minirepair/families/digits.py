@@ -2,15 +2,15 @@
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def sum_digits(d: Draw) -> Problem:
+def sum_digits(d: Draw) -> DrawnProblem:
   f, n, total = d.function("sum"), *d.names("integer", "total")
   k = d.pick(1, 1, 2, 3)
   step = f"{n} % 10" if k == 1 else f"{n} % 10 * {k}"
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {total} = 0",
@@ -26,11 +26,11 @@ def sum_digits(d: Draw) -> Problem:
   )
 
 
-def count_digit(d: Draw) -> Problem:
+def count_digit(d: Draw) -> DrawnProblem:
   f, n, count, digit = d.function("count"), *d.names("integer", "count", "digit")
   op, phrase = d.pick(("==", "equal to"), (">", "greater than"), ("<", "less than"))
   k = d.between(2, 7)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {count} = 0",
@@ -48,11 +48,11 @@ def count_digit(d: Draw) -> Problem:
   )
 
 
-def reverse_digits(d: Draw) -> Problem:
+def reverse_digits(d: Draw) -> DrawnProblem:
   f, n, result = d.function("change"), *d.names("integer", "built")
   plus = d.pick(0, 0, 1, 2)
   digit = f"{n} % 10" if plus == 0 else f"{n} % 10 + {plus}"
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {result} = 0",
@@ -68,10 +68,10 @@ def reverse_digits(d: Draw) -> Problem:
   )
 
 
-def digits_in_base(d: Draw) -> Problem:
+def digits_in_base(d: Draw) -> DrawnProblem:
   f, n, result = d.function("build"), *d.names("integer", "result")
   base = d.between(2, 5)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {result} = []",

@@ -2,17 +2,17 @@
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def keep_where(d: Draw) -> Problem:
+def keep_where(d: Draw) -> DrawnProblem:
   f, xs, result = d.function("select"), *d.names("numbers", "result")
   head, x = d.each(xs)
   op, phrase = d.comparison()
   k, plus = d.between(3, 30), d.pick(0, 0, 1, 2)
   value = f"{x} + {plus}" if plus else x
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {result} = []",
@@ -28,12 +28,12 @@ def keep_where(d: Draw) -> Problem:
   )
 
 
-def change_each(d: Draw) -> Problem:
+def change_each(d: Draw) -> DrawnProblem:
   f, xs, result = d.function("change"), *d.names("numbers", "result")
   head, x = d.each(xs)
   k, c = d.between(2, 5), d.between(1, 9)
   sign, word = d.pick(("+", "plus"), ("-", "minus"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {result} = []",
@@ -48,11 +48,11 @@ def change_each(d: Draw) -> Problem:
   )
 
 
-def running_total(d: Draw) -> Problem:
+def running_total(d: Draw) -> DrawnProblem:
   f, xs, total, result = d.function("build"), *d.names("numbers", "total", "result")
   x = d.name("element")
   start = d.pick(0, 0, d.between(1, 9))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {total} = {start}",
@@ -69,10 +69,10 @@ def running_total(d: Draw) -> Problem:
   )
 
 
-def differences(d: Draw) -> Problem:
+def differences(d: Draw) -> DrawnProblem:
   f, xs, result, i = d.function("build"), *d.names("numbers", "result", "index")
   gap = d.pick(1, 1, 2)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {result} = []",
@@ -87,12 +87,12 @@ def differences(d: Draw) -> Problem:
   )
 
 
-def without_repeats(d: Draw) -> Problem:
+def without_repeats(d: Draw) -> DrawnProblem:
   f, xs, result = d.function("select"), *d.names("numbers", "result")
   x = d.name("element")
   times = d.pick(1, 1, 2)
   test = f"{x} not in {result}" if times == 1 else f"{result}.count({x}) < {times}"
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {result} = []",
@@ -108,18 +108,18 @@ def without_repeats(d: Draw) -> Problem:
   )
 
 
-def separate(d: Draw) -> Problem:
+def separate(d: Draw) -> DrawnProblem:
   f, xs, a, b = d.function("build"), *d.names("numbers", "result", "second_result")
   x = d.name("element")
   if d.flip():
     k = d.between(2, 4)
     test, phrase, vague = f"{x} % {k} == 0", f"divisible by {k}", "with a certain divisor"
-    near = (k, 2 * k)
+    near: tuple[int, ...] = (k, 2 * k)
   else:
     op, phrase = d.comparison()
     k = d.between(4, 20)
     test, phrase, vague, near = f"{x} {op} {k}", f"{phrase} {k}", "on one side of a limit", (k,)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {a}, {b} = [], []",
@@ -137,9 +137,9 @@ def separate(d: Draw) -> Problem:
   )
 
 
-def take_turns(d: Draw) -> Problem:
+def take_turns(d: Draw) -> DrawnProblem:
   f, xs, ys, result, i = d.function("build"), *d.names("numbers", "others", "result", "index")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}, {ys}):",
           f"    {result} = []",
@@ -155,12 +155,12 @@ def take_turns(d: Draw) -> Problem:
   )
 
 
-def take_while(d: Draw) -> Problem:
+def take_while(d: Draw) -> DrawnProblem:
   f, xs, result = d.function("select"), *d.names("numbers", "result")
   x = d.name("element")
   op, phrase = d.comparison()
   k = d.between(4, 20)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {result} = []",
@@ -177,7 +177,7 @@ def take_while(d: Draw) -> Problem:
   )
 
 
-def rotate(d: Draw) -> Problem:
+def rotate(d: Draw) -> DrawnProblem:
   f, xs = d.function("change"), d.name("numbers")
   k = d.between(1, 3)
   if d.flip():
@@ -185,7 +185,7 @@ def rotate(d: Draw) -> Problem:
     lines = (f"    {first} = {xs}[:{k}]", f"    {second} = {xs}[{k}:]", f"    return {second} + {first}")
   else:
     lines = (f"    if len({xs}) <= {k}:", f"        return {xs}", f"    return {xs}[{k}:] + {xs}[:{k}]")
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({xs}):", *lines),
       entry_point=f,
       precise=f"Move the first {k} numbers of {xs} to the end.",
@@ -194,10 +194,10 @@ def rotate(d: Draw) -> Problem:
   )
 
 
-def pieces(d: Draw) -> Problem:
+def pieces(d: Draw) -> DrawnProblem:
   f, xs, result, i = d.function("build"), *d.names("numbers", "result", "index")
   k = d.pick(2, 2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {result} = []",
@@ -212,18 +212,18 @@ def pieces(d: Draw) -> Problem:
   )
 
 
-def cap_each(d: Draw) -> Problem:
+def cap_each(d: Draw) -> DrawnProblem:
   f, xs, result = d.function("change"), *d.names("numbers", "result")
   x = d.name("element")
   k = d.between(5, 25)
   if d.flip():
-    lines = (
+    lines: tuple[str, ...] = (
         f"        if {x} > {k}:", f"            {result}.append({k})", "        else:",
         f"            {result}.append({x})",
     )
   else:
     lines = (f"        if {x} > {k}:", f"            {x} = {k}", f"        {result}.append({x})")
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({xs}):", f"    {result} = []", f"    for {x} in {xs}:", *lines, f"    return {result}"),
       entry_point=f,
       precise=f"List the numbers in {xs}, with {k} for all that are greater.",
@@ -232,12 +232,12 @@ def cap_each(d: Draw) -> Problem:
   )
 
 
-def flatten(d: Draw) -> Problem:
+def flatten(d: Draw) -> DrawnProblem:
   f, rows, result = d.function("build"), "rows", d.name("result")
   row, x = "row", d.name("element")
   op, phrase = d.comparison()
   k = d.between(2, 12)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({rows}):",
           f"    {result} = []",
@@ -254,10 +254,10 @@ def flatten(d: Draw) -> Problem:
   )
 
 
-def best_row(d: Draw) -> Problem:
+def best_row(d: Draw) -> DrawnProblem:
   f, best, total = d.function("find"), *d.names("best", "total")
   op, word = d.pick((">", "largest"), ("<", "smallest"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}(rows):",
           f"    {best} = rows[0]",
@@ -274,7 +274,7 @@ def best_row(d: Draw) -> Problem:
   )
 
 
-def every_second(d: Draw) -> Problem:
+def every_second(d: Draw) -> DrawnProblem:
   f, xs, total, i = d.function("sum"), *d.names("numbers", "total", "index")
   start, step = d.pick(0, 1), d.pick(2, 2, 3)
   if d.flip():
@@ -282,7 +282,7 @@ def every_second(d: Draw) -> Problem:
   else:
     x = d.name("element")
     lines = (f"    for {x} in {xs}[{start}::{step}]:", f"        {total} += {x}")
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({xs}):", f"    {total} = 0", *lines, f"    return {total}"),
       entry_point=f,
       precise=f"Add the numbers of {xs} at index {start} and every {step} after it.",
@@ -291,10 +291,10 @@ def every_second(d: Draw) -> Problem:
   )
 
 
-def running_best(d: Draw) -> Problem:
+def running_best(d: Draw) -> DrawnProblem:
   f, xs, best, result, x = d.function("build"), *d.names("numbers", "best", "result", "element")
   op, word = d.pick((">", "largest"), ("<", "smallest"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {best} = {xs}[0]",
@@ -312,12 +312,12 @@ def running_best(d: Draw) -> Problem:
   )
 
 
-def select_with_helper(d: Draw) -> Problem:
+def select_with_helper(d: Draw) -> DrawnProblem:
   g, f, xs, result = d.function("part"), d.function("select"), *d.names("numbers", "result")
   x, y = d.names("element", "second_element")
   low = d.between(2, 10)
   high = low + d.between(3, 12)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {g}({y}):",
           f"    return {y} > {low} and {y} < {high}",
@@ -335,11 +335,11 @@ def select_with_helper(d: Draw) -> Problem:
   )
 
 
-def in_both(d: Draw) -> Problem:
+def in_both(d: Draw) -> DrawnProblem:
   f, xs, ys, result = d.function("select"), *d.names("numbers", "others", "result")
   x = d.name("element")
   op, phrase = d.pick(("in", "also"), ("not in", "not"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}, {ys}):",
           f"    {result} = []",

@@ -2,14 +2,14 @@
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def halvings(d: Draw) -> Problem:
+def halvings(d: Draw) -> DrawnProblem:
   f, n, count = d.function("count"), *d.names("integer", "count")
   k, part = d.between(1, 6), d.pick(2, 2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {count} = 0",
@@ -25,14 +25,14 @@ def halvings(d: Draw) -> Problem:
   )
 
 
-def clamp(d: Draw) -> Problem:
+def clamp(d: Draw) -> DrawnProblem:
   f, n = d.function("change"), d.name("integer")
   low = d.between(2, 20)
   high = low + d.between(5, 40)
   first = (f"    if {n} < {low}:", f"        return {low}")
   second = (f"    if {n} > {high}:", f"        return {high}")
   parts = first + second if d.flip() else second + first
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({n}):", *parts, f"    return {n}"),
       entry_point=f,
       precise=f"Return {n}, but no less than {low} and no more than {high}.",
@@ -41,13 +41,13 @@ def clamp(d: Draw) -> Problem:
   )
 
 
-def three_levels(d: Draw) -> Problem:
+def three_levels(d: Draw) -> DrawnProblem:
   f, n = d.function("rate"), d.name("integer")
   low = d.between(3, 30)
   high = low + d.between(4, 30)
   names = d.pick(("low", "mid", "high"), ("cold", "warm", "hot"), ("bad", "fair", "good"))
   if d.flip():
-    lines = (
+    lines: tuple[str, ...] = (
         f"    if {n} < {low}:", f"        return {names[0]!r}", f"    if {n} < {high}:", f"        return {names[1]!r}",
         f"    return {names[2]!r}",
     )
@@ -58,7 +58,7 @@ def three_levels(d: Draw) -> Problem:
         f"        result = {names[1]!r}", "    else:", f"        result = {names[2]!r}", "    return result",
     )
     bounds = f"up to {low}, {names[1]!r} up to {high}"
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({n}):", *lines),
       entry_point=f,
       precise=f"Return {names[0]!r} for {n} {bounds}, else {names[2]!r}.",
@@ -67,11 +67,11 @@ def three_levels(d: Draw) -> Problem:
   )
 
 
-def sum_multiples(d: Draw) -> Problem:
+def sum_multiples(d: Draw) -> DrawnProblem:
   f, n, total, i = d.function("sum"), *d.names("integer", "total", "index")
   k = d.between(2, 4)
   rest = d.pick(0, 0, 1)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {total} = 0",
@@ -87,10 +87,10 @@ def sum_multiples(d: Draw) -> Problem:
   )
 
 
-def power(d: Draw) -> Problem:
+def power(d: Draw) -> DrawnProblem:
   f, base, n, result, i = d.function("sum"), *d.names("second_integer", "integer", "built", "index")
   start = d.pick(1, 1, 2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({base}, {n}):",
           f"    {result} = {start}",
@@ -105,11 +105,11 @@ def power(d: Draw) -> Problem:
   )
 
 
-def sequence_of_sums(d: Draw) -> Problem:
+def sequence_of_sums(d: Draw) -> DrawnProblem:
   f, n, i = d.function("build"), *d.names("integer", "index")
   a, b = d.pick(("a", "b"), ("x", "y"), ("p", "q"))
   first, second = d.pick((0, 1), (1, 1), (2, 1), (1, 2), (1, 3))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {a} = {first}",
@@ -125,12 +125,12 @@ def sequence_of_sums(d: Draw) -> Problem:
   )
 
 
-def fizz(d: Draw) -> Problem:
+def fizz(d: Draw) -> DrawnProblem:
   f, n = d.function("rate"), d.name("integer")
   a, b = d.pick((2, 5), (3, 5), (2, 7), (3, 4), (4, 5))
   one, two = d.pick(("fizz", "buzz"), ("tick", "tock"), ("ping", "pong"))
   result = d.name("built")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {result} = ''",
@@ -147,7 +147,7 @@ def fizz(d: Draw) -> Problem:
   )
 
 
-def count_divisors(d: Draw) -> Problem:
+def count_divisors(d: Draw) -> DrawnProblem:
   f, n, count, i = d.function("count"), *d.names("integer", "count", "index")
   low = d.pick(1, 2)
   if d.flip():
@@ -158,7 +158,7 @@ def count_divisors(d: Draw) -> Problem:
     found = f"            {count}.append({i})"
     lines = (f"    {count} = []", f"        if {n} % {i} == 0:", found, f"    return {count}")
     what, vague = f"List the divisors of {n} from {low} to {n}.", f"List the divisors of {n}."
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({n}):", lines[0], f"    for {i} in range({low}, {n} + 1):", *lines[1:]),
       entry_point=f,
       precise=what,
@@ -167,10 +167,10 @@ def count_divisors(d: Draw) -> Problem:
   )
 
 
-def no_divisor(d: Draw) -> Problem:
+def no_divisor(d: Draw) -> DrawnProblem:
   f, n, i = d.function("check"), *d.names("integer", "index")
   k = d.pick(1, 1, 2, 4)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    for {i} in range(2, {n}):",
@@ -185,12 +185,12 @@ def no_divisor(d: Draw) -> Problem:
   )
 
 
-def price_with_discount(d: Draw) -> Problem:
+def price_with_discount(d: Draw) -> DrawnProblem:
   f, n, cost = d.function("sum"), *d.names("integer", "total")
   price, limit, off = d.between(2, 6), d.between(3, 8), d.between(2, 9)
   op, phrase = d.pick((">", "more than"), (">=", "at least"))
   sign, word = d.pick(("-", "minus"), ("+", "plus"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {cost} = {n} * {price}",
@@ -205,11 +205,11 @@ def price_with_discount(d: Draw) -> Problem:
   )
 
 
-def sum_of_changed(d: Draw) -> Problem:
+def sum_of_changed(d: Draw) -> DrawnProblem:
   g, f, x, n, total, i = d.function("part"), d.function("sum"), *d.names("element", "integer", "total", "index")
   k, c = d.between(2, 5), d.between(1, 6)
   sign = d.pick("+", "-")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {g}({x}):",
           f"    return {x} * {k} {sign} {c}",
@@ -226,11 +226,11 @@ def sum_of_changed(d: Draw) -> Problem:
   )
 
 
-def largest_of_three(d: Draw) -> Problem:
+def largest_of_three(d: Draw) -> DrawnProblem:
   f, best = d.function("find"), d.name("best")
   a, b, c = d.pick(("a", "b", "c"), ("x", "y", "z"), ("p", "q", "r"))
   op, word = d.pick((">", "largest"), ("<", "smallest"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({a}, {b}, {c}):",
           f"    {best} = {a}",
@@ -247,10 +247,10 @@ def largest_of_three(d: Draw) -> Problem:
   )
 
 
-def countdown(d: Draw) -> Problem:
+def countdown(d: Draw) -> DrawnProblem:
   f, n, result = d.function("build"), *d.names("integer", "result")
   step, stop = d.between(2, 5), d.between(0, 9)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {result} = []",
@@ -266,11 +266,11 @@ def countdown(d: Draw) -> Problem:
   )
 
 
-def calendar_rule(d: Draw) -> Problem:
+def calendar_rule(d: Draw) -> DrawnProblem:
   f, n = d.function("check"), d.name("integer")
   a, b = d.pick((2, 5), (2, 3), (3, 4), (4, 10), (3, 5))
   limit = d.between(10, 30)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    if {n} % {a} == 0 and {n} % {b} != 0:",
@@ -284,10 +284,10 @@ def calendar_rule(d: Draw) -> Problem:
   )
 
 
-def common_divisor(d: Draw) -> Problem:
+def common_divisor(d: Draw) -> DrawnProblem:
   f, n, m = d.function("find"), *d.names("integer", "second_integer")
   plus = d.pick(0, 0, 1, 2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}, {m}):",
           f"    while {m} > 0:",
@@ -301,11 +301,11 @@ def common_divisor(d: Draw) -> Problem:
   )
 
 
-def save_until(d: Draw) -> Problem:
+def save_until(d: Draw) -> DrawnProblem:
   f, goal, total, count = d.function("count"), *d.names("limit", "total", "count")
   start, gain, growth = d.between(0, 5), d.between(2, 6), d.between(1, 3)
   amount = d.name("run")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({goal}):",
           f"    {total} = {start}",

@@ -2,15 +2,15 @@
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def crossings(d: Draw) -> Problem:
+def crossings(d: Draw) -> DrawnProblem:
   f, xs, count, i = d.function("count"), *d.names("numbers", "count", "index")
   op, phrase = d.comparison()
   k = d.between(3, 20)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {count} = 0",
@@ -26,12 +26,12 @@ def crossings(d: Draw) -> Problem:
   )
 
 
-def runs_out(d: Draw) -> Problem:
+def runs_out(d: Draw) -> DrawnProblem:
   f, xs, total, i = d.function("find"), *d.names("numbers", "total", "index")
   start, low = d.between(10, 30), d.between(0, 6)
   op, phrase = d.pick(("<", "less than"), ("<=", "at most"))
   other = d.pick("-1", "-1", "None", f"len({xs})")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {total} = {start}",
@@ -48,11 +48,11 @@ def runs_out(d: Draw) -> Problem:
   )
 
 
-def run_lengths(d: Draw) -> Problem:
+def run_lengths(d: Draw) -> DrawnProblem:
   f, xs, result, run, i = d.function("build"), *d.names("numbers", "result", "run", "index")
   step = d.pick("1", "1", "2", f"{xs}[{i}]")
   what = {"1": "length", "2": "doubled length"}.get(step, "sum")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {result} = []",
@@ -71,7 +71,7 @@ def run_lengths(d: Draw) -> Problem:
   )
 
 
-def diagonal(d: Draw) -> Problem:
+def diagonal(d: Draw) -> DrawnProblem:
   f, total, i = d.function("sum"), *d.names("total", "index")
   place, end = d.pick((i, ""), (f"-1 - {i}", ", from the end"), (f"len(rows) - 1 - {i}", ", from the end"))
   op, phrase = d.comparison()
@@ -82,7 +82,7 @@ def diagonal(d: Draw) -> Problem:
     width = rng.randint(1, size)
     return ([inputs.integers(rng, 0, 9, (k,), width, width) for _ in range(width)],)
 
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}(rows):",
           f"    {total} = 0",
@@ -98,13 +98,13 @@ def diagonal(d: Draw) -> Problem:
   )
 
 
-def nearest(d: Draw) -> Problem:
+def nearest(d: Draw) -> DrawnProblem:
   f, xs, best, x = d.function("find"), *d.names("numbers", "best", "element")
   op, which, size = d.pick(
       ("<", "first", "smallest"), ("<=", "last", "smallest"), (">", "first", "largest"), (">=", "last", "largest")
   )
   k = d.between(4, 25)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {best} = {xs}[0]",
@@ -120,14 +120,14 @@ def nearest(d: Draw) -> Problem:
   )
 
 
-def insert_in_order(d: Draw) -> Problem:
+def insert_in_order(d: Draw) -> DrawnProblem:
   f, xs, n, i = d.function("build"), *d.names("numbers", "integer", "index")
   # The loop goes on where the first holds, so the place is before the first number of which the second is true.
   op, phrase, turned = d.pick(
       ("<", "at least", False), ("<=", "greater than", False), (">", "at most", True), (">=", "less than", True)
   )
   plus = d.pick(0, 0, 1, 2)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}, {n}):",
           f"    {i} = 0",
@@ -142,11 +142,11 @@ def insert_in_order(d: Draw) -> Problem:
   )
 
 
-def way_length(d: Draw) -> Problem:
+def way_length(d: Draw) -> DrawnProblem:
   f, xs, total, previous, x = d.function("sum"), *d.names("numbers", "total", "previous", "element")
   start, cost = d.between(0, 9), d.pick(1, 1, 2, 3)
   distance = f"abs({x} - {previous})"
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {total} = 0",
@@ -164,12 +164,12 @@ def way_length(d: Draw) -> Problem:
   )
 
 
-def one_pass(d: Draw) -> Problem:
+def one_pass(d: Draw) -> DrawnProblem:
   f, xs, i = d.function("change"), *d.names("numbers", "index")
   k = d.pick(0, 0, 1, 2, 3)
   op, word, sign, sign_word = d.pick((">", "greater", "+", "plus"), ("<", "less", "-", "minus"))
   other = f"{xs}[{i} + 1]" + (f" {sign} {k}" if k else "")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    for {i} in range(len({xs}) - 1):",
@@ -185,18 +185,18 @@ def one_pass(d: Draw) -> Problem:
   )
 
 
-def widest_gap(d: Draw) -> Problem:
+def widest_gap(d: Draw) -> DrawnProblem:
   f, xs, seen, best = d.function("find"), *d.names("numbers", "counts", "best")
   i, x = d.names("index", "element")
   none = d.pick("0", "0", "-1")
   gap = f"            {best} = max({best}, {i} - {seen}[{x}])"
   if d.flip():
-    lines = (f"        if {x} in {seen}:", gap, "        else:", f"            {seen}[{x}] = {i}")
+    lines: tuple[str, ...] = (f"        if {x} in {seen}:", gap, "        else:", f"            {seen}[{x}] = {i}")
     what = "from the first of equal numbers to the last"
   else:
     lines = (f"        if {x} in {seen}:", gap, f"        {seen}[{x}] = {i}")
     what = "from a number to the next that equals it"
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({xs}):",
           f"    {seen} = {{}}",

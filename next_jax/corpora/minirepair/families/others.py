@@ -5,11 +5,11 @@ See `families.OTHERS`; those over lists are in `other_lists`.
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def grow_past(d: Draw) -> Problem:
+def grow_past(d: Draw) -> DrawnProblem:
   f, limit, total, count = d.function("count"), *d.names("limit", "total", "count")
   start, factor, plus = d.between(1, 5), d.between(2, 3), d.between(0, 3)
   op, phrase = d.pick(("<", "at least"), ("<=", "more than"))
@@ -17,7 +17,7 @@ def grow_past(d: Draw) -> Problem:
   if plus:
     grown, change = f"{grown} + {plus}", f"{change} plus {plus}"
   first = start * factor + plus
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({limit}):",
           f"    {total} = {start}",
@@ -34,10 +34,10 @@ def grow_past(d: Draw) -> Problem:
   )
 
 
-def steps_down(d: Draw) -> Problem:
+def steps_down(d: Draw) -> DrawnProblem:
   f, n, count = d.function("count"), *d.names("integer", "count")
   k, less, stop = d.between(2, 4), d.pick(1, 1, 2), d.between(0, 4)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {count} = 0",
@@ -56,12 +56,12 @@ def steps_down(d: Draw) -> Problem:
   )
 
 
-def wrap_around(d: Draw) -> Problem:
+def wrap_around(d: Draw) -> DrawnProblem:
   f, n, m = d.function("change"), *d.names("integer", "second_integer")
   size, times = d.pick(5, 6, 7, 8, 10, 12), d.between(1, 4)
   added = m if times == 1 else f"{m} * {times}"
   op, phrase = d.pick((">=", "at least"), (">", "more than"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}, {m}):",
           f"    {d.update(n, '+', added)}",
@@ -76,10 +76,10 @@ def wrap_around(d: Draw) -> Problem:
   )
 
 
-def check_digit(d: Draw) -> Problem:
+def check_digit(d: Draw) -> DrawnProblem:
   f, n, total, weight = d.function("sum"), *d.names("integer", "total", "second_integer")
   start, more, k = d.between(1, 3), d.between(1, 3), d.between(5, 11)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({n}):",
           f"    {total} = 0",
@@ -97,10 +97,10 @@ def check_digit(d: Draw) -> Problem:
   )
 
 
-def next_letters(d: Draw) -> Problem:
+def next_letters(d: Draw) -> DrawnProblem:
   f, s, letters, result, c = d.function("change"), *d.names("text", "second_text", "built", "letter")
   alphabet, k = d.pick("abc", "abcd", "abcde", "aeo", "xyz"), d.between(1, 2)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {letters} = {alphabet!r}",
@@ -116,12 +116,12 @@ def next_letters(d: Draw) -> Problem:
   )
 
 
-def differing_places(d: Draw) -> Problem:
+def differing_places(d: Draw) -> DrawnProblem:
   f, s, t, count, i = d.function("count"), *d.names("text", "second_text", "count", "index")
   op, phrase = d.pick(("!=", "another"), ("==", "the same"))
   step, more = d.pick(1, 1, 2, 3), d.between(1, 3)
   longer = f"abs(len({s}) - len({t}))"
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}, {t}):",
           f"    {count} = {longer if more == 1 else f'{longer} * {more}'}",
@@ -137,11 +137,11 @@ def differing_places(d: Draw) -> Problem:
   )
 
 
-def cut_at(d: Draw) -> Problem:
+def cut_at(d: Draw) -> DrawnProblem:
   f, s, result, part, c = d.function("build"), *d.names("text", "result", "built", "letter")
   mark = d.pick("-", ",", "/", "o")
   last = d.flip()
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {result} = []",
@@ -161,12 +161,12 @@ def cut_at(d: Draw) -> Problem:
   )
 
 
-def walk(d: Draw) -> Problem:
+def walk(d: Draw) -> DrawnProblem:
   f, s, place, c = d.function("find"), *d.names("text", "index", "letter")
   up, down = d.pick(("r", "l"), ("u", "d"), ("f", "b"), ("+", "-"))
   low, more, less = d.between(0, 2), d.between(1, 4), d.between(1, 4)
   start = low + d.between(0, 5)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {place} = {start}",
@@ -184,7 +184,7 @@ def walk(d: Draw) -> Problem:
   )
 
 
-def follow_links(d: Draw) -> Problem:
+def follow_links(d: Draw) -> DrawnProblem:
   f, table, key, count = d.function("find"), *d.names("mapping", "key", "count")
   k = d.between(2, 4)
   what, phrase = d.pick((key, "the last one"), (count, "how often"))
@@ -193,7 +193,7 @@ def follow_links(d: Draw) -> Problem:
     letters = rng.sample("abcde", rng.randint(1, 3))
     return {letter: rng.choice("abcde") for letter in letters}, rng.choice(letters)
 
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}, {key}):",
           f"    {count} = 0",
@@ -209,19 +209,19 @@ def follow_links(d: Draw) -> Problem:
   )
 
 
-def group_by_remainder(d: Draw) -> Problem:
+def group_by_remainder(d: Draw) -> DrawnProblem:
   f, table, groups, key = d.function("build"), *d.names("mapping", "counts", "key")
   rest = d.name("digit")
   op, phrase = d.pick(("%", "remainder of their value by"), ("//", "whole part of their value divided by"))
   k = d.between(2, 5)
   if d.flip():
-    lines = (f"        {groups}[{rest}] = {groups}.get({rest}, []) + [{key}]",)
+    lines: tuple[str, ...] = (f"        {groups}[{rest}] = {groups}.get({rest}, []) + [{key}]",)
   else:
     lines = (
         f"        if {rest} not in {groups}:", f"            {groups}[{rest}] = []",
         f"        {groups}[{rest}].append({key})",
     )
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}):",
           f"    {groups} = {{}}",
@@ -237,12 +237,12 @@ def group_by_remainder(d: Draw) -> Problem:
   )
 
 
-def refill(d: Draw) -> Problem:
+def refill(d: Draw) -> DrawnProblem:
   f, table, key = d.function("change"), *d.names("mapping", "key")
   op, phrase = d.comparison()
   sign, word = d.pick(("+", "plus"), ("-", "minus"))
   k, c = d.between(3, 15), d.between(1, 9)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({table}):",
           f"    for {key} in {table}:",

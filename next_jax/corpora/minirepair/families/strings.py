@@ -2,15 +2,15 @@
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def count_letters(d: Draw) -> Problem:
+def count_letters(d: Draw) -> DrawnProblem:
   f, s, count, c = d.function("count"), *d.names("text", "count", "letter")
   letters = d.pick("aeo", "abc", "ae", "de")
   op, phrase = d.pick(("in", "in"), ("in", "in"), ("not in", "not in"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {count} = 0",
@@ -26,10 +26,10 @@ def count_letters(d: Draw) -> Problem:
   )
 
 
-def turn_around(d: Draw) -> Problem:
+def turn_around(d: Draw) -> DrawnProblem:
   f, s, result, c = d.function("change"), *d.names("text", "built", "letter")
   end = d.pick("", "", "!", "-")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {result} = {end!r}",
@@ -44,10 +44,10 @@ def turn_around(d: Draw) -> Problem:
   )
 
 
-def drop_letter(d: Draw) -> Problem:
+def drop_letter(d: Draw) -> DrawnProblem:
   f, s, result, c = d.function("select"), *d.names("text", "built", "letter")
   letter = d.pick("a", "b", "e", "o")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {result} = ''",
@@ -63,17 +63,17 @@ def drop_letter(d: Draw) -> Problem:
   )
 
 
-def replace_letter(d: Draw) -> Problem:
+def replace_letter(d: Draw) -> DrawnProblem:
   f, s, result, c = d.function("change"), *d.names("text", "built", "letter")
   old, new = d.pick(("a", "o"), ("e", "a"), ("b", "d"), ("c", "-"), ("o", "*"))
   if d.flip():
-    lines = (
+    lines: tuple[str, ...] = (
         f"        if {c} == {old!r}:", f"            {result} += {new!r}", "        else:",
         f"            {result} += {c}",
     )
   else:
     lines = (f"        {result} += {new!r} if {c} == {old!r} else {c}",)
-  return Problem(
+  return DrawnProblem(
       code=program(f"def {f}({s}):", f"    {result} = ''", f"    for {c} in {s}:", *lines, f"    return {result}"),
       entry_point=f,
       precise=f"Return {s} with {new!r} for every {old!r}.",
@@ -82,9 +82,9 @@ def replace_letter(d: Draw) -> Problem:
   )
 
 
-def reads_same(d: Draw) -> Problem:
+def reads_same(d: Draw) -> DrawnProblem:
   f, s, i = d.function("check"), *d.names("text", "index")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    for {i} in range(len({s}) // 2):",
@@ -99,11 +99,11 @@ def reads_same(d: Draw) -> Problem:
   )
 
 
-def repeat_letters(d: Draw) -> Problem:
+def repeat_letters(d: Draw) -> DrawnProblem:
   f, s, result, c = d.function("change"), *d.names("text", "built", "letter")
   k = d.pick(2, 2, 3)
   end = d.pick("", "-", ".")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {result} = ''",
@@ -118,9 +118,9 @@ def repeat_letters(d: Draw) -> Problem:
   )
 
 
-def squeeze(d: Draw) -> Problem:
+def squeeze(d: Draw) -> DrawnProblem:
   f, s, result, i = d.function("select"), *d.names("text", "built", "index")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {result} = ''",
@@ -136,10 +136,10 @@ def squeeze(d: Draw) -> Problem:
   )
 
 
-def every_other_upper(d: Draw) -> Problem:
+def every_other_upper(d: Draw) -> DrawnProblem:
   f, s, result, i = d.function("change"), *d.names("text", "built", "index")
   k, rest = d.pick(2, 2, 3), d.pick(0, 1)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {result} = ''",
@@ -157,11 +157,11 @@ def every_other_upper(d: Draw) -> Problem:
   )
 
 
-def shorten(d: Draw) -> Problem:
+def shorten(d: Draw) -> DrawnProblem:
   f, s = d.function("change"), d.name("text")
   k = d.between(1, 3)
   end = d.pick(".", "-", "*", "!")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    if len({s}) <= {k}:",
@@ -175,12 +175,12 @@ def shorten(d: Draw) -> Problem:
   )
 
 
-def pad(d: Draw) -> Problem:
+def pad(d: Draw) -> DrawnProblem:
   f, s = d.function("change"), d.name("text")
   k = d.between(3, 5)
   fill = d.pick("*", "-", ".", "0")
   left = d.flip()
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    while len({s}) < {k}:",
@@ -194,10 +194,10 @@ def pad(d: Draw) -> Problem:
   )
 
 
-def sum_of_digits(d: Draw) -> Problem:
+def sum_of_digits(d: Draw) -> DrawnProblem:
   f, s, total, c = d.function("sum"), *d.names("text", "total", "letter")
   k = d.pick(0, 0, 1, 2)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {total} = {k}",
@@ -213,9 +213,9 @@ def sum_of_digits(d: Draw) -> Problem:
   )
 
 
-def common_start(d: Draw) -> Problem:
+def common_start(d: Draw) -> DrawnProblem:
   f, s, t, i = d.function("find"), *d.names("text", "second_text", "index")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}, {t}):",
           f"    {i} = 0",
@@ -234,11 +234,11 @@ def common_start(d: Draw) -> Problem:
   )
 
 
-def letters_in_turn(d: Draw) -> Problem:
+def letters_in_turn(d: Draw) -> DrawnProblem:
   f, s, t, result, i = d.function("build"), *d.names("text", "second_text", "built", "index")
   separator = d.pick("", "", "-")
   value = f"{s}[{i}] + {t}[{i}]" + (f" + {separator!r}" if separator else "")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}, {t}):",
           f"    {result} = ''",
@@ -253,11 +253,11 @@ def letters_in_turn(d: Draw) -> Problem:
   )
 
 
-def last_place(d: Draw) -> Problem:
+def last_place(d: Draw) -> DrawnProblem:
   f, s, found, i = d.function("find"), *d.names("text", "best", "index")
   letter = d.pick("a", "b", "o", "e")
   missing = d.pick(-1, -1, 0)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {found} = {missing}",
@@ -273,11 +273,11 @@ def last_place(d: Draw) -> Problem:
   )
 
 
-def nesting(d: Draw) -> Problem:
+def nesting(d: Draw) -> DrawnProblem:
   f, s, best, c = d.function("count"), *d.names("text", "best", "letter")
   depth = d.pick("depth", "level")
   up, down = d.pick(("(", ")"), ("<", ">"), ("u", "d"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({s}):",
           f"    {depth} = 0",

@@ -2,15 +2,15 @@
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
-from next_jax.corpora.minirepair.draw import Problem
+from next_jax.corpora.minirepair.draw import DrawnProblem
 from next_jax.corpora.minirepair.draw import program
 
 
-def join_words(d: Draw) -> Problem:
+def join_words(d: Draw) -> DrawnProblem:
   f, ws, result = d.function("build"), *d.names("words", "built")
   separator = d.pick("-", ",", " ", "_")
   i = d.name("index")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    {result} = ''",
@@ -27,11 +27,11 @@ def join_words(d: Draw) -> Problem:
   )
 
 
-def first_letters(d: Draw) -> Problem:
+def first_letters(d: Draw) -> DrawnProblem:
   f, ws, result, w = d.function("build"), *d.names("words", "built", "word")
   end, which = d.pick(("0", "first"), ("-1", "last"))
   change = d.pick("", ".upper()")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    {result} = ''",
@@ -46,10 +46,10 @@ def first_letters(d: Draw) -> Problem:
   )
 
 
-def longest_word(d: Draw) -> Problem:
+def longest_word(d: Draw) -> DrawnProblem:
   f, ws, best, w = d.function("find"), *d.names("words", "best", "word")
   op, phrase = d.pick((">", "first longest"), (">=", "last longest"))
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    {best} = ''",
@@ -65,11 +65,11 @@ def longest_word(d: Draw) -> Problem:
   )
 
 
-def count_long_words(d: Draw) -> Problem:
+def count_long_words(d: Draw) -> DrawnProblem:
   f, ws, count, w = d.function("count"), *d.names("words", "count", "word")
   op, phrase = d.comparison()
   k = d.between(3, 4)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    {count} = 0",
@@ -85,11 +85,11 @@ def count_long_words(d: Draw) -> Problem:
   )
 
 
-def words_with_start(d: Draw) -> Problem:
+def words_with_start(d: Draw) -> DrawnProblem:
   f, ws, result, w = d.function("select"), *d.names("words", "result", "word")
   method, phrase = d.pick(("startswith", "start"), ("endswith", "end"))
   letter = d.pick("a", "b", "e", "o") if method == "startswith" else d.pick("e", "w", "n", "g")
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    {result} = []",
@@ -112,11 +112,11 @@ def words_with_start(d: Draw) -> Problem:
   )
 
 
-def mark_words(d: Draw) -> Problem:
+def mark_words(d: Draw) -> DrawnProblem:
   g, f, ws, result = d.function("part"), d.function("change"), *d.names("words", "result")
   w, c = d.names("word", "element")
   end, k = d.pick("!", "?", "-", "*"), d.between(2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {g}({c}):",
           f"    if len({c}) > {k}:",
@@ -135,11 +135,11 @@ def mark_words(d: Draw) -> Problem:
   )
 
 
-def has_letter(d: Draw) -> Problem:
+def has_letter(d: Draw) -> DrawnProblem:
   f, ws, w = d.function("check"), *d.names("words", "word")
   letter = d.pick("a", "e", "o")
   k = d.between(2, 3)
-  return Problem(
+  return DrawnProblem(
       code=program(
           f"def {f}({ws}):",
           f"    for {w} in {ws}:",

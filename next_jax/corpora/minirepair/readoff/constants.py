@@ -25,7 +25,7 @@ _DRAWS = 300  # of arguments, to find some that meet the constant
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Constant(question.Question):
+class Constant(question.ReadOffQuestion):
   """A question whose candidates are numbers, of which its arguments are drawn to meet one.
 
   Attributes:

@@ -4,15 +4,15 @@ from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
 from next_jax.corpora.minirepair.draw import program
 from next_jax.corpora.minirepair.readoff import question
-from next_jax.corpora.minirepair.readoff.question import Question
+from next_jax.corpora.minirepair.readoff.question import ReadOffQuestion
 
 
-def by_key(d: Draw) -> Question:
+def by_key(d: Draw) -> ReadOffQuestion:
   """Each of some words gets a number."""
   f, (table, word) = d.function("find"), d.names("mapping", "word")
   words = d.rng.sample(inputs.WORDS, 5)
   code = _filling(d, f, f"{table} = {{}}", f"for {word} in {words!r}:", f"{table}[{word}] = {{}}")
-  return Question(
+  return ReadOffQuestion(
       code=code,
       candidates=tuple(f"{table}[{key!r}]" for key in words),
       kind="wrong_key",
@@ -23,12 +23,12 @@ def by_key(d: Draw) -> Question:
   )
 
 
-def by_number(d: Draw) -> Question:
+def by_number(d: Draw) -> ReadOffQuestion:
   """Each of some numbers gets another."""
   f, (table, i) = d.function("find"), d.names("mapping", "index")
   first = d.between(0, 4)
   code = _filling(d, f, f"{table} = {{}}", f"for {i} in range({first}, {first + 5}):", f"{table}[{i}] = {{}}")
-  return Question(
+  return ReadOffQuestion(
       code=code,
       candidates=tuple(f"{table}[{key}]" for key in range(first, first + 5)),
       kind="wrong_key",
@@ -39,11 +39,11 @@ def by_number(d: Draw) -> Question:
   )
 
 
-def by_index(d: Draw) -> Question:
+def by_index(d: Draw) -> ReadOffQuestion:
   """Each round appends a number."""
   f, (xs, i) = d.function("find"), d.names("result", "index")
   code = _filling(d, f, f"{xs} = []", f"for {i} in range(5):", f"{xs}.append({{}})")
-  return Question(
+  return ReadOffQuestion(
       code=code,
       candidates=tuple(f"{xs}[{index}]" for index in range(5)),
       kind="wrong_index",

@@ -5,16 +5,16 @@ import random
 from next_jax.corpora.minirepair.draw import Draw
 from next_jax.corpora.minirepair.draw import program
 from next_jax.corpora.minirepair.readoff import question
-from next_jax.corpora.minirepair.readoff.question import Question
+from next_jax.corpora.minirepair.readoff.question import ReadOffQuestion
 
 
-def rounds(d: Draw) -> Question:
+def rounds(d: Draw) -> ReadOffQuestion:
   """Numbers that move on one place in each of several rounds, as one of them is multiplied."""
   f, (n, m, k), i = d.function("sum"), d.names("integer", "second_integer", "limit"), d.name("index")
   names = question.temporaries(d, 5, n, m, k, i)
   num_rounds, factor = d.between(5, 9), d.pick(n, m, d.between(2, 9))
   starts = [n, m, *map(str, d.rng.sample(range(1, 10), 3))]
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(
           f"def {f}({n}, {m}, {k}):",
           f"    {', '.join(names)} = {', '.join(starts)}",
@@ -31,12 +31,12 @@ def rounds(d: Draw) -> Question:
   )
 
 
-def unpacked(d: Draw) -> Question:
+def unpacked(d: Draw) -> ReadOffQuestion:
   """Numbers of which each round makes one, and which get names after the loop."""
   f, (n, m, k), (built, i) = d.function("sum"), d.names("integer", "second_integer", "limit"), d.names("built", "index")
   names = question.temporaries(d, 5, n, m, k, built, i)
   factor, added = d.pick(n, m, d.between(2, 9)), d.between(1, 9)
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(
           f"def {f}({n}, {m}, {k}):",
           f"    {built} = [{m}]",
@@ -54,12 +54,12 @@ def unpacked(d: Draw) -> Question:
   )
 
 
-def buckets(d: Draw) -> Question:
+def buckets(d: Draw) -> ReadOffQuestion:
   """Numbers are put into lists, which a list of lists has under other names; which list one goes to is computed."""
   f, (xs, x, k) = d.function("select"), d.names("numbers", "element", "limit")
   *names, rows = question.temporaries(d, 6, xs, x, k)
   factor, order = d.between(2, 9), d.rng.sample(names, 5)
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(
           f"def {f}({xs}, {k}):",
           f"    {', '.join(names)} = [], [], [], [], []",

@@ -24,7 +24,7 @@ MODULI = (11, 13, 17, 19)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Question:
+class ReadOffQuestion:
   """A family's program whose one open place any of the candidates could fill.
 
   Attributes:
@@ -32,7 +32,7 @@ class Question:
     candidates: expressions, each a name or a name with a constant index, or constants; five or more.
     kind: of the bug that a wrong candidate is: "wrong_return", "wrong_variable", "wrong_key", "wrong_index" or
       "wrong_constant".
-    precise, vague, entry_point, inputs: as in `draw.Problem`. The descriptions say nothing about the place.
+    precise, vague, entry_point, inputs: as in `draw.DrawnProblem`. The descriptions say nothing about the place.
     wanted: the part of the call's result that comes from the open place; the result itself for most families.
   """
 
@@ -63,12 +63,12 @@ class Question:
     del trace
     return dict.fromkeys(self.candidates)
 
-  def posed(self, right: str, wrong: str) -> tuple[draw.Problem, mutations.Mutant]:
+  def posed(self, right: str, wrong: str) -> tuple[draw.DrawnProblem, mutations.Mutant]:
     """The program with the right candidate, and the bug that is the wrong one."""
     code, bug = self.code(right), self.code(wrong)
     lines, bug_lines = code.split("\n"), bug.split("\n")
     (line,) = (index for index, (old, new) in enumerate(zip(lines, bug_lines, strict=True)) if old != new)
-    problem = draw.Problem(
+    problem = draw.DrawnProblem(
         code=code, entry_point=self.entry_point, precise=self.precise, vague=self.vague, inputs=self.inputs
     )
     mutant = mutations.Mutant(

@@ -31,7 +31,7 @@ class ReadOffCase:
   """A task with the question that it came from."""
 
   case: generator_lib.Case
-  question: question_lib.Question
+  question: question_lib.ReadOffQuestion
   right: str
   wrong: str
 
@@ -48,7 +48,7 @@ class ReadOff(generated.GeneratedCorpus):
   Each program computes five or six values that look alike, by arithmetic too long for the head, and uses the wrong one
   of them. The trace of the first public test shows all values at the end, and exactly one is what the test expects:
   that one is to be copied into the open place. Without the trace the description, the tests and the code say only that
-  it is another one: right and wrong candidate are drawn with equal chances (`Question.pose`), so one in four or five
+  it is another one: right and wrong candidate are drawn with equal chances (`ReadOffQuestion.pose`), so one in four or five
   guesses is right, and no experience with a family makes them better.
 
   The base model of MiniRepair does not copy such programs well enough to fix any (gin_configs/runs/base_readoff.gin), so
@@ -128,7 +128,9 @@ class ReadOff(generated.GeneratedCorpus):
     faithful = rng.random() < self.faithful_share  # before the draws, of which not all are for training
     for _ in range(self.max_attempts):
       item = self._item(rng, "pretraining", number, self._for_training, collections.Counter())
-      in_sight = item.question.in_sight(item.case.task.trace)
+      trace = item.case.task.trace
+      assert trace is not None, item.case.task.task_id
+      in_sight = item.question.in_sight(trace)
       others = [candidate for candidate in in_sight if candidate not in (item.right, item.wrong)]
       if faithful or others:
         chosen = item.right if faithful else rng.choice(others)
@@ -173,7 +175,9 @@ class ReadOff(generated.GeneratedCorpus):
     if isinstance(case, generator_lib.Rejected):
       return case
     expected = ast.literal_eval(case.task.public_tests[0].rpartition(" == ")[2])
-    if question.read_off(case.task.trace, expected) != [right]:
+    trace = case.task.trace
+    assert trace is not None, case.task.task_id
+    if question.read_off(trace, expected) != [right]:
       return generator_lib.Rejected("not one value of the trace is the expected one, but more or none")
     return ReadOffCase(case=case, question=question, right=right, wrong=wrong)
 

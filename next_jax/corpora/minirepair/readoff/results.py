@@ -3,15 +3,15 @@
 from next_jax.corpora.minirepair.draw import Draw
 from next_jax.corpora.minirepair.draw import program
 from next_jax.corpora.minirepair.readoff import question
-from next_jax.corpora.minirepair.readoff.question import Question
+from next_jax.corpora.minirepair.readoff.question import ReadOffQuestion
 
 
-def chain(d: Draw) -> Question:
+def chain(d: Draw) -> ReadOffQuestion:
   """Each result is made of the one before and one of the arguments."""
   f, (n, m, k) = d.function("sum"), d.names("integer", "second_integer", "limit")
   names = question.temporaries(d, d.pick(5, 5, 6), n, m, k)
   lines = [f"    {name} = {before} * {d.pick(n, m)} % {k}" for name, before in zip(names, [n, *names])]
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {m}, {k}):", *lines, f"    return {chosen}"),
       candidates=tuple(names),
       kind="wrong_return",
@@ -22,13 +22,13 @@ def chain(d: Draw) -> Question:
   )
 
 
-def side_by_side(d: Draw) -> Question:
+def side_by_side(d: Draw) -> ReadOffQuestion:
   """Each result is made of the arguments."""
   f, (n, m, k) = d.function("sum"), d.names("integer", "second_integer", "limit")
   names = question.temporaries(d, 5, n, m, k)
   products = d.rng.sample([*(f"{x} * {factor}" for x in (n, m) for factor in range(2, 7)), f"{n} * {m}"], 5)
   lines = [f"    {name} = {product} % {k}" for name, product in zip(names, products)]
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {m}, {k}):", *lines, f"    return {chosen}"),
       candidates=tuple(names),
       kind="wrong_return",
@@ -39,7 +39,7 @@ def side_by_side(d: Draw) -> Question:
   )
 
 
-def web(d: Draw) -> Question:
+def web(d: Draw) -> ReadOffQuestion:
   """Each result is the product of two earlier values."""
   f, (n, m, k) = d.function("sum"), d.names("integer", "second_integer", "limit")
   names = question.temporaries(d, d.pick(5, 5, 6), n, m, k)
@@ -48,7 +48,7 @@ def web(d: Draw) -> Question:
     first, second = d.rng.sample(known, 2)
     lines.append(f"    {name} = {first} * {second} % {k}")
     known.append(name)
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {m}, {k}):", *lines, f"    return {chosen}"),
       candidates=tuple(names),
       kind="wrong_return",
@@ -59,12 +59,12 @@ def web(d: Draw) -> Question:
   )
 
 
-def kept_result(d: Draw) -> Question:
+def kept_result(d: Draw) -> ReadOffQuestion:
   """The wanted result gets another name before it is returned."""
   f, (n, k) = d.function("sum"), d.names("integer", "limit")
   *names, kept = question.temporaries(d, 6, n, k)
   lines = [f"    {name} = {before} * {d.between(2, 9)} % {k}" for name, before in zip(names, [n, *names])]
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {k}):", *lines, f"    {kept} = {chosen}", f"    return {kept}"),
       candidates=tuple(names),
       kind="wrong_variable",
@@ -75,14 +75,14 @@ def kept_result(d: Draw) -> Question:
   )
 
 
-def in_a_pair(d: Draw) -> Question:
+def in_a_pair(d: Draw) -> ReadOffQuestion:
   """The wanted result is returned beside an argument."""
   f, (n, m, k) = d.function("build"), d.names("integer", "second_integer", "limit")
   names = question.temporaries(d, 5, n, m, k)
   lines = [
       f"    {name} = {before} * {d.pick(n, m, d.between(2, 9))} % {k}" for name, before in zip(names, [n, *names])
   ]
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {m}, {k}):", *lines, f"    return [{k}, {chosen}]"),
       candidates=tuple(names),
       kind="wrong_variable",
@@ -94,13 +94,13 @@ def in_a_pair(d: Draw) -> Question:
   )
 
 
-def calls(d: Draw) -> Question:
+def calls(d: Draw) -> ReadOffQuestion:
   """A helper is called several times; which call was meant?"""
   f, part, (n, k) = d.function("sum"), d.function("part"), d.names("integer", "limit")
   i, j = d.pick(("i", "j"), ("s", "t"))
   names = question.temporaries(d, 5, n, k)
   factors = d.rng.sample(range(2, 10), 5)
-  return Question(
+  return ReadOffQuestion(
       code=lambda chosen: program(
           f"def {part}({i}, {j}):",
           f"    return {i} * {j}",
