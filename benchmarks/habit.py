@@ -10,8 +10,8 @@ line that the loop's own tasks of the family change most often:
     right      of these, the ones that this task changes as well
     names bug  named places that the task changes
 
-Lines are numbers of the buggy program, so a family that is written in several ways has a blurred habit, and the shares are
-lower bounds of what habit does. Each task counts the same, each sample of a task counts the same.
+Lines are numbers of the buggy program, so a family that is written in several ways has a blurred habit, and the shares
+are lower bounds of what habit does. Each task counts the same, each sample of a task counts the same.
 """
 
 import argparse

@@ -12,17 +12,18 @@ beside it or goes. Without the version, `mbpp_r_trace` is the newest, which is w
 | `direct` | task, tests, program with its trace | fix |
 | `proxy` | task, tests, program with its trace, a rationale | fix |
 
-Each is zero-shot; with `_3shot` behind its name it has three solved exemplars. The rationales of `proxy` come from the
-file that $NEXT_JAX_RATIONALES names, or next_jax.prompts.rationales.set_path: the samples of another model.
+Each is zero-shot; with `_3shot` behind its name it has three solved exemplars. The rationales of `proxy` are the
+samples of another model, in the file that $NEXT_JAX_RATIONALES names.
 
-Splits are `train`, `dev` and `unseen` of minirepair and readoff, `train` and `dev` of mbpp_r, and `test` of
-hefix_plus; `minirepair_other_<setting>` has split `other` of minirepair, where that was built. They are read where the corpora were built: $NEXT_JAX_DATA_DIR. In SeqIO's own tools, for example:
+minirepair and readoff have the splits `train`, `dev` and `unseen`, mbpp_r has `train` and `dev`, hefix_plus has `test`;
+`minirepair_other_<setting>` has split `other` of minirepair, if that was built. The tasks are read where the corpora
+were built: $NEXT_JAX_DATA_DIR. In SeqIO's own tools, for example:
 
     NEXT_JAX_DATA_DIR=WORKDIR/corpus python -m seqio.scripts.inspect_tasks_main --module_import=tasks \\
       --tasks=mbpp_r_v100_trace --sequence_length="{'inputs': 1024, 'targets': 256}" --decode_features
 """
 
-from tasks import hefix_plus
-from tasks import mbpp_r
-from tasks import minirepair
-from tasks import readoff
+from tasks import hefix_plus  # noqa: F401  (registers its tasks)
+from tasks import mbpp_r  # noqa: F401  (registers its tasks)
+from tasks import minirepair  # noqa: F401  (registers its tasks)
+from tasks import readoff  # noqa: F401  (registers its tasks)

@@ -138,7 +138,8 @@ def test_command_after_the_quickstart_runs(command, quickstart, tmp_path):
 def test_run_commands_are_understood():
   """Parses and constructs everything that the commands would run; the runs themselves take minutes."""
   for command in are(*CONFIGURED):
-    given = {flag: [a.removeprefix(flag) for a in command[2:] if a.startswith(flag)] for flag in ("--gin_file=", "--gin.")}
+    flags = ("--gin_file=", "--gin.")
+    given = {flag: [a.removeprefix(flag) for a in command[2:] if a.startswith(flag)] for flag in flags}
     others = [a for a in command[2:] if not a.startswith(tuple(given))]
     assert all(a.startswith("--take_from=") for a in others), command
     if any("t5x" in path for path in given["--gin_file="]) and importlib.util.find_spec("t5x") is None:

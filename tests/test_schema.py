@@ -14,7 +14,9 @@ _steps = st.builds(
     schema.Step, line=st.integers(1, 99), event=st.sampled_from(["call", "line", "return"]),
     changes=st.lists(st.tuples(_text, _text), max_size=3).map(tuple), value=st.none() | _text,
 )
-_traces = st.builds(schema.Trace, call=_text, steps=st.lists(_steps, max_size=4).map(tuple), outcome=_text, detail=_text)
+_traces = st.builds(
+    schema.Trace, call=_text, steps=st.lists(_steps, max_size=4).map(tuple), outcome=_text, detail=_text
+)
 _tasks = st.builds(
     schema.RepairTask, task_id=_text, split=_text, instruction=_text, entry_point=_text, buggy_code=_text,
     reference_code=_text, public_tests=st.lists(_text, min_size=1, max_size=3).map(tuple),
@@ -39,7 +41,8 @@ def test_every_record_comes_back_from_json(record):
 
 
 def _sample():
-  return schema.Sample(task_id="a", sample_index=0, completion="", log_probability=-1.0, token_count=3, seed=0).to_json()
+  sample = schema.Sample(task_id="a", sample_index=0, completion="", log_probability=-1.0, token_count=3, seed=0)
+  return sample.to_json()
 
 
 def test_only_the_outermost_record_carries_the_version():

@@ -18,7 +18,8 @@ def asserts(program: str, entry_point: str) -> Iterator[str]:
     calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
     if not any(isinstance(function, ast.Name) and function.id == parameter.arg for function in calls):
       continue
-    source = ast.get_source_segment(program, statement.test) or "\n"  # without the message, which says nothing to a model
+    # Without the message, which says nothing to a model.
+    source = ast.get_source_segment(program, statement.test) or "\n"
     if parameter.arg != entry_point or "\n" in source:
       for name in names:
         name.id = entry_point if name.id == parameter.arg else name.id

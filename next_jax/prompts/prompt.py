@@ -142,7 +142,8 @@ class Prompt:
       return completion_lib.parse(self.chat.answer(completion))
     if self.with_rationale:
       return completion_lib.parse(completion)
-    return completion_lib.parse(sections.FIX + sections.FENCE_OPEN + completion)  # the prompt has opened the block already
+    # The prompt has opened the block already.
+    return completion_lib.parse(sections.FIX + sections.FENCE_OPEN + completion)
 
   def _asked(self, task: schema.RepairTask, program: str, given: str | None) -> str:
     """The task and, for completion models, the opening of the answer."""

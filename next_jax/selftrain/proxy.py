@@ -1,8 +1,8 @@
 """Proxy-based evaluation: how much do a model's rationales help another model to find the fix?
 
 docs/method.md (Ni et al., NExT, arXiv 2404.14662, section 4): a proxy model gets the task and the rationale without the
-fix, and its pass@k measures the rationale. Code of the fix is cut out of the rationale's text too (`cutting`), because a
-rationale that dictates the line would measure copying.
+fix, and its pass@k measures the rationale. Code of the fix is cut out of the rationale's text too (`cutting`), because
+a rationale that dictates the line would measure copying.
 
 Two groups of the metrics tell apart what cutting cannot. Group "mended by": tasks whose reference writes no new code (a
 line is removed, lines change places) can be dictated in words alone; the others are the ones to look at. Group

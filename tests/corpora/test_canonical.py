@@ -8,7 +8,9 @@ from next_jax.corpora import canonical
 
 
 def test_names_comments_docstrings_and_layout_do_not_matter():
-  one = 'def total(nums):\n    """Adds."""\n    acc = 0  # start\n    for n in nums:\n        acc += n\n    return acc\n'
+  one = (
+      'def total(nums):\n    """Adds."""\n    acc = 0  # start\n    for n in nums:\n        acc += n\n    return acc\n'
+  )
   other = "def f( xs ):\n  s=0\n\n  for x in xs: s += x\n  return (s)\n"
   assert canonical.canonical(one) == canonical.canonical(other)
 

@@ -81,7 +81,8 @@ def met(item):
   if item.case.family == "until":
     expected = ast.literal_eval(item.case.task.public_tests[0].rpartition(" == ")[2])
     after = min(step for step, state in shown if re.fullmatch(rf"\w+={expected}", state))
-  values = [state.partition("=")[2] for step, state in sorted(shown) if step >= after and state.startswith(f"{name[1]}=")]
+  mine = [state for step, state in sorted(shown) if step >= after and state.startswith(f"{name[1]}=")]
+  values = [state.partition("=")[2] for state in mine]
   return values[0] if item.case.family == "until" else values[-1]
 
 
@@ -94,7 +95,9 @@ def test_who_does_not_see_the_trace_has_one_guess_in_thirty_or_more(items):
   for item in everything(items):
     assert item.chance <= 1 / 30
   visible = [
-      item.right in numbers(" ".join((item.case.task.instruction, item.case.task.buggy_code, *item.case.task.public_tests)))
+      item.right in numbers(
+          " ".join((item.case.task.instruction, item.case.task.buggy_code, *item.case.task.public_tests))
+      )
       for item in everything(items)
   ]
   assert sum(visible) / len(visible) < 0.15  # a program has some small numbers of its own

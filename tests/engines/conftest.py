@@ -77,7 +77,8 @@ def task() -> str:
 def same_prompts() -> str:
   """A task of two prompts with three targets each."""
   things, colours = ("ink", "snow"), ("blue", "white", "?")
-  return register("same_prompts", tuple((f"the colour of {thing} is ", colour) for thing in things for colour in colours))
+  pairs = tuple((f"the colour of {thing} is ", colour) for thing in things for colour in colours)
+  return register("same_prompts", pairs)
 
 
 @pytest.fixture(scope="session")

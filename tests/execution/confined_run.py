@@ -14,9 +14,9 @@ import tempfile
 ROOT, DIRECTORY = sys.argv[1:]
 sys.path[0] = ROOT
 
-from next_jax.execution import executor as executor_lib
-from next_jax.execution import limits as limits_lib
-from next_jax.execution import program as program_lib
+from next_jax.execution import executor as executor_lib  # noqa: E402  (behind the path that this process gets)
+from next_jax.execution import limits as limits_lib  # noqa: E402  (behind the path that this process gets)
+from next_jax.execution import program as program_lib  # noqa: E402  (behind the path that this process gets)
 
 TEST = "assert f([3, 1, 2]) == [1, 2, 3]"
 

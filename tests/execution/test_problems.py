@@ -26,7 +26,8 @@ HUMAN_EVAL = {
     "test": "def check(candidate):\n  assert candidate(half(2)) == 2\n",
 }
 PACK = {
-    **HUMAN_EVAL, "task_id": "Python/3", "buggy_solution": "  return 3 * x\n", "instruction": "Write a function `double`.",
+    **HUMAN_EVAL, "task_id": "Python/3", "buggy_solution": "  return 3 * x\n",
+    "instruction": "Write a function `double`.",
     "test": HUMAN_EVAL["test"] + "\ncheck(double)",
 }
 

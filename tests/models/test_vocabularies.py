@@ -42,7 +42,10 @@ def test_tensorflow_writes_nothing_when_it_reads_it(vocabulary, capfd):
 
 @pytest.mark.parametrize(
     "text",
-    ["\t if  x:\r\n", " leading and trailing  ", "a\u2581b", "'é漢🙂\u3000'", "<s></s><unk><pad><0x0A>", "x\x00y", "\n\n"],
+    [
+        "\t if  x:\r\n", " leading and trailing  ", "a\u2581b", "'é漢🙂\u3000'", "<s></s><unk><pad><0x0A>", "x\x00y",
+        "\n\n",
+    ],
 )
 def test_awkward_text_comes_back(vocabulary, text):
   assert vocabulary.decode(vocabulary.encode(text)) == text
@@ -73,7 +76,11 @@ def test_small_integer_is_one_token_wherever_it_stands(vocabulary, number):
 @pytest.mark.parametrize("name", ["total", "nums", "result"])
 def test_name_is_the_same_tokens_wherever_it_stands(vocabulary, name):
   tokens = vocabulary.encode(name)
-  for text in (f"{name} = 1", f"return {name}", f"f({name}) == 3", f"    for x in {name}:", f"  # (3) {name}=[1]; (4) {name}=[2]"):
+  texts = (
+      f"{name} = 1", f"return {name}", f"f({name}) == 3", f"    for x in {name}:",
+      f"  # (3) {name}=[1]; (4) {name}=[2]",
+  )
+  for text in texts:
     encoded = vocabulary.encode(text)
     assert any(encoded[start : start + len(tokens)] == tokens for start in range(len(encoded))), text
 

@@ -171,8 +171,8 @@ def test_no_text_can_make_it_raise(text):
 
 
 _FORMS = [
-    prompt.Prompt(), prompt.Prompt(with_rationale=False), prompt.Prompt(chat=prompt.chats.ChatTemplate()),
-    prompt.Prompt(chat=prompt.chats.gemma(), with_rationale=False),
+    prompt.Prompt(), prompt.Prompt(with_rationale=False), prompt.Prompt(chat=prompt.chat_lib.ChatTemplate()),
+    prompt.Prompt(chat=prompt.chat_lib.gemma(), with_rationale=False),
 ]
 
 

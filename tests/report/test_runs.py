@@ -78,7 +78,8 @@ def test_gains_are_compared_of_the_seeds_that_all_four_have(sweep, written):
   found = written[1]["findings"]["1. It rises"]["contrasts"][4]
   gains = {
       arm: [
-          rate(sweep / f"{arm}/seed_{seed}/iteration_02/evaluate/dev") - rate(sweep / f"{arm}/seed_{seed}/base/evaluate/dev")
+          rate(sweep / f"{arm}/seed_{seed}/iteration_02/evaluate/dev")
+          - rate(sweep / f"{arm}/seed_{seed}/base/evaluate/dev")
           for seed in found["seeds"]
       ]
       for arm in ("worse", "next")

@@ -203,7 +203,8 @@ def test_what_is_missing_is_found_before_anything_is_written(tmp_path, small_loo
 
 def test_a_split_that_the_corpus_was_built_without_is_found_before_anything_is_sampled(tmp_path, small_loop):
   other = evaluate.Evaluation(name="other", task="minirepair_other_trace", split="other", num_samples=1)
-  with pytest.raises(ValueError, match="split 'other' of task 'minirepair_other_trace' is not there.*train, dev, unseen"):
+  message = "split 'other' of task 'minirepair_other_trace' is not there.*train, dev, unseen"
+  with pytest.raises(ValueError, match=message):
     small_loop(tmp_path / "run", evaluations=(other,)).run()
   assert not (tmp_path / "run/base").exists()
 
@@ -218,7 +219,8 @@ def test_the_tasks_of_an_evaluation_depend_on_the_seed_and_not_on_the_order(work
 
 def test_with_and_without_trace_the_same_tasks_are_asked(tmp_path, small_loop):
   pair = tuple(
-      evaluate.Evaluation(name=name, task=f"minirepair_{name}", num_tasks=4, num_samples=1) for name in ("trace", "notrace")
+      evaluate.Evaluation(name=name, task=f"minirepair_{name}", num_tasks=4, num_samples=1)
+      for name in ("trace", "notrace")
   )
   small_loop(tmp_path / "run", scripted.Parrot(), evaluations=pair, controls=()).run()
   asked = [files.read_jsonl(tmp_path / f"run/base/evaluate/{e.name}/tasks.jsonl", schema.RepairTask) for e in pair]

@@ -15,7 +15,8 @@ from next_jax.stages import stage
 
 def make(workdir, reuse=(), **settings):
   return stage.Stage(
-      name="base/sample", workdir=epath.Path(workdir), settings={"temperature": 0.8, **settings}, inputs={"tasks": "abc"},
+      name="base/sample", workdir=epath.Path(workdir), settings={"temperature": 0.8, **settings},
+      inputs={"tasks": "abc"},
       invocation=invocation.Invocation(reuse=[epath.Path(path) for path in reuse]),
   )
 

@@ -73,8 +73,8 @@ class GeneratedCorpus(abc.ABC):
     Args:
       num: Number of demonstrations.
       start: Number of the first one.
-      num_workers: Number of processes; 0 makes them in this one. Processes are spawned, not forked, which is safe beside
-        JAX; the caller's main module must be importable.
+      num_workers: Number of processes; 0 makes them in this one. Processes are spawned, not forked, which is safe
+        beside JAX; the caller's main module must be importable.
     """
     numbers = range(start, start + num)
     if num_workers == 0:

@@ -1,7 +1,7 @@
 """Claims: what a rationale says about a run, found by patterns.
 
-Each pattern finds one way to say something; docs/method.md, step 2, says what is looked for. The patterns are applied to
-one sentence at a time, in the form of `prose`, in which a value is one character:
+Each pattern finds one way to say something; docs/method.md, step 2, says what is looked for. The patterns are applied
+to one sentence at a time, in the form of `prose`, in which a value is one character:
 
     value        "total=3", "best stays 0", "found changes from 4 to 8", "in the third iteration n is 8"
     type         "xs is a list", "it returns a string"

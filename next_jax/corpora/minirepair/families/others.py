@@ -131,7 +131,8 @@ def differing_places(d: Draw) -> DrawnProblem:
           f"    return {count}",
       ),
       entry_point=f,
-      precise=f"Count {step} where {s} and {t} have {phrase} letter at an index, {more} for each letter that one is longer.",
+      precise=f"Count {step} where {s} and {t} have {phrase} letter at an index, {more} for each letter that one is"
+      " longer.",
       vague=f"Score {s} and {t} by their letters, index by index, and by their length.",
       inputs=lambda rng: (inputs.text(rng, "abo", 1, 4), inputs.text(rng, "abo", 1, 4)),
   )

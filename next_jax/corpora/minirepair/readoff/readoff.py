@@ -45,21 +45,20 @@ class ReadOffCase:
 class ReadOff(generated.GeneratedCorpus):
   """Repair tasks in which the trace names the fix, and code and tests do not.
 
-  Each program computes five or six values that look alike, by arithmetic too long for the head, and uses the wrong one
-  of them. The trace of the first public test shows all values at the end, and exactly one is what the test expects:
-  that one is to be copied into the open place. Without the trace the description, the tests and the code say only that
-  it is another one: right and wrong candidate are drawn with equal chances (`ReadOffQuestion.pose`), so one in four or five
-  guesses is right, and no experience with a family makes them better.
+  Each program computes five or six values that look alike, by arithmetic too long for the head, and uses the wrong one.
+  The trace of the first public test shows all values at the end, and exactly one is what the test expects: the fix
+  copies that one. Description, tests and code alone say only that it is another one. The right and the wrong candidate
+  are drawn with equal chances (`ReadOffQuestion.pose`), so one guess in four or five is right, and no experience with a
+  family makes guesses better.
 
-  The base model of MiniRepair does not copy such programs well enough to fix any (gin_configs/runs/base_readoff.gin), so
-  there are demonstrations to tune it on. As MiniRepair's, a share of them is right and the others are as confident; the
-  same ones are shown with a trace and without. Everything is a pure function of these settings.
+  The base model of MiniRepair does not copy such programs well enough to fix any, so there are demonstrations to tune
+  it on (gin_configs/runs/base_readoff.gin). A share of them is right, as in MiniRepair, and the others are as
+  confident; the same ones are shown with and without a trace. Everything is a pure function of these settings.
 
   Attributes:
     seed: Seed of everything that is drawn.
     num_train, num_dev, num_unseen: Number of tasks that `build` writes.
-    faithful_share: Share of demonstrations whose fix is right; the others' has a candidate that is neither the wrong nor
-      the right one.
+    faithful_share: Share of demonstrations whose fix is right; the others' fix has a third candidate.
     families: Families in which a name is wrong and the trace tells which one has the expected value, or those of
       `constants`.
     unseen_families: The families that are in split "unseen" only; all others are in "train" and "dev" only.
