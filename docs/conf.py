@@ -10,7 +10,7 @@ author = "The next-jax authors"
 release = re.search(r'version="([^"]+)"', _SETUP)[1]
 
 extensions = ["myst_nb", "autoapi.extension", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "tour/README.md"]
 
 html_theme = "sphinx_book_theme"
 html_title = "next-jax"

@@ -39,7 +39,7 @@ class Validator:
       seed: int,
       summaries: epath.PathLike | None,
   ):
-    """Makes a validator; raises TaskError for a task that does not exist or does not fit the network.
+    """Makes a validator; raises EngineError for a task that does not exist or does not fit the network.
 
     Args:
       validation: what is measured.
@@ -59,7 +59,7 @@ class Validator:
     """Metrics of a checkpoint; None in all processes but process 0.
 
     Raises:
-      TaskError: the task cannot be measured, or has no such metric.
+      EngineError: the task cannot be measured, or has no such metric.
       UserError: whatever the metric functions raise.
     """
     complete = self._completer.start(

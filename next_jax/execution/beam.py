@@ -1,26 +1,26 @@
-"""Tracing and verifying as Apache Beam transforms, for more programs than one machine should run.
+"""Tracing and verifying as Apache Beam transforms, for more programs than one machine should run::
 
     import apache_beam as beam
-    from next_jax.execution import beam as next_beam
+    from next_jax.execution import beam as beam_lib
     from next_jax.execution import program as program_lib
 
     with beam.Pipeline() as pipeline:
-      programs = pipeline | next_beam.Read("programs-*.jsonl.gz", program_lib.Program)
-      verdicts = programs | next_beam.Verify()
-      verdicts | next_beam.Write("verdicts")
+      programs = pipeline | beam_lib.Read("programs-*.jsonl.gz", program_lib.Program)
+      verdicts = programs | beam_lib.Verify()
+      verdicts | beam_lib.Write("verdicts")
 
-or from the command line, on any runner; all further options are Beam's:
+or from the command line, on any runner; all further options are Beam's::
 
     python -m next_jax.execution.beam verify --input 'programs-*.jsonl' --output out/verdicts
     python -m next_jax.execution.beam trace --input 'requests-*.jsonl' --output out/traces
 
 Both need `pip install next-jax[beam]`. Every Beam worker process needs next_jax as well: on Dataflow in
-an image that has it (nothing else is needed; JAX and TensorFlow are not imported):
+an image that has it (nothing else is needed; JAX and TensorFlow are not imported)::
 
     --runner DataflowRunner --project P --region R --temp_location gs://B/tmp --sdk_container_image IMAGE
 
 on Flink likewise, `--environment_type DOCKER --environment_config IMAGE`, or LOOPBACK to try it with the
-processes on this machine:
+processes on this machine::
 
     --runner FlinkRunner --flink_master HOST:8081 --environment_type DOCKER --environment_config IMAGE
 

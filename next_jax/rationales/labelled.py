@@ -1,6 +1,6 @@
 """Labelled statements: how well the consistency checker does what a careful reader does.
 
-A file of text: an introduction, then programs, each with its tests and statements about its run on the first test:
+A file of text: an introduction, then programs, each with its tests and statements about its run on the first test::
 
     === double
     def double(n):

@@ -52,7 +52,7 @@ class ArmRuns:
   def evaluations(self, model: str, wanted: EvaluationKey | str) -> dict[int, workdir_lib.EvaluationRecord]:
     """Seed -> evaluation of a model, by what it asks or by its name alone.
 
-    "last" or "control_..._last" is the last iteration that was evaluated so, of runs that are finished.
+    `last` or `control_<name>_last` is the last iteration that was evaluated so, in runs that are finished.
     """
     found = {}
     for seed, run in self.runs.items():
@@ -106,7 +106,7 @@ def read(directories: Sequence[epath.PathLike]) -> Runs:
   A run is of the arm that its directory's parent is named after where it is called seed_<n>, else of an arm by itself.
 
   Raises:
-    WorkdirError: a directory is neither, or two runs are of the same arm and seed.
+    ReportError: a directory is neither, or two runs are of the same arm and seed.
     FileError: a file is damaged.
   """
   found: dict[str, dict[int, workdir_lib.RunRecord]] = {}

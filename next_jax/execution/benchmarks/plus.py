@@ -6,6 +6,7 @@ two tests of each problem, on the benchmark's own inputs and on evalplus's, as e
 On the reference solutions and three mutants of each problem (2096 programs) verdicts were those of evalplus
 0.3.1, given the time it needs, but for HumanEval/32: there it fails every program, as it does not count the
 inputs that it has checked by that problem's own rule. Differences that are deliberate:
+
 - Both tests call one process of the program, evalplus has one for each; so a program that keeps state
   between calls may fail the second here.
 - The limit is on the CPU time of the whole program, so a busy machine changes no verdict. evalplus limits
@@ -15,6 +16,7 @@ inputs that it has checked by that problem's own rule. Differences that are deli
 - What numpy.allclose would broadcast is not close, and a numpy scalar is the number that it stands for.
 - Inputs on which the reference solution's own output exceeds the executor's Limits are left out, and
   named by `next-jax verify` (four of Mbpp/255, of up to a gigabyte).
+
 The contracts are kept but not enforced: evalplus makes inputs by them and does not judge by them, and
 some published inputs violate theirs (HumanEval/32, HumanEval/116, Mbpp/267, Mbpp/734 and others).
 """
@@ -87,7 +89,7 @@ def inputs_of_row(row: dict[str, Any]) -> Inputs:
 def with_tests(
     problems: Iterable, executor: executor_lib.Executor, cache: epath.PathLike | None = None
 ) -> list:
-  """The `problems.Problem`s, those that have inputs instead of tests with tests, in order.
+  """The problems in order; those that have inputs instead of tests get tests.
 
   Args:
     problems: each with a right program as `canonical`; it runs in the executor only.

@@ -43,11 +43,12 @@ _SECONDS_TO_CLEAN = 10.0
 def python(module: str, inherited: int, settings: dict) -> list[str]:
   """The command line for `main` of a module of this package, in a bare interpreter.
 
-  inherited: a socket that `main` is given.
-  settings: "directory" (of the worker), "scratch" (in there, of its programs), "packages" (what
-    programs may import from besides the standard library), "preload" (modules), "lifeline" (a
-    descriptor that closes when the last process is gone), "layers" (of confinement, to try for) and
-    the numbers of Limits.
+  Args:
+    module: Name of the module in `execution.judging`.
+    inherited: A socket that `main` is given.
+    settings: "directory" (the worker's), "scratch" (inside it, the programs'), "packages" (what programs may import
+      from besides the standard library), "preload" (modules), "lifeline" (a descriptor that closes when the last
+      process is gone), "layers" (of confinement, to try for) and the numbers of Limits.
   """
   # -P -s -S: nothing comes from the working directory, the user's or the site's packages. Not -I,
   # which would ignore PYTHONHASHSEED too: verdicts must not depend on the order of sets. This package

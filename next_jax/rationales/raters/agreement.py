@@ -39,7 +39,7 @@ def alpha(
     domain: all scores there are.
 
   Raises:
-    RaterError: the package is not installed.
+    RationaleError: the package is not installed.
   """
   import numpy as np
 

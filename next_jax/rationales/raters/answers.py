@@ -60,7 +60,7 @@ def read_all(paths: Sequence[epath.PathLike], key: key_lib.Key) -> list[RaterFil
 
   Raises:
     FileError: a file is malformed; the message names it and the JSON key.
-    RaterError: a file is of another study, answers an item twice or one that the key lacks, or its rater has given
+    RationaleError: a file is of another study, answers an item twice or one that the key lacks, or its rater has given
       another file already.
   """
   found: dict[str, epath.PathLike] = {}

@@ -26,7 +26,7 @@ def make(
     built: time in ISO 8601; now if None. All else follows from the evaluations and the seed.
 
   Raises:
-    RaterError: the evaluations make no study, or OUT has a key already, without which answers would be lost.
+    RationaleError: the evaluations make no study, or OUT has a key already, without which answers would be lost.
     FileError: a file of an evaluation is malformed.
   """
   out = epath.Path(out)

@@ -1,8 +1,8 @@
-"""Comments: the text of the states on one line, written and read back.
+"""Comments: the text of the states on one line, written and read back::
 
     (2) n=1; (4) n=2; ...; (8) n=4; return [1, 2, 4]
 
-A comment is a list of parts between `; `. `(2) ` begins the state of step 2, with the variables that changed
+A comment is a list of parts between ``; ``. ``(2)`` begins the state of step 2, with the variables that changed
 (`name=value`) and then, at most once, `return`, `yield` or `raise` and what was returned, yielded or raised. `(2) -`
 is a visit that changed nothing. `(2) ...` is a visit that shows only its number. `...` by itself stands for visits that
 were left out, or for iterations of a loop that did not reach the line. Numbers rise from left to right.
@@ -89,7 +89,7 @@ def write_number(number: int) -> str:
 
 
 def parse(text: str) -> Comment | None:
-  """What a comment says, given without its `# `; None if the text is not a comment of ours."""
+  """What a comment says, given without its hash; None if the text is not a comment of ours."""
   states: list[WrittenState] = []
   gaps: set[int] = set()
   is_open = False  # whether a further change or verb would belong to the last state

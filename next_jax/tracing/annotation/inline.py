@@ -1,4 +1,4 @@
-"""Inline traces: the states of the variables as comments on the lines that produced them.
+"""Inline traces: the states of the variables as comments on the lines that produced them::
 
     def separate(lst):             # (0) lst=[1, 2, 3, 4]
         even, odd = [], []         # (1) even=[]; odd=[]

@@ -77,7 +77,7 @@ UNSEEN, _COMPREHENSION = Call(None, {}, 0), Call(None, {}, 0)
 class Follower:
   """Follows the frames of one recording.
 
-  What the watcher of the program calls; all may raise budgets.Spent:
+  What the watcher of the program calls; all may raise budgets.Spent::
 
     begin(frame) -> Call: a frame of the program begins. Writes the step of the call. Raises TooDeep when it is one
       frame too many and must not run.

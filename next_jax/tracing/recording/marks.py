@@ -1,4 +1,4 @@
-"""Marks: a copy of a program that says, step by step, how far it is, at the price of a call into C.
+"""Marks: a copy of a program that says, step by step, how far it is, at the price of a call into C::
 
     def f(n):                          def f(n):
                                          mark(0)                   # the step of the call

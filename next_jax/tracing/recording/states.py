@@ -64,6 +64,8 @@ def verbs(
 ) -> tuple[Callable, Callable, Callable]:
   """What is done with the states of a recording; closures, whose variables are faster than attributes.
 
+  ::
+
     enter(state, name, value) -> text: a variable that the frame begins with.
     changes(state, frame, line, effect) -> Changes: what differs from the last time; `effect` is what the line can
       change, None for everything. May raise budgets.Spent.
