@@ -17,11 +17,11 @@ R = TypeVar("R", bound=schema.Record)
 
 
 class FileError(errors.UserError):
-  """A file that cannot be read as what it should be; the message names file and line."""
+  """A file that is missing or does not hold what it should; the message names file and line."""
 
 
 def write_text(path: epath.PathLike, text: str) -> None:
-  """Writes the whole file or, when anything fails, leaves what was there before."""
+  """Writes the whole file. If anything fails, the previous file stays as it was."""
   path = epath.Path(path)
   path.parent.mkdir(parents=True, exist_ok=True)
   partial = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
@@ -35,23 +35,24 @@ def write_text(path: epath.PathLike, text: str) -> None:
         os.fsync(file.fileno())
     partial.replace(path)
   except BaseException as error:
-    if isinstance(error, OSError) and error.filename is None:  # a full disk does not say where
+    if isinstance(error, OSError) and error.filename is None:  # the error of a full disk names no file
       error.filename = os.fspath(path)
     partial.unlink(missing_ok=True)
     raise
 
 
 def dumps(value: Any) -> str:
-  """The one way this project writes JSON: same value, same bytes."""
+  """Returns `value` as JSON on one line. All JSONL is written this way: the same value gives the same bytes."""
   return json.dumps(value, ensure_ascii=False, allow_nan=False)
 
 
 def write_json(path: epath.PathLike, value: Any) -> None:
+  """Writes an indented JSON file."""
   write_text(path, json.dumps(value, ensure_ascii=False, allow_nan=False, indent=2) + "\n")
 
 
 def read_json(path: epath.PathLike) -> Any:
-  """Raises FileError for a file that is missing or is not JSON."""
+  """Reads a JSON file. Raises FileError if it is missing or is not JSON."""
   try:
     return json.loads(_read_text(path))
   except (ValueError, RecursionError) as error:
@@ -61,16 +62,20 @@ def read_json(path: epath.PathLike) -> Any:
 
 
 def write_jsonl(path: epath.PathLike, records: Iterable[schema.Record]) -> None:
+  """Writes one record a line."""
   write_text(path, "".join(dumps(record.to_json()) + "\n" for record in records))
 
 
 def read_jsonl(path: epath.PathLike, record_type: type[R]) -> list[R]:
-  """Reads records; raises FileError with file, line and key at the first that is wrong."""
+  """Reads one record a line. Raises FileError at the first bad line; the message names file, line and key."""
   return [_parse_line(path, number, line, record_type.from_json) for number, line in _lines(path)]
 
 
 def read_jsonl_objects(path: epath.PathLike) -> Iterator[tuple[int, dict[str, Any]]]:
-  """(line number, object) of a JSONL file of somebody else's making, such as MBPP's."""
+  """Yields (line number, object) from a JSONL file that this project did not write, such as MBPP's.
+
+  Raises FileError at a line that is not a JSON object.
+  """
 
   def expect_object(value):
     if not isinstance(value, dict):
@@ -82,7 +87,7 @@ def read_jsonl_objects(path: epath.PathLike) -> Iterator[tuple[int, dict[str, An
 
 
 def _lines(path: epath.PathLike) -> Iterator[tuple[int, str]]:
-  # Not splitlines(): a JSON string may hold U+2028 and the like unescaped.
+  # Not splitlines(): it also splits at U+2028 and the like, which a JSON string may hold unescaped.
   for number, line in enumerate(_read_text(path).split("\n"), 1):
     if line.strip():
       yield number, line
@@ -122,9 +127,8 @@ def _read_text(path: epath.PathLike) -> str:
 class Shards:
   """A JSONL file written in numbered parts, so that a killed writer resumes after its last part.
 
-  Each part is one atomic file, which also object stores without append can hold. `merge` makes
-  the one file out of them and removes them. Of several writers, each has the parts `first`,
-  `first + step`, ...
+  Each part is one atomic file, so this works on object stores, which cannot append. `merge` joins the parts into one
+  file and removes them. Where several processes write, each writes the parts `first`, `first + step`, ...
   """
 
   def __init__(self, directory: epath.PathLike, *, first: int = 0, step: int = 1):
@@ -134,7 +138,7 @@ class Shards:
     self._count: int | None = None
 
   def __len__(self) -> int:
-    """How many parts of this writer are written: those it found, counted from its first without a gap, and its own."""
+    """Number of parts this writer has: those it found, up to the first gap, and those it wrote."""
     if self._count is None:
       count = 0
       while self._part(self._first + count * self._step).exists():
@@ -144,25 +148,31 @@ class Shards:
 
   @property
   def next_number(self) -> int:
-    """Number of the part that `append` writes next."""
+    """The number of the part that `append` writes next."""
     return self._first + len(self) * self._step
 
   def append(self, records: Iterable[schema.Record]) -> None:
-    """Writes the next part, over one that is there behind a gap: another number of writers has left it."""
+    """Writes the next part. It replaces a part beyond a gap, which a run with another number of writers left."""
     write_jsonl(self._part(self.next_number), records)
     self._count = len(self) + 1
 
   def paths(self) -> list[epath.Path]:
-    """The parts that are written, in order."""
+    """Paths of this writer's parts, in order."""
     return [self._part(self._first + place * self._step) for place in range(len(self))]
 
   def read(self, record_type: type[R]) -> Iterator[R]:
-    """All records of all parts."""
+    """Yields the records of this writer's parts, in order."""
     for path in self.paths():
       yield from read_jsonl(path, record_type)
 
   def merge(self, path: epath.PathLike, record_type: type[R], order: Callable[[R], Any] | None = None) -> list[R]:
-    """Writes all records to `path`, sorted by `order` where one is given, and returns them."""
+    """Writes the records of this writer's parts to `path`, removes the directory of parts and returns the records.
+
+    Args:
+      path: The file to write.
+      record_type: Type of the records.
+      order: Sort key of the records. None keeps the order of the parts.
+    """
     records = list(self.read(record_type))
     if order is not None:
       records.sort(key=order)

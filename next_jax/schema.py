@@ -1,7 +1,7 @@
 """The nouns of the project, which are also its JSON records.
 
-Every record is a frozen dataclass. `to_json` gives a plain dictionary that starts with the
-schema version; `from_json` reads one back and says which key is wrong when it is not one.
+Every record is a frozen dataclass. `to_json` returns a plain dictionary that starts with the schema version.
+`from_json` reads such a dictionary and names the key that is wrong, if one is.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ STATUSES = ("passed", "failed", "error", "timeout", "memory", "syntax", "infrast
 
 
 class RecordError(errors.UserError):
-  """A JSON object that is not the record it should be; the message names the key."""
+  """A JSON object that is not a valid record; the message names the key."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -27,11 +27,15 @@ class Record:
   record_name: ClassVar[str] = "record"
 
   def to_json(self) -> dict[str, Any]:
+    """The record as a JSON object, with its schema version."""
     return {"schema_version": SCHEMA_VERSION, **_fields_to_json(self)}
 
   @classmethod
   def from_json(cls, value: Any) -> Self:
-    """Raises RecordError when a key is missing, unknown or of the wrong type."""
+    """Makes a record from a JSON object.
+
+    Raises RecordError if a key is missing, unknown or has a value of the wrong type, or if the schema version differs.
+    """
     if not isinstance(value, dict):
       raise RecordError(f"expected a JSON object for a {cls.record_name}, found {type(value).__name__}")
     version = value.get("schema_version", SCHEMA_VERSION)
@@ -45,14 +49,14 @@ class Record:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Step(Record):
-  """One moment of an execution: a line ran, and these variables differ from before.
+  """One step of an execution: the line that ran and the variables that it changed.
 
   Attributes:
-    line: line of the source, from 1.
-    event: "call" (on the `def` line, changes are the arguments), "line", "return", "yield" or
-      "exception".
-    changes: (variable, value as written in the comment) in order of first assignment.
-    value: what was returned or yielded, or "IndexError: list index out of range"; else None.
+    line: Line of the source, from 1.
+    event: "call" (on the `def` line; the changes are the arguments), "line", "return", "yield" or "exception".
+    changes: (variable, value as written in the comment), in order of first assignment.
+    value: The value that was returned or yielded, or the exception, such as "IndexError: list index out of range".
+      Otherwise None.
   """
 
   record_name: ClassVar[str] = "step"
@@ -64,13 +68,13 @@ class Step(Record):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trace(Record):
-  """The states that one call of a program went through, in execution order.
+  """The steps of one call of a program, in execution order.
 
   Attributes:
-    call: the expression that was evaluated, such as "separate([1, 2, 3, 4])".
-    steps: the number written in the comments, "(3)", is the index in this tuple.
-    outcome: "returned", "raised" or "truncated" (a budget ended it; `detail` says which).
-    detail: value of the call, the exception, or which budget ended the trace.
+    call: The expression that was evaluated, such as "separate([1, 2, 3, 4])".
+    steps: The steps. A number in the comments, such as "(3)", is an index into this tuple.
+    outcome: "returned", "raised" or "truncated" (a budget ended the trace).
+    detail: The value of the call, the exception, or the budget that ended the trace.
   """
 
   record_name: ClassVar[str] = "trace"
@@ -84,16 +88,18 @@ class Trace(Record):
 class RepairTask(Record):
   """A program to repair.
 
-  A test is Python source that calls `entry_point` and raises when it is not satisfied, usually
-  one `assert`. Public tests are for the prompt and the trace, the first of them fails on
-  `buggy_code` unless that fails hidden ones only; the verdict is over public and hidden tests.
-  `reference_code` is never in a prompt.
+  A test is Python source, usually one `assert`, that calls `entry_point` and raises if the program is wrong. The prompt
+  and the trace use public tests only; the verdict uses public and hidden tests. The first public test fails on
+  `buggy_code`, unless `buggy_code` fails only hidden tests.
 
   Attributes:
-    setup_code: runs before the program and before the tests (imports, classes).
-    bug_kind: name of the mutation, of the model that wrote it, or of the benchmark's own kind.
+    instruction: What the program should do, in words.
+    entry_point: Name of the function that the tests call.
+    reference_code: A correct program. It is never in a prompt.
+    bug_kind: Name of the mutation, of the model that wrote the bug, or of the benchmark's own kind of bug.
     bug_origin: "mutant", "model" or "benchmark".
-    trace: `buggy_code` on the first public test; None until traced.
+    setup_code: Code that runs before the program and before the tests, such as imports and classes.
+    trace: Trace of `buggy_code` on the first public test; None until it is traced.
   """
 
   record_name: ClassVar[str] = "repair task"
@@ -116,6 +122,7 @@ class RepairTask(Record):
 
   @property
   def tests(self) -> tuple[str, ...]:
+    """The public tests, then the hidden ones."""
     return self.public_tests + self.hidden_tests
 
 
@@ -124,12 +131,12 @@ class Sample(Record):
   """One completion that a model wrote for a task.
 
   Attributes:
-    rationale, fix: the parts of `completion`; None when it could not be parsed.
-    refusal: why it could not be parsed; None when it could.
-    log_probability: natural logarithm, summed over the completion's tokens, under the model at
-      temperature 1 with nothing truncated.
-    token_count: tokens of the completion, the end-of-sequence token included.
-    seed: of the sampling run; with task_id and sample_index it determines the random key.
+    rationale, fix: The two parts of `completion`; None if it could not be parsed.
+    refusal: Why `completion` could not be parsed; None if it could.
+    log_probability: Natural logarithm of the completion's probability, summed over its tokens, under the model at
+      temperature 1 without truncation of the distribution.
+    token_count: Number of tokens of the completion, including the end-of-sequence token.
+    seed: Seed of the sampling run. With task_id and sample_index it determines the random key.
   """
 
   record_name: ClassVar[str] = "sample"
@@ -146,9 +153,9 @@ class Sample(Record):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TestResult(Record):
-  """What became of one test; `detail` is for people ("got 3, expected 4")."""
+  """The result of one test; `detail` is for people ("got 3, expected 4")."""
 
-  __test__: ClassVar[bool] = False  # not a test case, whatever pytest thinks of the name
+  __test__: ClassVar[bool] = False  # pytest would take the class for a test case because of its name
   record_name: ClassVar[str] = "test result"
   status: str
   detail: str = ""
@@ -156,15 +163,14 @@ class TestResult(Record):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Verdict(Record):
-  """What the executor found when it ran a program on tests.
+  """The result of running one program on its tests.
 
   Attributes:
-    status: one of STATUSES; "infrastructure" is a failure of ours, never of the program.
-    tests: results in the order of the tests, up to and including the first that did not pass.
-    detail: the first failure in words, or the reason there was nothing to run.
-    trust: "judged" when assertions were evaluated outside the program's process, "inside" when
-      they could not be.
-    cpu_seconds: of the program's process; None in a work directory, whose bytes are reproducible.
+    status: One of STATUSES; "infrastructure" is a failure of the executor, never of the program.
+    tests: Results in the order of the tests, up to and including the first that did not pass.
+    detail: The first failure in words, or the reason why there was nothing to run.
+    trust: "judged" if assertions were evaluated outside the program's process, "inside" if they could not be.
+    cpu_seconds: CPU seconds of the program's process. None in a work directory, whose bytes are reproducible.
   """
 
   record_name: ClassVar[str] = "verdict"
@@ -182,11 +188,12 @@ class Verdict(Record):
 
   @property
   def passed(self) -> bool:
+    """Whether the program passed all tests."""
     return self.status == "passed"
 
   @property
   def is_sample(self) -> bool:
-    """Whether it counts in pass@k: an infrastructure failure says nothing about the model."""
+    """Whether it counts as a sample in pass@k. An infrastructure failure says nothing about the model."""
     return self.status != "infrastructure"
 
 

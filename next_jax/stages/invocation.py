@@ -1,4 +1,4 @@
-"""How a run was started: facts that change no result, and that its stages need all the same."""
+"""How a run was started: facts that its stages need but that change no result."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -12,9 +12,9 @@ from next_jax.stages import settings
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Invocation:
-  """What the command line knows and the program does not.
+  """What only the command line knows.
 
-  Raises StageError for a work directory that does not exist.
+  Raises StageError if a work directory does not exist.
 
   Attributes:
     reuse: Work directories of other runs. A stage that one of them has finished is taken over; the first one wins.

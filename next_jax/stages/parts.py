@@ -1,6 +1,7 @@
 """A JSONL file that a stage writes in parts, so that a killed run resumes after the last one.
 
-In a run of several processes each writes its share of the parts. Their numbers and contents are those of one process.
+In a run of several processes, each writes its share of the parts. The parts have the same numbers and contents as in a
+run of one process.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -25,9 +26,11 @@ def write(
   """Writes the records of all chunks to `path` and returns them; resumes from the parts of a killed run.
 
   Args:
-    chunks: `chunks(skip, step)` gives every `step`-th chunk from number `skip` on, always the same ones. Each of
-      `count` processes asks for every `count`-th chunk.
-    order: Key by which the whole file is sorted. None keeps the order of the chunks.
+    path: The file to write.
+    record_type: Type of the records.
+    chunks: `chunks(skip, step)` yields every `step`-th chunk from number `skip` on. The same call must yield the same
+      chunks. With n processes, each asks for every n-th chunk.
+    order: Sort key of the whole file. None keeps the order of the chunks.
   """
   group = processes.current()
   if group.broadcast(lambda: _is_merged(path)):
@@ -42,13 +45,13 @@ def write(
 
 
 def count(path: epath.Path) -> int:
-  """Number of records of `path` that this process has written to parts, or of the whole file once it is there."""
+  """Number of records that this process has written to parts of `path`, or that `path` holds once it exists."""
   written = [path] if path.exists() else _own_parts(path).paths()
   return sum(part.read_bytes().count(b"\n") for part in written)
 
 
 def batches(items: Iterable[R], size: int, group: Callable[[R], Any]) -> Iterator[list[R]]:
-  """Lists of at least `size` items (the last may be shorter) that never separate neighbours of the same group."""
+  """Yields lists of at least `size` items; the last may be shorter. Neighbours of the same group stay in one list."""
   batch: list[R] = []
   for item in items:
     if len(batch) >= size and group(item) != group(batch[-1]):
@@ -60,7 +63,7 @@ def batches(items: Iterable[R], size: int, group: Callable[[R], Any]) -> Iterato
 
 
 def _is_merged(path: epath.Path) -> bool:
-  """Whether a run was killed after the file was written and before its parts were removed; removes them."""
+  """Whether the file is complete. Removes its parts if a run was killed between writing it and removing them."""
   if path.exists() and _parts_directory(path).exists():
     _parts_directory(path).rmtree()
   return path.exists()

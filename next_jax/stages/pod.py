@@ -1,7 +1,7 @@
 """Several processes on one or many hosts, joined by JAX's coordination service.
 
-The processes meet through the service's key-value store, not through the devices: they wait for hours (another process
-builds the corpus), exchange a few kilobytes of JSON, and must learn meanwhile that another process has failed.
+The processes meet through the service's key-value store, not through the devices. They may wait for hours while another
+process builds the corpus, they exchange only a few kilobytes of JSON, and they must notice when another process fails.
 """
 
 from collections.abc import Callable, Iterator
@@ -20,13 +20,13 @@ from jax._src import distributed  # the client of the service has no public name
 from next_jax import errors
 from next_jax.stages import processes
 
-_PATIENCE_MS = 1000  # milliseconds of one question to the service; signals are noticed between questions
-_GRACE_SECONDS = 15.0  # for the other processes to stop by themselves
+_PATIENCE_MS = 1000  # timeout of one request to the service; signals are noticed between requests
+_GRACE_SECONDS = 15.0  # time in which the other processes can stop by themselves
 _FAILED = "next_jax/failed"
 
 
 class PodError(errors.StageError):
-  """The processes cannot find one another, or another one has failed."""
+  """The processes cannot find one another, or another process has failed."""
 
 
 @contextlib.contextmanager
@@ -36,22 +36,22 @@ def joined(
   """Joins the processes of a run; while active, `processes.current` returns them.
 
   Args:
-    coordinator_address: host:port of process 0. JAX finds out what is None, here and below (Cloud TPU, Slurm, Open MPI,
-      Kubernetes).
+    coordinator_address: host:port of process 0. If an argument is None, JAX finds its value (on Cloud TPU, Slurm, Open
+      MPI, Kubernetes).
     num_processes: Number of processes.
     process_id: Number of this process, from 0.
 
   Raises:
-    PodError: The processes do not find one another, or another one fails; the message is that process's.
+    PodError: The processes cannot find one another, or another process fails; the message says why it failed.
   """
-  # Its notice would keep SIGTERM from ending a process. A run can be killed anywhere: it goes on from its files.
+  # JAX's preemption service would keep SIGTERM from ending a process. A run needs no notice: it resumes from its files.
   jax.config.update("jax_enable_preemption_service", False)
   try:
     jax.distributed.initialize(
         coordinator_address, num_processes, process_id, shutdown_timeout_seconds=int(2 * _GRACE_SECONDS)
     )
-    # All at once: the first look at the devices waits for all processes, and a process that has nothing left to
-    # sample would not take it for a long time.
+    # The first access to the devices waits for all processes. Here all make it at once; later, a process that has
+    # nothing left to sample would keep the others waiting for a long time.
     jax.devices()
   except (ValueError, TypeError, RuntimeError) as error:
     given = f"coordinator_address={coordinator_address}, num_processes={num_processes}, process_id={process_id}"
@@ -67,8 +67,8 @@ def joined(
 class Pod:
   """`processes.Processes` over a client of the coordination service; a context manager.
 
-  When one process leaves by an exception, all others leave by PodError with its message: at once where they run
-  Python, and after some seconds by force where they do not, as in a collective that waits for the one that failed.
+  When an exception ends one process, PodError with its message ends all others. A process that is running Python stops
+  at once. One that is not, as in a collective that waits for the failed process, is ended by force after some seconds.
   """
 
   def __init__(self, client: Any, index: int, count: int):
@@ -107,11 +107,11 @@ class Pod:
   def __exit__(self, unused_type, error: BaseException | None, unused_traceback) -> None:
     if error is None:
       try:
-        self.gather(None)  # else a process that is done would leave the others without the service
+        self.gather(None)  # else processes that still work would lose the service
       except processes.Stopped as stopped:
         error = stopped
     self._ended.set()
-    self._watcher.join()  # a thread that is in the client when the interpreter ends would abort it
+    self._watcher.join()  # if a thread were in the client when the interpreter ends, it would abort
     signal.signal(signal.SIGUSR1, self._handler)
     if isinstance(error, processes.Stopped):
       with contextlib.suppress(jax.errors.JaxRuntimeError):  # the service may be gone
@@ -121,7 +121,7 @@ class Pod:
       self._tell(error)
 
   def _tell(self, error: BaseException) -> None:
-    """Tells the other processes that this one has failed, and gives them time to stop."""
+    """Tells the other processes that this one has failed, and waits until they have seen it or the time is up."""
     message = str(error) if isinstance(error, errors.UserError) else f"{type(error).__name__}: {error}"
     with contextlib.suppress(jax.errors.JaxRuntimeError):  # the service may be what failed
       self._client.key_value_set(_FAILED, f"process {self.index} failed: {message}", allow_overwrite=True)
@@ -132,12 +132,12 @@ class Pod:
             pass
 
   def _watch(self) -> None:
-    """In a thread: waits for the failure of another process, and stops the main thread."""
+    """Runs in a thread: waits for another process to fail, then stops the main thread."""
     try:
       while self._failure is None and not self._ended.is_set():
         self._failure = self._ask(_FAILED)
     except jax.errors.JaxRuntimeError as error:
-      self._failure = f"process 0, at which the others meet, is gone ({str(error).splitlines()[0]})"
+      self._failure = f"process 0, where the others meet, is gone ({str(error).splitlines()[0]})"
     if self._ended.is_set():
       return
     main_thread = threading.main_thread().ident
@@ -155,14 +155,14 @@ class Pod:
     return f"next_jax/meeting/{self._meetings}"
 
   def _get(self, key: str) -> str:
-    """The value of a key, as soon as it has one."""
+    """Waits until a key has a value, and returns it."""
     while True:
       value = self._ask(key)
       if value is not None:
         return value
 
   def _ask(self, key: str) -> str | None:
-    """The value of a key, or None when it has none within `_PATIENCE_MS`."""
+    """Returns the value of a key, or None if it has none within `_PATIENCE_MS`."""
     try:
       return self._client.blocking_key_value_get(key, _PATIENCE_MS)
     except jax.errors.JaxRuntimeError as error:

@@ -1,4 +1,4 @@
-"""The processes that make a run together.
+"""The processes that work on one run together.
 
 Every process runs the same program on the same work directory and meets the others at `gather` and `broadcast`.
 `current()` is ambient, like standard output. `pod.joined` connects several processes.
@@ -18,7 +18,7 @@ class Processes(Protocol):
   """All processes of a run; every process makes the same calls in the same order.
 
   Attributes:
-    index: Number of this process; process 0 writes what all share.
+    index: Number of this process, from 0. Process 0 writes the files that all share.
     count: Number of processes.
   """
 
@@ -26,16 +26,16 @@ class Processes(Protocol):
   count: int
 
   def gather(self, value: Any) -> list[Any]:
-    """Returns the values (JSON) of all processes, by index, once all have called it."""
+    """Waits until all processes have called it; returns their values (JSON), ordered by index."""
     ...
 
   def broadcast(self, make: Callable[[], Any]) -> Any:
-    """Returns what `make` gives (JSON) in process 0; the other processes wait and do not call it."""
+    """Returns what `make` returns (JSON) in process 0. The other processes wait and do not call it."""
     ...
 
 
 class Alone:
-  """One process, which waits for nobody."""
+  """A run of one process, which waits for no other."""
 
   index = 0
   count = 1
@@ -66,5 +66,5 @@ def joined(processes: Processes) -> Iterator[Processes]:
 
 
 def alone() -> contextlib.AbstractContextManager[Processes]:
-  """While active, `current` is one process alone: for work that process 0 does while the others wait."""
+  """While active, `current` returns one process alone. For work that process 0 does while the others wait."""
   return joined(Alone())

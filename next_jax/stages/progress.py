@@ -1,4 +1,4 @@
-"""What a run prints while it works: a line for each stage, and a bar with rate and time left.
+"""What a run prints while it works: lines about its stages, and a bar with rate and time left.
 
 In a run of several processes only process 0 prints.
 """
@@ -12,9 +12,14 @@ from next_jax.stages import processes
 
 
 class Bar:
-  """Counts units of a stage on stderr; a context manager.
+  """A progress bar on stderr that counts units of a stage; a context manager.
 
-  In a terminal the bar moves; in a log file it is a line every 30 seconds.
+  In a terminal the bar moves. In a log file it prints a line at most every 30 seconds.
+
+  Args:
+    total: Number of units of the whole stage.
+    unit: What is counted, in the plural, such as "tasks".
+    done: Units that were done before; `rate` ignores them.
   """
 
   def __init__(self, total: int, unit: str, done: int = 0):
@@ -35,11 +40,12 @@ class Bar:
     self._bar.close()
 
   def advance(self, count: int) -> None:
+    """Counts `count` more units as done."""
     self._count += count
     self._bar.update(count)
 
   def rate(self) -> float:
-    """Units per second since the bar was made, without those that were done before."""
+    """Units per second since the bar was made; units that were done before do not count."""
     return self._count / max(time.monotonic() - self._began, 1e-9)
 
 

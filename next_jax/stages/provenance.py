@@ -1,4 +1,4 @@
-"""config.gin and run.json: what a work directory was made with."""
+"""config.gin and run.json, which record what a work directory was made with."""
 
 from collections.abc import Callable, Iterator
 import contextlib
@@ -26,10 +26,14 @@ _PACKAGES = (
 
 @contextlib.contextmanager
 def recorded(program: Any, config_text: Callable[[], str]) -> Iterator[None]:
-  """Writes both files when a run begins, unless they exist, and again when it has ended well.
+  """Writes both files when a run begins, unless they exist, and again when it succeeds.
 
-  A run may still be refused for its settings, and a refused run changes nothing. A run that is refused before it has
-  made anything leaves nothing.
+  Existing files stay because a run may still be refused for its settings, and a refused run changes nothing. A run that
+  is refused before it has made anything leaves no work directory.
+
+  Args:
+    program: What is run; it has a `workdir` and a method `run_facts`.
+    config_text: Returns the text of config.gin.
   """
   workdir = epath.Path(program.workdir)
   config, facts = workdir / "config.gin", workdir / "run.json"
@@ -54,7 +58,7 @@ def recorded(program: Any, config_text: Callable[[], str]) -> Iterator[None]:
 
 
 def _remove_if_empty(directory: epath.Path, ours: tuple[epath.Path, ...]) -> None:
-  """Removes a work directory that holds nothing but empty directories and `ours`."""
+  """Removes a work directory that holds only `ours` and empty directories."""
 
   def has_files(folder: epath.Path) -> bool:
     return any(has_files(path) if path.is_dir() else path not in ours for path in folder.iterdir())
@@ -64,13 +68,13 @@ def _remove_if_empty(directory: epath.Path, ours: tuple[epath.Path, ...]) -> Non
 
 
 def datasets(workdir: epath.PathLike) -> dict[str, str]:
-  """Corpus -> `data_dir.digest`, for the corpora that are built in the work directory."""
+  """Maps each corpus that is built in the work directory to its `data_dir.digest`."""
   built = sorted(epath.Path(workdir).glob(f"corpus/*/{stage.MANIFEST}"), key=os.fspath)
   return {path.parent.name: data_dir.digest(path.parent) for path in built}
 
 
 def machine() -> dict[str, Any]:
-  """Versions, platform and commit of this process; starts no other program than git."""
+  """Versions, platform, CPU count, commit and time (UTC); the only program that it starts is git."""
   return {
       "versions": {"python": platform.python_version(), **{name: _version(name) for name in _PACKAGES}},
       "platform": platform.platform(),
@@ -81,7 +85,7 @@ def machine() -> dict[str, Any]:
 
 
 def devices() -> dict[str, Any]:
-  """Kinds and number of JAX's devices; initialises JAX."""
+  """Backend, kinds and number of JAX's devices, and its compilation cache; initialises JAX."""
   kinds = sorted({device.device_kind for device in jax.devices()})
   return {
       "backend": jax.default_backend(), "kinds": kinds, "count": jax.device_count(), "processes": jax.process_count(),

@@ -1,9 +1,9 @@
 """Reuse of stages that another run has finished.
 
 Two runs that differ only in their filters have the same corpus, base samples and D_H. A stage with the same name and
-the same fingerprint (of settings and inputs) is the same stage: its files are linked on one disk, else copied.
-The mark `taking.json` is written before the first file and removed after the manifest. A killed run therefore never
-leaves a half-copied stage that looks finished: the next start empties it.
+the same fingerprint (of settings and inputs) is the same stage. Its files are linked if both are on one disk, and
+copied otherwise. The mark `taking.json` is written before the first file and removed after the manifest. A killed run
+therefore never leaves a half-copied stage that looks finished: the next start empties it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -21,20 +21,22 @@ _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, 
 
 
 def find(name: str, workdirs: Sequence[epath.Path], is_the_same: Callable[[epath.Path], bool]) -> epath.Path | None:
-  """The directory of stage `name` in the first of the work directories where it `is_the_same`, or None."""
+  """Returns the directory of stage `name` in the first work directory where it `is_the_same`, or None."""
   return next((path for workdir in workdirs if is_the_same(path := workdir / name)), None)
 
 
 def take(source: epath.Path, directory: epath.Path, *, manifest: str, timing: str, passing: Sequence[str]) -> None:
-  """Makes `directory` what the finished `source` is; what was in it is gone.
+  """Replaces the contents of `directory` with those of the finished stage `source`.
 
   Args:
-    manifest: name of the file that is written last.
-    timing: name of the file of seconds; the copy says in addition where the stage was "taken_from".
-    passing: names of files that do not belong to a finished stage.
+    source: Directory of the finished stage.
+    directory: Directory to fill; whatever it holds is deleted.
+    manifest: Name of the file that is written last.
+    timing: Name of the file that holds the seconds. The copy also says where the stage was "taken_from".
+    passing: Names of files that do not belong to a finished stage.
 
   Raises:
-    StageError: a copy does not have the bytes of its source, or the source was made again meanwhile.
+    StageError: The bytes of a copy differ from its source, or the source changed during the copy.
   """
   files.write_json(directory / MARK, {"taken_from": os.fspath(source)})
   _empty(directory)
@@ -52,7 +54,7 @@ def take(source: epath.Path, directory: epath.Path, *, manifest: str, timing: st
 
 
 def clear(directory: epath.Path) -> None:
-  """Empties a directory that was half taken over when the run was killed; the mark goes last."""
+  """Empties a directory that a killed run had only half taken over. Removes the mark last."""
   if (directory / MARK).exists():
     _empty(directory)
     (directory / MARK).unlink()
@@ -75,7 +77,7 @@ def _files(directory: epath.Path) -> Iterator[epath.Path]:
 
 
 def _link_or_copy(source: epath.Path, target: epath.Path) -> None:
-  """A file of a finished stage is never written to again, so that two names for the same bytes are as good as two."""
+  """Links a file or copies it. A link is safe because files of a finished stage are never written to again."""
   target.parent.mkdir(parents=True, exist_ok=True)
   if not any("://" in os.fspath(path) for path in (source, target)):
     try:

@@ -1,7 +1,7 @@
-"""Settings as plain JSON, their fingerprint, and where two of them differ.
+"""Settings as plain JSON, their fingerprint, and the differences between two of them.
 
 A stage is identified by the settings and inputs it was made with. Settings that cannot change its result, such as the
-number of worker processes, are left out: a class names them in `changes_no_result = ("num_workers",)`.
+number of worker processes, are left out. A class names them: `changes_no_result = ("num_workers",)`.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -22,19 +22,20 @@ MISSING = "(not there)"
 
 
 def no_arguments(function: Callable[..., Any]) -> Mapping[str, Any]:
-  """For functions that nobody has bound arguments to."""
+  """No arguments: the default where gin has bound nothing."""
   del function
   return {}
 
 
 def describe(value: Any, bound_arguments: BoundArguments = no_arguments) -> Any:
-  """`value` as JSON: dataclasses and other objects by class and constructor arguments.
+  """Describes `value` as JSON; dataclasses and other objects by their class and constructor arguments.
 
-  Raises TypeError for an object that does not keep its constructor's arguments as attributes.
+  Raises TypeError if an object does not keep its constructor's arguments as attributes.
 
   Args:
-    bound_arguments: Gives the arguments that a configured function will be called with. An optimizer is given as a
-      function, and what gin has bound to it is invisible from outside.
+    value: A setting: JSON, an enum, a path, a collection, a function, a class or an object.
+    bound_arguments: Returns the arguments that gin will pass to a configured function. An optimizer, for example, is
+      given as a function, and the function does not show them.
   """
 
   def inner(item: Any) -> Any:
@@ -67,12 +68,12 @@ def describe(value: Any, bound_arguments: BoundArguments = no_arguments) -> Any:
 
 
 def fingerprint(description: Any) -> str:
-  """16 hexadecimal digits of what `describe` gave; the order of keys does not matter."""
+  """Hash of a description that `describe` returned, 16 hexadecimal digits; the order of keys does not matter."""
   return hashlib.sha256(files.dumps(_sorted(description)).encode("utf-8")).hexdigest()[:16]
 
 
 def differences(found: Any, expected: Any, key: str = "") -> list[tuple[str, Any, Any]]:
-  """(dotted key, found, expected) of every place where two descriptions differ."""
+  """Returns (dotted key, found, expected) for every place where two descriptions differ."""
   if isinstance(found, dict) and isinstance(expected, dict):
     names = dict.fromkeys([*found, *expected])
     return [
@@ -92,9 +93,9 @@ def differences(found: Any, expected: Any, key: str = "") -> list[tuple[str, Any
 
 
 def digest(path: epath.PathLike) -> str:
-  """16 hexadecimal digits of a file's bytes, or of the names, sizes and first MiB of a folder's files.
+  """Hash of a file's bytes, or of the names, sizes and first MiB of the files in a directory; 16 hexadecimal digits.
 
-  A checkpoint of a large model is not read to its end each time a run starts.
+  A directory may hold the checkpoint of a large model, which takes too long to read whole whenever a run starts.
   """
   path = epath.Path(path)
   sha = hashlib.sha256()
@@ -121,7 +122,7 @@ def _files(directory: epath.Path) -> Iterator[epath.Path]:
 
 def _argument_names(value: Any) -> list[str]:
   if dataclasses.is_dataclass(value):
-    # A Flax module has `parent` and `name`, which say where it stands, not what it is.
+    # `parent` and `name` of a Flax module say where it is used, not what it is.
     is_module = hasattr(type(value), "__setup_module__") or hasattr(type(value), "scope")
     hidden = ("parent", "name") if is_module else ()
     return [field.name for field in dataclasses.fields(value) if field.init and field.name not in hidden]

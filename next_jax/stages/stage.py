@@ -1,9 +1,10 @@
 """A stage is a pure function to a directory.
 
-Its manifest, `stage.json`, is written last and by rename: a directory with a manifest is finished and is never touched
-again. Before the work begins, `claim.json` records the settings: a killed stage that is started again with others is
-refused, not mixed. Seconds and rates go to `timing.json`, because everything else in the directory has the same bytes
-however often the run was killed. A stage that another run has finished can be taken over (`reuse`).
+The manifest, `stage.json`, is written last and by rename. A directory with a manifest is finished and never changes
+again. Before the work begins, `claim.json` records the settings, so that a killed stage is refused when it is started
+again with other settings; its files are never mixed. Seconds and rates go to `timing.json`. All other files in the
+directory have the same bytes however often the run was killed. A stage that another run has finished can be taken over
+(`reuse`).
 
 In a run of several processes, process 0 writes the manifests and merges the parts that all have written (`parts`).
 """
@@ -32,8 +33,8 @@ class Outcome:
   """What the work of a stage returns.
 
   Attributes:
-    metrics, counts: Written to the manifest; the same however often the run was killed.
-    timing: Rates per second, written to `timing.json`.
+    metrics, counts: Results for the manifest; the same however often the run was killed.
+    timing: Rates per second for `timing.json`.
   """
 
   metrics: Mapping[str, Any] = dataclasses.field(default_factory=dict)
@@ -46,11 +47,11 @@ class Manifest:
   """The record of a finished stage, `stage.json`.
 
   Attributes:
-    stage: Name, such as "iteration_01/sample".
-    fingerprint: Hash of settings and inputs; the next stage has it among its inputs.
-    settings: The settings it was made with, as readable JSON.
-    inputs: Name -> fingerprint of what it was made from.
-    metrics, counts: What came out.
+    stage: Name of the stage, such as "iteration_01/sample".
+    fingerprint: Hash of settings and inputs; an input of the stages that read this one.
+    settings: The settings of the stage, as readable JSON.
+    inputs: Name -> fingerprint of what the stage read.
+    metrics, counts: Results of the stage.
   """
 
   stage: str
@@ -62,7 +63,7 @@ class Manifest:
 
 
 def read_manifest(directory: epath.PathLike) -> Manifest | None:
-  """The manifest of a finished stage, or None. Raises FileError or StageError for a damaged one."""
+  """Returns the manifest of a finished stage, or None. Raises FileError or StageError if it is damaged."""
   path = epath.Path(directory) / MANIFEST
   if not path.exists():
     return None
@@ -77,14 +78,14 @@ def read_manifest(directory: epath.PathLike) -> Manifest | None:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Stage:
-  """A stage to be run, or found finished.
+  """A stage that will be run, unless it is already finished.
 
   Attributes:
     name: Directory below the work directory, such as "iteration_01/sample".
     workdir: The work directory.
-    settings: Everything that can change the result: dataclasses and other objects, see `settings.describe`.
+    settings: Everything that can change the result, as objects that `settings.describe` can describe.
     inputs: Name -> fingerprint of everything that the stage reads.
-    invocation: Where finished stages of other runs are found, and what gin has bound.
+    invocation: Work directories of other runs whose stages may be reused, and what gin has bound.
   """
 
   name: str
@@ -98,13 +99,13 @@ class Stage:
     return self.workdir / self.name
 
   def run(self, work: Callable[[epath.Path], Outcome], *, together: bool = False) -> Manifest:
-    """Does the work, unless it is finished here or in another run that is reused.
+    """Does the work, unless the stage is finished here or can be taken over from another run.
 
-    Raises StageError when it was finished or begun here with other settings.
+    Raises StageError if the stage was begun or finished here with other settings or inputs.
 
     Args:
       work: Fills the directory and returns the outcome; the outcome of process 0 counts.
-      together: All processes work, and meet in it. Otherwise process 0 works and the others wait.
+      together: Whether all processes work, and meet in the work. Otherwise process 0 works and the others wait.
     """
     group = processes.current()
     description = settings_lib.describe(self.settings, self.invocation.bound_arguments)
@@ -128,13 +129,13 @@ class Stage:
           outcome = work(self.directory)
     except (errors.UserError, processes.Stopped):
       if group.index == 0 and [path.name for path in self.directory.iterdir()] == [CLAIM]:
-        (self.directory / CLAIM).unlink()  # nothing was made with these settings yet: others may come
+        (self.directory / CLAIM).unlink()  # nothing was made with these settings yet, so others are allowed
       raise
     seconds = time.monotonic() - began
     return Manifest(**group.broadcast(lambda: self._finish(claim, outcome, seconds, resumed)))
 
   def _begin(self, claim: Mapping[str, Any]) -> tuple[dict[str, Any] | None, bool]:
-    """The manifest if the work is done, and whether a killed run is resumed; claims the directory."""
+    """Claims the directory; returns the manifest if the work is done, and whether a killed run is resumed."""
     claim_path = self.directory / CLAIM
     manifest = read_manifest(self.directory)
     if manifest is not None:
@@ -159,7 +160,7 @@ class Stage:
     return None, resumed
 
   def _finish(self, claim: Mapping[str, Any], outcome: Outcome, seconds: float, resumed: bool) -> dict[str, Any]:
-    """Writes the manifest, last of all, and returns it."""
+    """Writes timing and manifest, the manifest last, and returns the manifest."""
     manifest = Manifest(**claim, metrics=dict(outcome.metrics), counts=dict(outcome.counts))
     rates = {name: round(value, 3) for name, value in outcome.timing.items()}
     files.write_json(self.directory / TIMING, {"seconds": round(seconds, 3), "resumed": resumed, **rates})
@@ -195,7 +196,7 @@ def _fingerprint(directory: epath.Path) -> str | None:
 
 
 def _sweep(directory: epath.Path) -> None:
-  """Removes what `files.write_text` had not finished when it was killed."""
+  """Removes the partial files of `files.write_text` in a run that was killed."""
   for path in directory.iterdir():
     if path.name.startswith(".") and path.name.endswith(".partial"):
       path.unlink(missing_ok=True)

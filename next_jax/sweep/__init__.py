@@ -1,1 +1,1 @@
-"""Several runs: arms times seeds, and the findings that they answer."""
+"""Several runs, one for every arm and seed, and the findings that compare them."""

@@ -1,4 +1,4 @@
-"""One `next-jax` command in a process of its own, which ends when this one does."""
+"""One `next-jax` command in a child process, which ends when this process ends."""
 
 from collections.abc import Sequence
 import os
@@ -11,7 +11,7 @@ from etils import epath
 from next_jax import errors
 from next_jax.stages import progress
 
-# The number of the parent stands in the first argument. What prctl sets survives exec.
+# The first argument is the parent's process id. The setting that prctl makes survives exec.
 _START = """
 import os, sys
 if sys.platform == "linux":
@@ -22,14 +22,15 @@ os.execv(sys.executable, [sys.executable, "-m", "next_jax.main", *sys.argv[2:]])
 
 
 def run(arguments: Sequence[str], *, log: epath.Path, name: str) -> None:
-  """Runs `next-jax ARGUMENTS` to its end, and says here what it says of its stages ("[stage] ...").
+  """Runs `next-jax ARGUMENTS` to its end and prints its lines about stages ("[stage] ...").
 
   Args:
-    log: gets all that it writes, after what is there; a log that is not on this machine's disks is not kept.
-    name: for messages.
+    arguments: Arguments of the command.
+    log: File to which the whole output is appended. No log is kept if it is not on a local disk.
+    name: Name of the run in error messages.
 
   Raises:
-    SweepError: it failed, or was killed.
+    SweepError: The run failed or was killed.
   """
   is_local = "://" not in os.fspath(log)
   if is_local:
@@ -52,11 +53,11 @@ def run(arguments: Sequence[str], *, log: epath.Path, name: str) -> None:
           error = text.removeprefix("next-jax: ")
       code = child.wait()
     finally:
-      # A run that is killed anywhere resumes with the same bytes; nothing is gained by waiting for it.
+      # No need to wait for the run: wherever it is killed, it resumes and ends with the same bytes.
       child.kill()
       child.wait()
       child.stdout.close()
   if code:
     ended = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
-    where = f"; all it said is in {os.fspath(log)}" if is_local else ""
-    raise errors.SweepError(f"{name}: {error or ended}{where}; the same command goes on from where it was")
+    where = f"; its whole output is in {os.fspath(log)}" if is_local else ""
+    raise errors.SweepError(f"{name}: {error or ended}{where}; run the same command again to resume")

@@ -1,4 +1,4 @@
-"""What a sweep is made to find out: pairs of models that its report compares, seed by seed and task by task."""
+"""What a sweep should find out: pairs of models that its report compares, seed by seed and task by task."""
 
 from collections.abc import Collection, Mapping
 import dataclasses
@@ -6,23 +6,23 @@ import re
 
 from next_jax import errors
 
-# The metrics that a report can take task by task: see report.measures.
+# The metrics that a report can measure task by task; see report.measures.
 METRICS = re.compile(r"pass_at_\d+(_new_code)?|contradicted_rationales|names_bug")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Finding:
-  """A hypothesis, written down before the runs, and the contrasts that answer it.
+  """A hypothesis, written down before the runs, and the contrasts that test it.
 
   Attributes:
-    title: Title of its table. A later sweep in the same work directory replaces a finding of the same title.
-    hypothesis: What is expected of which contrasts.
-    contrasts: (name, first, second) or (name, first, second, metric), with first and second as ARM/MODEL/EVALUATION,
-      such as ("dev", "next/base/dev", "next/last/dev"). The contrast is how much more of the metric the second has, on
-      the tasks that both were asked. Either may be a gain instead, "ARM/MODEL/EVALUATION - ARM/MODEL/EVALUATION". A
+    title: Title of the table. A later sweep in the same work directory replaces a finding of the same title.
+    hypothesis: What the contrasts are expected to show.
+    contrasts: (name, first, second) or (name, first, second, metric). First and second are ARM/MODEL/EVALUATION, as in
+      ("dev", "next/base/dev", "next/last/dev"). The contrast is the metric of the second minus that of the first, on
+      the tasks that both evaluations have. Each side may be a gain, "ARM/MODEL/EVALUATION - ARM/MODEL/EVALUATION". A
       model is the name of its directory, or "last" for the last iteration, or "control_unfiltered_last" for the last
-      one of that control. Metrics are pass_at_1 (the default), pass_at_8, ..., pass_at_1_new_code (only tasks that
-      cannot be mended by removing or moving lines), contradicted_rationales, and names_bug for localisation.
+      iteration of that control. Metrics are pass_at_1 (the default), pass_at_8, ..., pass_at_1_new_code (only tasks
+      whose fix needs more than removing or moving lines), contradicted_rationales, and names_bug for localisation.
   """
 
   title: str
@@ -45,10 +45,10 @@ class Finding:
           )
 
   def check(self, evaluations: Mapping[str, Collection[str]]) -> None:
-    """Raises SweepError for what will not be there when all has run.
+    """Raises SweepError if a contrast names an arm or an evaluation that the sweep does not have.
 
     Args:
-      evaluations: arm -> names of its evaluations.
+      evaluations: Arm -> names of its evaluations.
     """
     for contrast in self.contrasts:
       for measured in (*terms(contrast[1]), *terms(contrast[2])):
@@ -62,5 +62,5 @@ class Finding:
 
 
 def terms(measured: str) -> list[str]:
-  """The ARM/MODEL/EVALUATION of one side of a contrast: one, or of a gain the later and the earlier."""
+  """Splits one side of a contrast into its ARM/MODEL/EVALUATION: one, or two for a gain (later, earlier)."""
   return measured.split(" - ")

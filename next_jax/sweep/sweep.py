@@ -1,8 +1,8 @@
-"""A list of runs: every arm with every seed, one after the other, what they have in common made once.
+"""A list of runs: every arm with every seed, one after the other. Stages that they share are made once.
 
-A sweep stands above the loop: each of its runs is an ordinary `next-jax run` in a process of its own, with
-the work directory WORKDIR/<arm>/seed_<n>. One that was started by hand there is taken up; one that is
-finished is passed over; and every run takes over the stages that its siblings have finished.
+Each run is an ordinary `next-jax run` in a process of its own, with the work directory WORKDIR/<arm>/seed_<n>. The
+sweep skips finished runs and resumes unfinished ones, also those that were started by hand. Every run takes over the
+stages that another run in WORKDIR has finished.
 """
 
 from collections.abc import Iterator
@@ -34,9 +34,9 @@ class Arm:
   """One variant of the run.
 
   Attributes:
-    name: of its directory.
-    gin_files: as for `next-jax run --gin_file`; they set %WORKDIR and %SEED, which the sweep overrides.
-    bindings: "NAME=VALUE", as for `--gin.NAME=VALUE`.
+    name: Name of the arm and of its directory.
+    gin_files: Config files, as for `next-jax run --gin_file`. They set %WORKDIR and %SEED, which the sweep overrides.
+    bindings: Bindings "NAME=VALUE", as for `--gin.NAME=VALUE`.
   """
 
   name: str
@@ -59,8 +59,8 @@ class ArmRun:
   """One arm with one seed.
 
   Attributes:
-    bindings: of the sweep, of the arm, then those that name work directory and seed.
-    config: what config.gin says once it is finished.
+    bindings: Bindings of the sweep, then those of the arm, then those of work directory and seed.
+    config: Text of config.gin once the run is finished.
   """
 
   arm: str
@@ -74,7 +74,7 @@ class ArmRun:
     return f"{self.arm}, seed {self.seed}"
 
   def is_finished(self) -> bool:
-    """Whether it ended well with the settings that it has now."""
+    """Whether the run succeeded with the settings that it has now."""
     config, facts = self.workdir / "config.gin", self.workdir / "run.json"
     return facts.exists() and files.read_json(facts).get("finished", False) and config.read_text() == self.config
 
@@ -84,11 +84,12 @@ class Sweep:
   """Every arm with every seed.
 
   Attributes:
-    workdir: runs are in WORKDIR/<arm>/seed_<n>, what they say in WORKDIR/logs. Several sweeps may have the same: they
-      share arms and stages, and one report.
-    arms: the first seed of all arms comes first, then the second; within it they keep this order.
-    bindings: for all arms, before their own.
-    findings: what the report shall answer by comparing arms.
+    workdir: Work directory. Runs are in WORKDIR/<arm>/seed_<n>, their output is in WORKDIR/logs. Several sweeps may
+      have the same work directory; then they share arms, stages and one report.
+    arms: Variants of the run. All arms run with the first seed, in this order, then all with the second, and so on.
+    seeds: Seeds with which every arm is run.
+    bindings: Bindings of all arms; those of an arm come after them.
+    findings: Comparisons of arms for the report.
   """
 
   workdir: epath.PathLike
@@ -117,10 +118,14 @@ class Sweep:
         )
 
   def prepare(self) -> None:
-    """Checks every run as `next-jax run` does before it starts, and writes nothing; raises UserError."""
+    """Checks every arm as `next-jax run` does before it starts, and the findings; writes nothing.
+
+    Raises UserError if a configuration, an arm or a finding is wrong.
+    """
     if processes.current().count > 1:
       raise errors.SweepError(
-          "a sweep is started by one process; give each of its runs to several, one after the other"
+          "a sweep runs in one process; to use several, start each of its runs yourself with `next-jax run`, one after"
+          " the other"
       )
     evaluations = {}
     for run in self.runs():
@@ -133,11 +138,11 @@ class Sweep:
       one.check(evaluations)
 
   def runs(self) -> list[ArmRun]:
-    """All runs, in their order; raises UserError for a configuration that is wrong."""
+    """Returns all runs, in the order in which they are made. Raises UserError if a configuration is wrong."""
     return [self._run(arm, seed) for seed in self.seeds for arm in self.arms]
 
   def run(self, invocation: invocation_lib.Invocation = invocation_lib.Invocation()) -> None:
-    """Makes the runs that are not finished; raises SweepError when one fails."""
+    """Makes the runs that are not finished. Raises SweepError if one fails."""
     runs = self.runs()
     files.write_json(epath.Path(self.workdir) / FILE_NAME, self.facts())
     finished = [run for run in runs if run.is_finished()]
@@ -151,8 +156,8 @@ class Sweep:
       child_run.run(_arguments(run, [*others, *invocation.reuse]), log=log, name=str(run))
       if not run.is_finished():
         raise errors.SweepError(
-            f"{run}: ended without an error, and {os.fspath(run.workdir)} is not finished with the settings of the"
-            f" sweep; did somebody change the config files meanwhile? See {os.fspath(log)}"
+            f"{run}: ended without an error, but {os.fspath(run.workdir)} is not finished with the settings of the"
+            f" sweep; did the config files change meanwhile? See {os.fspath(log)}"
         )
       minutes = (time.monotonic() - began) / 60 / number
       left = len(waiting) - number
@@ -162,17 +167,18 @@ class Sweep:
       )
 
   def run_facts(self) -> dict[str, Any]:
+    """The facts for run.json."""
     return {"program": type(self).__name__, "seeds": list(self.seeds), "arms": [arm.name for arm in self.arms]}
 
   def facts(self) -> dict[str, Any]:
-    """sweep.json: what the report needs to know, of all sweeps that were made in this work directory."""
+    """The contents of sweep.json: the arms and findings of all sweeps in this work directory, for the report."""
     path = epath.Path(self.workdir) / FILE_NAME
     facts = files.read_json(path) if path.exists() else {"arms": {}, "findings": {}}
     for arm in self.arms:
       what = {"gin_files": list(arm.gin_files), "bindings": [*self.bindings, *arm.bindings]}
       known = facts["arms"].get(arm.name, {})
       is_same = all(known.get(key) == value for key, value in what.items())
-      # Runs of other settings under the same name are not to be averaged with these.
+      # Runs with other settings under the same name must not be averaged with these.
       facts["arms"][arm.name] = {**what, "seeds": sorted({*self.seeds, *(known["seeds"] if is_same else ())})}
     for one in self.findings:
       facts["findings"][one.title] = {"hypothesis": one.hypothesis, "contrasts": [list(c) for c in one.contrasts]}
@@ -196,14 +202,14 @@ class Sweep:
 
 
 def _program(run: ArmRun) -> runnable.Runnable:
-  """What the run will run."""
+  """The program that the run will run."""
   parsing.parse(run.gin_files, run.bindings, runnable.run)
   return parsing.construct(runnable.run)
 
 
 @contextlib.contextmanager
 def _naming(run: ArmRun) -> Iterator[None]:
-  """Puts the arm before what a user is told."""
+  """Puts the name of the arm in front of an error message."""
   try:
     yield
   except errors.UserError as error:
@@ -218,6 +224,9 @@ def _arguments(run: ArmRun, others: list[epath.Path]) -> list[str]:
 
 
 def _others(workdir: epath.Path, run: ArmRun) -> list[epath.Path]:
-  """Work directories of all other runs, also of other sweeps here; those with the same seed first: they share more."""
+  """Work directories of all other runs here, including those of other sweeps.
+
+  Runs with the same seed come first, because they share more stages.
+  """
   found = sorted((path for path in workdir.glob("*/seed_*") if path != run.workdir), key=os.fspath)
   return sorted(found, key=lambda path: path.name != run.workdir.name)
