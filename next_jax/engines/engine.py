@@ -107,7 +107,10 @@ class Score:
 
 
 class Engine(Protocol):
-  """Fine-tunes, samples and scores a network. Checkpoints are directories `.../checkpoint_N`, in a layout T5X reads."""
+  """Fine-tunes, samples and scores a network.
+
+  Checkpoints are directories `.../checkpoint_N` in a layout that T5X reads as well.
+  """
 
   def finetune(
       self, *, task: str, checkpoint: epath.PathLike | None, directory: epath.PathLike, tuning: Tuning, seed: int

@@ -37,7 +37,7 @@ class Layout:
 
   @classmethod
   def over_all_devices(cls, *, model_parallelism: int = 1, rules: Sequence[Sequence[str | None]] = DEFAULT_RULES):
-    """A layout over the devices of all processes, which compute together. Raises EngineError if they do not divide."""
+    """A layout over the devices of all processes, which compute together."""
     return cls._over(jax.devices(), "devices", model_parallelism, rules)
 
   @classmethod

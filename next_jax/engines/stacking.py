@@ -47,7 +47,7 @@ def template_of(
 def as_expected(
     restored: dict[Path, jax.Array], expected: Mapping[Path, jax.ShapeDtypeStruct]
 ) -> dict[Path, jax.Array]:
-  """Arrays restored by `template_of(expected, ...)`, in the form of `expected`; removes from `restored` what it stacks."""
+  """Arrays restored by `template_of(expected, ...)`, in the form of `expected`; what it stacks leaves `restored`."""
   arrays = {}
   for path, leaf in expected.items():
     if path in restored:

@@ -124,7 +124,7 @@ class TrainingPlan:
     )
 
   def next_save(self, step: int) -> int:
-    """Number of steps done when the next checkpoint after step `step` is due."""
+    """The first number of steps above `step` at which a checkpoint is due."""
     return min((step // self.tuning.save_every + 1) * self.tuning.save_every, self.num_steps)
 
   def save(self, step: int, params: Any, opt_state: Any, *, tokens: int, loss: float) -> None:

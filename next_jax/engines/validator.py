@@ -18,7 +18,7 @@ from next_jax.engines import task_reader
 
 
 class _TaskFeatures(seqio.PassThroughFeatureConverter):
-  """Passes the task's features through unchanged; adds the attributes that SeqIO's own class lacks for its evaluator."""
+  """Passes the task's features through unchanged; has the attributes that SeqIO's evaluator asks for."""
 
   TASK_FEATURES = {name: seqio.FeatureConverter.FeatureSpec(dtype=tf.int32) for name in ("inputs", "targets")}
   pack = False
