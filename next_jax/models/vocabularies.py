@@ -8,8 +8,8 @@ works like a lexer, because a network of a million parameters has to copy names 
   is the same token everywhere;
 * the rest are byte-pair merges inside words, and bytes for everything never seen.
 
-Spaces are not escaped to U+2581, which is SentencePiece's default. A U+2581 in a program's string
-would then decode to a space.
+SentencePiece escapes spaces to U+2581 by default. Here it does not, because a U+2581 in a program's
+string would come back as a space.
 """
 
 import functools
