@@ -53,6 +53,7 @@ def steps_of_training(directory: epath.PathLike, num_steps: int) -> list[int]:
 
 
 def path_of(directory: epath.PathLike, step: int) -> epath.Path:
+  """Absolute path `directory/checkpoint_N` of a step; the checkpoint need not exist."""
   return _absolute(directory) / f"checkpoint_{step}"
 
 
@@ -136,11 +137,12 @@ def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> 
 
 
 def metrics(path: epath.PathLike) -> dict[str, float]:
+  """Metrics of the training up to the checkpoint `path`."""
   return files.read_json(epath.Path(path) / "metrics.json")
 
 
 def remove_all_but(directory: epath.PathLike, kept: Collection[int]) -> None:
-  """Removes the checkpoints of other steps from a directory, and what a killed `save` left."""
+  """Removes the checkpoints of other steps from a directory, and leftovers of a killed `save`; all processes call it together."""
   kept_paths = [path_of(directory, step) for step in kept]
   barrier(f"all know what is in {os.fspath(directory)}")
   if jax.process_index() == 0:
