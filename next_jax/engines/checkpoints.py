@@ -142,7 +142,7 @@ def metrics(path: epath.PathLike) -> dict[str, float]:
 
 
 def remove_all_but(directory: epath.PathLike, kept: Collection[int]) -> None:
-  """Removes the checkpoints of other steps from a directory, and leftovers of a killed `save`; all processes call it together."""
+  """Removes the checkpoints of other steps, and leftovers of a killed `save`; all processes call it together."""
   kept_paths = [path_of(directory, step) for step in kept]
   barrier(f"all know what is in {os.fspath(directory)}")
   if jax.process_index() == 0:
