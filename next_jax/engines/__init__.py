@@ -1,1 +1,1 @@
-"""Fine-tuning, sampling and scoring; what the engines share."""
+"""Fine-tuning, sampling and scoring: the interface, and what the engines share."""

@@ -1,12 +1,12 @@
 """Checkpoints in the layout that T5X reads and writes under Orbax.
 
     checkpoint_N/state          Orbax PyTree (OCDBT, zarr2): {target, state: {step, param_states}}
-    checkpoint_N/metrics.json   of the training so far; written last
-    checkpoint_N/validation.json  of `engine.Validation`, where the training has one (see training_plan.py)
+    checkpoint_N/metrics.json   metrics of the training so far; written last
+    checkpoint_N/validation.json  metrics of `engine.Validation`, if the training has one (see training_plan.py)
 
-`param_states` is the optimiser's state as `flax.serialization.to_state_dict` gives it, empty nodes
-left out. A finished training leaves it out altogether: inference needs `target` and `step`, and T5X
-trains on from that with a fresh optimiser.
+`param_states` is the optimiser's state as `flax.serialization.to_state_dict` gives it, without empty
+nodes. A finished training leaves it out: inference needs only `target` and `step`, and T5X can train
+further from them with a fresh optimiser.
 """
 
 from collections.abc import Collection, Mapping
@@ -42,7 +42,7 @@ def steps(directory: epath.PathLike) -> list[int]:
 
 
 def steps_of_training(directory: epath.PathLike, num_steps: int) -> list[int]:
-  """`steps`, of a training of `num_steps`; raises CheckpointError when a checkpoint is beyond its end."""
+  """As `steps`; raises CheckpointError if a checkpoint lies beyond `num_steps`, the end of the training."""
   done = steps(directory)
   if done and done[-1] > num_steps:
     raise CheckpointError(
@@ -53,13 +53,14 @@ def steps_of_training(directory: epath.PathLike, num_steps: int) -> list[int]:
 
 
 def path_of(directory: epath.PathLike, step: int) -> epath.Path:
+  """Absolute path `directory/checkpoint_N` of a step; the checkpoint need not exist."""
   return _absolute(directory) / f"checkpoint_{step}"
 
 
 def save(
     directory: epath.PathLike, step: int, params: Any, opt_state: Any | None, metrics: Mapping[str, float]
 ) -> epath.Path:
-  """Writes `directory/checkpoint_N` whole or not at all; all processes call it together."""
+  """Writes `directory/checkpoint_N` entirely or not at all; all processes must call it together."""
   path = path_of(directory, step)
   partial = path.with_name(path.name + ".partial")
   if jax.process_index() == 0:
@@ -76,24 +77,25 @@ def save(
     checkpointer.save(partial / "state", args=ocp.args.PyTreeSave({"target": params, "state": state}))
   if jax.process_index() == 0:
     partial.rename(path)
-    # Behind the rename, which on gs:// is one of each file, in the order of their names: it can be killed half way.
+    # Written after the rename. On gs:// that renames file by file, in the order of names, and can be killed half-way.
     files.write_json(path / "metrics.json", dict(metrics))
   barrier(f"save {path} ends")
   return path
 
 
 def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> tuple[int, Any, Any]:
-  """(step, params, opt_state) of a checkpoint, laid out as the templates; layers go into a stack, or come out of it.
+  """Reads (step, params, opt_state) of a checkpoint, laid out as the templates.
 
-  Of several processes all call it together, unless the parameters shall lie on the devices of this one only.
+  Layers are stacked or unstacked as the templates need. All processes must call this together, unless the templates
+  lie only on the devices of this process.
 
   Args:
-    path: a directory `.../checkpoint_N`.
-    params: tree of `jax.ShapeDtypeStruct` with shardings.
-    opt_state: the same of the optimiser's state; None leaves it unread.
+    path: Directory `.../checkpoint_N`.
+    params: Tree of `jax.ShapeDtypeStruct` with shardings.
+    opt_state: Such a tree for the optimiser's state; None leaves the state unread.
 
   Raises:
-    CheckpointError: it is missing, unreadable, or not of these shapes.
+    CheckpointError: The checkpoint is missing, unreadable, or has other shapes.
   """
   path = _absolute(path)
   if not (path / "state").is_dir():
@@ -135,11 +137,12 @@ def restore(path: epath.PathLike, params: Any, opt_state: Any | None = None) -> 
 
 
 def metrics(path: epath.PathLike) -> dict[str, float]:
+  """Metrics of the training up to the checkpoint `path`."""
   return files.read_json(epath.Path(path) / "metrics.json")
 
 
 def remove_all_but(directory: epath.PathLike, kept: Collection[int]) -> None:
-  """Removes the checkpoints of other steps from a directory, and what a killed `save` left."""
+  """Removes the checkpoints of other steps, and leftovers of a killed `save`; all processes call it together."""
   kept_paths = [path_of(directory, step) for step in kept]
   barrier(f"all know what is in {os.fspath(directory)}")
   if jax.process_index() == 0:
@@ -150,7 +153,7 @@ def remove_all_but(directory: epath.PathLike, kept: Collection[int]) -> None:
 
 
 def _absolute(path: epath.PathLike) -> epath.Path:
-  """Orbax takes no relative path of a local disk."""
+  """Absolute form of a local path: Orbax accepts no relative ones."""
   return epath.Path(path) if "://" in os.fspath(path) else epath.Path(os.path.abspath(path))
 
 
@@ -196,6 +199,6 @@ def _compare(path: epath.Path, found: Any, expected: Any, *, whole_optimizer: bo
 
 
 def barrier(name: str) -> None:
-  """Waits for all processes."""
+  """Waits until all processes have reached the barrier of this name."""
   if jax.process_count() > 1:
     multihost_utils.sync_global_devices(name)

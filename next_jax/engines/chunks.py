@@ -1,7 +1,7 @@
 """Sampling a SeqIO task in chunks: which prompts go together, and the samples they give.
 
-Chunks go from short prompts to long ones, so that a chunk needs little padding. Prompts that are too long are not cut
-but refused, last. The division into chunks depends on the arguments only.
+Chunks are ordered from short prompts to long ones, so that a chunk needs little padding. Prompts that are too long are
+not cut; they are refused, in the last chunks. The division into chunks depends on the arguments only.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -30,8 +30,8 @@ class Completer:
   Attributes:
     rows: Number of rows decoded together in a chunk: tasks times samples.
     max_tasks: Maximum number of tasks in a chunk.
-    start: `start(checkpoint, task, chunk_tasks=..., num_samples=..., sampling=..., seed=...)` returns the function that
-      completes (prompts, task ids) of a chunk of a SeqIO task with the parameters of a checkpoint.
+    start: `start(checkpoint, task, chunk_tasks=..., num_samples=..., sampling=..., seed=...)` loads a checkpoint and
+      returns the function that completes (prompts, task ids) of a chunk of a SeqIO task.
     together: Whether all processes complete each chunk together.
   """
 
@@ -43,7 +43,7 @@ class Completer:
   def chunk_tasks(self, num_samples: int) -> int:
     """Maximum number of tasks in a chunk when each is completed `num_samples` times.
 
-    Above 8 it is a multiple of 8, so that a half and a quarter of it divide over two devices too.
+    Above 8 it is a multiple of 8, so that its half and its quarter also divide over two devices.
     """
     tasks = max(1, min(self.rows // num_samples, self.max_tasks))
     return tasks - tasks % 8 if tasks > 8 else tasks
@@ -61,19 +61,25 @@ def sample(
     skip: int,
     step: int,
 ) -> Iterator[list[schema.Sample]]:
-  """Samples of every `step`-th chunk but the first `skip`; see `engine.Engine.sample`.
+  """Samples every `step`-th chunk after the first `skip`; see `engine.Engine.sample`.
 
   Args:
     task: SeqIO task with the string feature `task_id`.
     split: Split of the task.
-    completer: Started once, before the first chunk that is completed. Where all processes complete each chunk together,
-      each process returns the chunks that are its own.
+    completer: Completes the prompts; started once, before the first chunk. If all processes complete each chunk
+      together, each still yields only its own chunks.
     checkpoint: Checkpoint whose parameters are used.
-    num_samples: Number of samples a task.
+    num_samples: Number of samples per task.
     sampling: How tokens are drawn.
     seed: Seed of the random keys.
     skip: Number of chunks to leave out at the front.
     step: Every `step`-th of the remaining chunks is completed.
+
+  Yields:
+    The samples of one chunk, task by task.
+
+  Raises:
+    EngineError: The task has no such split, or an example has no feature `task_id`.
   """
   prompts, task_ids = [], []
   for number, example in enumerate(task_reader.read(task, split)):

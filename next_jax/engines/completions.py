@@ -1,4 +1,4 @@
-"""What an engine gives back for the prompts of one chunk."""
+"""What an engine returns for the prompts of one chunk."""
 
 from collections.abc import Callable, Sequence
 import dataclasses
@@ -8,12 +8,12 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Completions:
-  """Completions of one chunk; row `task * num_samples + sample`.
+  """Completions of one chunk. Row `task * num_samples + sample` is one sample.
 
   Attributes:
-    tokens: `[rows, steps]`, 0 after the end.
-    lengths: `[rows]`, number of tokens, with the end-of-sequence token where there is one.
-    log_probabilities: `[rows]`, natural, summed over tokens, at temperature 1 with nothing truncated.
+    tokens: `[rows, steps]`, 0 after the end of a completion.
+    lengths: `[rows]`, number of tokens, including the end-of-sequence token if there is one.
+    log_probabilities: `[rows]`, natural, summed over tokens, at temperature 1 and without truncation.
   """
 
   tokens: np.ndarray

@@ -1,4 +1,4 @@
-"""What the engines share that run a network on JAX's devices, native and on T5X."""
+"""The base of the engines that run a network on JAX's devices: native and T5X."""
 
 import abc
 from collections.abc import Callable, Iterator, Sequence
@@ -24,22 +24,23 @@ from next_jax.models import transformer
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DeviceEngine(abc.ABC):
-  """`engine.Engine`, but for what a subclass does its own way.
+  """`engine.Engine`, except for how a subclass trains, completes and scores.
 
-  Several processes train together, over the devices of all. Each samples and scores its share by itself, over its own
-  devices, which have to hold the network.
+  In a run of several processes, all train together over the devices of all. Each samples and scores its share alone,
+  over its own devices, which must hold the network.
 
   Attributes:
     network: Sizes of the network; checkpoints must match them.
     model_parallelism: Number of devices that share one copy of the network; the others split the batch.
     axis_rules: Rules from logical axis names to the mesh axes "data" and "model".
     bidirectional_prompts: Whether the tokens of a prompt see one another, in training and in sampling.
-    loss_on_targets_only: Otherwise the model learns the prompts too, as in ordinary language modelling.
-    keep_optimizer_state: Whether the last checkpoint of a training keeps the moments; triples its size.
+    loss_on_targets_only: Whether the model learns the targets only. If not, it learns the prompts too, as a plain
+      language model does.
+    keep_optimizer_state: Whether the last checkpoint of a training keeps the moments, which triples its size.
     sample_batch_size: Number of rows decoded together in a chunk: tasks times samples.
     max_chunk_tasks: Maximum number of tasks whose prompts are prefilled together.
     write_summaries: Whether to write TensorBoard scalars beside the checkpoints.
-    compilation_cache: Directory of compiled programs, so that only the first run compiles. None keeps none.
+    compilation_cache: Directory that keeps compiled programs, so that only the first run compiles. None keeps none.
   """
 
   changes_no_result: ClassVar[tuple[str, ...]] = (  # see stages/settings.py
@@ -118,7 +119,7 @@ class DeviceEngine(abc.ABC):
 
   @abc.abstractmethod
   def _check(self, tuning: engine.Tuning) -> None:
-    """Raises EngineError for settings that this engine cannot follow."""
+    """Raises EngineError for settings that this engine does not support."""
 
   @abc.abstractmethod
   def _train(

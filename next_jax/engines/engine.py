@@ -1,7 +1,7 @@
 """What an engine does: fine-tune, sample and score a network on a SeqIO task given by name.
 
-An engine knows nothing of programs, traces or verdicts: it reads token features of a task,
-`inputs` and `targets`, and the string feature `task_id` that says which example a sample is for.
+An engine knows nothing about programs, traces or verdicts. It reads two token features of a task,
+`inputs` and `targets`, and the string feature `task_id`, which says which example a sample is for.
 """
 
 from collections.abc import Callable, Iterator
@@ -15,7 +15,7 @@ from next_jax import schema
 
 
 class CheckpointError(errors.EngineError):
-  """A checkpoint that is missing or does not fit the network; the message says what differs."""
+  """A checkpoint is missing or does not fit the network; the message says what differs."""
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -23,11 +23,12 @@ class Sampling:
   """How completions are drawn.
 
   Attributes:
-    temperature: 0 is greedy.
-    top_k: keep the k most probable tokens; 0 keeps all.
-    top_p: keep the smallest set of tokens with this probability; 1.0 keeps all.
-    max_prompt_length, max_completion_length: tokens. A longer prompt is not cut: its samples come
-      back empty, with a refusal that says so.
+    temperature: Divides the logits; 0 is greedy.
+    top_k: Number of most probable tokens to keep; 0 keeps all.
+    top_p: Probability of the smallest set of tokens to keep; 1.0 keeps all.
+    max_prompt_length: Maximum tokens of a prompt. A longer prompt is not cut: its samples come back empty, with a
+      refusal that says why.
+    max_completion_length: Maximum tokens of a completion.
   """
 
   temperature: float = 0.8
@@ -39,14 +40,15 @@ class Sampling:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Validation:
-  """How every checkpoint of a training is measured, by the metric functions that a SeqIO task has.
+  """How every checkpoint of a training is measured: by the metric functions of a SeqIO task.
 
   Attributes:
-    task: such as "minirepair_trace", whose metric runs the completions on the tests.
-    split: of that task.
-    num_examples: the first of the split; None takes all.
-    metric: the highest chooses the checkpoint that the training gives, the earlier one of equals.
-    sampling: of the one completion of each example.
+    task: SeqIO task, such as "minirepair_trace", whose metric runs the completions on the tests.
+    split: Split of that task.
+    num_examples: Number of examples to measure, from the start of the split; None takes all.
+    metric: Name of the metric that chooses the checkpoint the training returns: the highest value wins, and among
+      equals the earliest checkpoint.
+    sampling: How the one completion of each example is drawn.
   """
 
   task: str
@@ -61,22 +63,22 @@ class Tuning:
   """How a network is fine-tuned, or trained from scratch.
 
   Attributes:
-    optimizer: called with `learning_rate=<optax schedule>`, gives an optax transformation; any
-      of Optax's own can be bound in gin, such as `@optax.adamw`.
-    learning_rate: peak.
-    warmup_fraction, decay_fraction: shares of the steps with linear warm-up and linear decay to 0.
-    num_epochs: passes over the task's training examples.
-    share_prompts: examples of a row with the same inputs, such as several kept samples of a task, share
-      one copy of them. Each has the loss that it would have alone, for fewer tokens: fewer steps an
-      epoch, with more examples in each. The native engine only.
-    sequence_length: tokens of a packed row; longer examples are left out and counted.
-    batch_size: packed rows of one optimiser step.
-    accumulation: micro-batches that one step is split into.
-    save_every: steps between checkpoints from which a killed run continues; the last step is
-      always saved.
-    keep_checkpoints: how many stay when the training has ended: the last ones, or with `validation`
-      the best ones, and the last.
-    validation: measures every checkpoint that is saved; None: the last one is taken as it is.
+    optimizer: Makes an Optax transformation when called with `learning_rate=<optax schedule>`. Optax's own
+      optimisers can be bound in gin, such as `@optax.adamw`.
+    learning_rate: Peak learning rate.
+    warmup_fraction: Share of the steps with linear warm-up.
+    decay_fraction: Share of the steps with linear decay to 0.
+    num_epochs: Number of passes over the task's training examples.
+    share_prompts: Whether examples in a row with the same inputs, such as several kept samples of a task, share one
+      copy of them. Losses are unchanged; an epoch takes fewer steps, with more examples in each. Only the native
+      engine can do it.
+    sequence_length: Tokens in a packed row; longer examples are left out and counted.
+    batch_size: Packed rows in an optimiser step.
+    accumulation: Number of micro-batches that a step is split into.
+    save_every: Steps between checkpoints, from which a killed run resumes. The last step is always saved.
+    keep_checkpoints: Number of checkpoints kept after the training: the last ones, or with `validation` the best ones
+      and the last.
+    validation: How every saved checkpoint is measured. None measures none and returns the last checkpoint.
   """
 
   changes_no_result = ("keep_checkpoints",)  # see stages/settings.py
@@ -97,7 +99,7 @@ class Tuning:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Score:
-  """Log-probability (natural, summed over the target's tokens) of an example's target."""
+  """Log-probability of an example's target: natural, summed over its tokens."""
 
   task_id: str
   log_probability: float
@@ -105,19 +107,22 @@ class Score:
 
 
 class Engine(Protocol):
-  """Checkpoints are directories `.../checkpoint_N` in the layout that T5X reads as well."""
+  """Fine-tunes, samples and scores a network.
+
+  Checkpoints are directories `.../checkpoint_N` in a layout that T5X reads as well.
+  """
 
   def finetune(
       self, *, task: str, checkpoint: epath.PathLike | None, directory: epath.PathLike, tuning: Tuning, seed: int
   ) -> tuple[epath.Path, dict[str, float]]:
-    """Trains on split "train" of `task`, with a fresh optimiser, from `checkpoint` (None: from scratch).
+    """Trains on split "train" of `task` with a fresh optimiser, from `checkpoint` or, if that is None, from scratch.
 
-    The loss is on the targets only. Called again on the directory of a killed call, it goes on
-    from the last checkpoint in it and ends with the same parameters.
+    The loss is on the targets only. A call on the directory of a killed call resumes from its last checkpoint and ends
+    with the same parameters.
 
     Returns:
-      The last checkpoint, `directory/checkpoint_N`, or the best by `tuning.validation`; and metrics of the training
-      up to it (`steps`, `tokens`, `examples`, `examples_too_long`, `loss` of the last steps, `validation_*`).
+      The last checkpoint, `directory/checkpoint_N`, or the best one by `tuning.validation`; and the metrics of the
+      training up to it (`steps`, `tokens`, `examples`, `examples_too_long`, `loss` of the last steps, `validation_*`).
     """
     ...
 
@@ -127,11 +132,13 @@ class Engine(Protocol):
   ) -> Iterator[list[schema.Sample]]:
     """Draws `num_samples` completions for every example, in chunks of whole tasks.
 
-    The random key of a sample is folded from (seed, task_id, sample_index), so it does not depend
-    on the batch. How examples fall into chunks depends on the other arguments only; `skip` leaves
-    out that many chunks from the front, and of the rest every `step`-th is drawn: so several processes share the work,
-    each on its own devices and without meeting the others, unless the engine is set to lay a network over the devices
-    of all. `rationale` and `fix` of the samples are left None.
+    The random key of a sample is folded from (seed, task_id, sample_index), so it does not depend on the batch.
+
+    The division into chunks depends on the other arguments only. `skip` leaves out the first chunks, and every
+    `step`-th of the rest is drawn. So several processes share the work, each on its own devices and without waiting
+    for the others, unless the engine is set to lay the network over the devices of all.
+
+    `rationale` and `fix` of the samples are None.
     """
     ...
 

@@ -1,4 +1,4 @@
-"""Token examples, held once, in one flat array."""
+"""Token examples, stored in one flat array."""
 
 import array
 from collections.abc import Iterable, Mapping
@@ -10,13 +10,13 @@ import numpy as np
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TokenExamples:
-  """Inputs and targets of many examples, one after the other in one array.
+  """Inputs and targets of many examples, one after another in one array.
 
   Attributes:
-    tokens: `[all tokens]` int32. `tokens[offsets[i]:offsets[i + 1]]` are the inputs and then the targets of example i.
+    tokens: `[all tokens]` int32. `tokens[offsets[i]:offsets[i + 1]]` holds the inputs of example i, then its targets.
     offsets: `[examples + 1]` int64.
     input_lengths: `[examples]` int64, number of input tokens.
-    too_long: Number of examples left out because they have more tokens than a row.
+    too_long: Number of examples left out because they are longer than a row.
   """
 
   tokens: np.ndarray
@@ -42,7 +42,7 @@ class TokenExamples:
 
 
 def collect(examples: Iterable[Mapping[str, np.ndarray]], max_length: int | None = None) -> TokenExamples:
-  """Puts examples into one array; leaves out those of more than `max_length` tokens."""
+  """Puts examples into one array; leaves out those with more than `max_length` tokens."""
   tokens, offsets, input_lengths = array.array("i"), array.array("q", [0]), array.array("q")
   too_long = 0
   for example in examples:

@@ -1,4 +1,4 @@
-"""Optimisers that need to know the network; any other is bound straight from Optax."""
+"""Optimisers that need to know the network; gin binds all others directly from Optax."""
 
 from collections.abc import Callable
 
@@ -18,18 +18,19 @@ def muon(
     max_gradient_norm: float | None = 1.0,
     ns_steps: int = 5,
 ) -> optax.GradientTransformation:
-  """Muon for the matrices inside layers, Adam for embeddings, output layer and norms.
+  """Muon for the matrices inside layers; Adam for embeddings, output layer and norms.
 
-  Muon (https://kellerjordan.github.io/posts/muon) takes steps of orthogonal matrices, which
-  embeddings should not take. Projections to and from heads are matrices `[embed, heads * kv]`.
+  Muon (https://kellerjordan.github.io/posts/muon) makes every update an orthogonal matrix, which does not suit
+  embeddings. Projections to and from heads count as matrices `[embed, heads * kv]`.
 
   Args:
-    learning_rate: of Muon; a peak of 0.02 from scratch, 0.01 when tuning (docs/method.md's recipe).
-    adam_learning_rate_ratio: Adam's learning rate is this times Muon's.
-    adam_b1, adam_b2: of Adam.
-    weight_decay: on Muon's matrices.
-    max_gradient_norm: gradients are clipped to this global norm; None: never.
-    ns_steps: Newton-Schulz iterations.
+    learning_rate: Muon's learning rate. The recipe in docs/method.md peaks at 0.02 from scratch, 0.01 when tuning.
+    adam_learning_rate_ratio: Adam's learning rate divided by Muon's.
+    adam_b1: Adam's decay rate of the first moment.
+    adam_b2: Adam's decay rate of the second moment.
+    weight_decay: Weight decay of Muon's matrices.
+    max_gradient_norm: Global norm that gradients are clipped to; None does not clip.
+    ns_steps: Number of Newton-Schulz iterations.
   """
   ratio = adam_learning_rate_ratio
   adam_learning_rate = (
@@ -50,9 +51,9 @@ def muon(
 
 
 def matrix_dimensions(params: optax.Params) -> optax.Params:
-  """How each parameter is a matrix, `MuonDimensionNumbers`, or None where it is not one.
+  """`MuonDimensionNumbers` for each parameter that is a matrix, None for the others.
 
-  Of scanned layers, whose first axis counts them, each is a matrix of its own.
+  The first axis of scanned layers numbers them; each layer is a matrix of its own.
   """
 
   def dimensions(path: tuple[jax.tree_util.DictKey, ...], leaf: jax.Array):
@@ -70,7 +71,7 @@ def matrix_dimensions(params: optax.Params) -> optax.Params:
 def schedule(
     *, peak: float, num_steps: int, warmup_fraction: float, decay_fraction: float
 ) -> Callable[[int], float]:
-  """Linear warm-up, constant, linear decay to 0 (the "trapezoid" of arXiv 2405.18392), by the number of the step."""
+  """Learning rate by step: linear warm-up, constant, linear decay to 0 (the "trapezoid" of arXiv 2405.18392)."""
   warmup = max(1.0, warmup_fraction * num_steps)
   decay = max(1.0, decay_fraction * num_steps)
 

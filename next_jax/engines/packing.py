@@ -1,12 +1,12 @@
-"""Which examples share a row of a batch, and the features of such a row.
+"""Packing: which examples share a row of a batch, and the features of such a row.
 
 The features are those of `seqio.PrefixLMFeatureConverter(pack=True)`. SeqIO's own packing runs
-inside a tf.data pipeline; here the whole plan is made ahead, because then it fits tighter (best
-fit over all rows), the number of steps is known before the first, and a killed training goes on at
-any row without reading the ones before it.
+inside a tf.data pipeline. Here all rows are planned ahead, for three reasons: rows are fuller (best
+fit over all rows), the number of steps is known before the first one, and a killed training resumes
+at any row without reading the earlier ones.
 
 Examples with the same inputs, such as the kept fixes of one task, can share one copy of them in a
-row: the loss of each is what it would be alone, for a part of the tokens.
+row. Their losses are unchanged, and the row holds fewer tokens.
 """
 
 import bisect
@@ -40,12 +40,16 @@ def pack(
 ) -> Packing:
   """Packs `num_epochs` passes over examples of these lengths into rows.
 
-  Every pass is shuffled by (seed, pass); of a fractional last pass, the first examples of its
-  shuffle are taken. A row never mixes two passes.
+  Every pass is shuffled by (seed, pass). A fractional last pass takes the first examples of its
+  shuffle. A row never mixes two passes.
 
   Args:
-    sharing: the examples, when those with the same inputs are to share them; they come one after
-      the other then, in as few rows as hold them.
+    lengths: `[examples]`, number of tokens.
+    row_length: Maximum tokens in a row.
+    num_epochs: Number of passes; may be fractional.
+    seed: Seed of the shuffles.
+    sharing: The examples, if those with the same inputs shall share one copy. Such examples are then
+      neighbours, in as few rows as possible. None shares nothing.
   """
   ids, sizes = [], []
   epoch = 0
@@ -55,8 +59,8 @@ def pack(
     order = order[: round(min(1.0, num_epochs - epoch) * len(order))]
     bundles = [[example] for example in order] if sharing is None else bundle(sharing, order, row_length)
     bundle_lengths = np.array([_bundle_length(lengths, bundle_, sharing) for bundle_ in bundles], np.int64)
-    # Long ones first leave the smallest holes; the shuffle lives on among equal lengths, and the
-    # rows are shuffled again, as their order must not show the length of what is in them.
+    # Longest first leaves the smallest holes. Equal lengths keep their shuffled order. The rows are
+    # shuffled again, so that their order does not depend on the lengths.
     rows = best_fit(bundle_lengths, np.argsort(-bundle_lengths, kind="stable"), row_length)
     for number in generator.permutation(len(rows)):
       row = [example for bundle_number in rows[number] for example in bundles[bundle_number]]
@@ -69,9 +73,9 @@ def pack(
 def bundle(
     examples: examples_lib.TokenExamples, order: Iterable[int], row_length: int
 ) -> list[list[int]]:
-  """Examples with the same inputs, in that order, in bundles that fit into a row with their inputs written once."""
+  """Bundles of examples with the same inputs, in `order`; each fits into a row if its inputs are written once."""
   bundles: list[list[int]] = []
-  open_bundles: dict[int, tuple[list[int], int]] = {}  # Inputs -> their last bundle and its free tokens.
+  open_bundles: dict[int, tuple[list[int], int]] = {}  # Inputs -> (their last bundle, its free tokens).
   for example in order:
     inputs, input_length = int(examples.input_ids[example]), int(examples.input_lengths[example])
     target_length = int(examples.lengths[example]) - input_length
@@ -92,9 +96,9 @@ def _bundle_length(lengths: np.ndarray, members: Sequence[int], sharing: example
 
 
 def best_fit(lengths: np.ndarray, order: Iterable[int], row_length: int) -> list[list[int]]:
-  """Rows of example ids: each example goes to the fullest row that still has room for it."""
+  """Rows of example ids; each example, in `order`, goes to the fullest row that has room for it."""
   rows: list[list[int]] = []
-  open_rows: dict[int, list[list[int]]] = {}  # Free tokens -> rows that have exactly so many.
+  open_rows: dict[int, list[list[int]]] = {}  # Free tokens -> rows with exactly that many.
   free_sizes: list[int] = []  # Keys of open_rows, sorted.
   for example in order:
     length = int(lengths[example])
@@ -123,11 +127,16 @@ def make_batch(
     examples: examples_lib.TokenExamples, rows: Sequence[Sequence[int] | np.ndarray], *, num_rows: int, row_length: int,
     loss_on_targets_only: bool = True, share_prompts: bool = False,
 ) -> Batch:
-  """Features `[num_rows, row_length]` int32 of packed rows; rows that are not given are padding.
+  """Features `[num_rows, row_length]` int32 of packed rows; missing rows are padding.
 
   Args:
-    share_prompts: neighbours in a row that have the same inputs share one copy; adds the feature
-      `decoder_completion_ids`, which is 0 in inputs and 1, 2, ... in the targets that follow them.
+    examples: The examples.
+    rows: Ids of the examples in each row.
+    num_rows: Number of rows in the batch.
+    row_length: Tokens in a row.
+    loss_on_targets_only: Whether inputs have loss weight 0.
+    share_prompts: Whether neighbours in a row with the same inputs share one copy of them. Adds the feature
+      `decoder_completion_ids`: 0 in inputs, and 1, 2, ... in the targets that follow them.
   """
   names: tuple[str, ...] = (
       "decoder_input_tokens",
@@ -146,16 +155,16 @@ def make_batch(
       tokens = examples.tokens[examples.offsets[example] : examples.offsets[example + 1]]
       inputs = int(examples.input_lengths[example])
       shared = share_prompts and place and inputs and examples.input_ids[example] == examples.input_ids[row[place - 1]]
-      written = inputs if shared else 0  # How many of the tokens stand in the row already.
+      written = inputs if shared else 0  # Number of its tokens that the row already holds.
       segment, completion = (segment, completion + 1) if shared else (segment + 1, 1)
       end = start + len(tokens) - written
       batch["decoder_target_tokens"][number, start:end] = tokens[written:]
-      # The first position of all reads nothing; that of targets whose inputs stand before reads the last of these.
+      # The first position reads 0. Where inputs are shared, the first target reads the last input token.
       first = 0 if written else 1
       batch["decoder_input_tokens"][number, start + first : end] = tokens[max(written - 1, 0) : -1]
       batch["decoder_segment_ids"][number, start:end] = segment
       batch["decoder_positions"][number, start:end] = np.arange(written, len(tokens))
-      # One more than the inputs: there the last of them is read, and the first target is predicted.
+      # One more than the inputs: that position reads the last input token and predicts the first target.
       batch["decoder_causal_attention"][number, start : min(start + inputs - written + 1, end)] = 1
       targets = start + inputs - written
       batch["decoder_loss_weights"][number, (targets if loss_on_targets_only else start) : end] = 1

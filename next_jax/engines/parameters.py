@@ -12,18 +12,18 @@ from next_jax.models import transformer
 
 
 def boxed_shapes(model: transformer.Transformer) -> Any:
-  """Tree of parameter shapes, in boxes that carry the names of the axes."""
+  """Tree of parameter shapes, in boxes that carry the axis names."""
   tokens = jax.ShapeDtypeStruct((1, 2), jnp.int32)
   return jax.eval_shape(lambda x: model.init(jax.random.key(0), x, enable_dropout=False), tokens)["params"]
 
 
 def shardings(model: transformer.Transformer, layout: sharding.Layout) -> Any:
-  """Tree of shardings."""
+  """Tree of the parameters' shardings."""
   return layout.of_parameters(boxed_shapes(model))
 
 
 def abstract(model: transformer.Transformer, layout: sharding.Layout) -> Any:
-  """Tree of `jax.ShapeDtypeStruct` with shardings."""
+  """Tree of the parameters as `jax.ShapeDtypeStruct` with shardings."""
   shapes = nn.unbox(boxed_shapes(model))
   return jax.tree.map(
       lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
@@ -33,7 +33,7 @@ def abstract(model: transformer.Transformer, layout: sharding.Layout) -> Any:
 
 
 def random(model: transformer.Transformer, layout: sharding.Layout, seed: int) -> Any:
-  """Parameters of an untrained network, made on their devices; the same whether its layers are scanned or not."""
+  """Parameters of an untrained network, made on their devices; scanned or unscanned layers get the same values."""
   unscanned = transformer.Transformer(model.config.unscanned)
 
   def init(key):

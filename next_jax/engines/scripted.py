@@ -1,8 +1,8 @@
-"""Engines without a network: their answers are known, so that the loop around them can be checked.
+"""Engines without a network: their answers are known, so they test the loop around them.
 
-`Oracle` answers with the reference, `Parrot` with the bug, and `Apprentice` with either, the
-reference the more often the more it was tuned. A loop that measures anything but 1.0 for the first
-and 0.0 for the second is wrong, whatever network is put into it.
+`Oracle` answers with the reference and `Parrot` with the buggy program. `Apprentice` answers with
+either; the more tasks it is tuned on, the more often with the reference. A loop that does not measure
+1.0 for the first and 0.0 for the second is wrong for every network.
 """
 
 import abc
@@ -22,14 +22,14 @@ CHUNK_SIZE = 8  # tasks
 
 
 class _Scripted(abc.ABC):
-  """What all of them share: a checkpoint is a directory with a JSON file."""
+  """Base of the scripted engines. A checkpoint is a directory with the file skill.json: a number from 0 to 1."""
 
   @abc.abstractmethod
   def _fix(self, task: schema.RepairTask, skill: float, draw: float) -> str:
-    """The fix for a task; `draw` is uniform in [0, 1)."""
+    """The fix for a task; `draw` is a random number, uniform in [0, 1)."""
 
   def initialize(self, directory: epath.PathLike, skill: float = 0.0) -> epath.Path:
-    """Writes `directory/checkpoint_0`, to start a loop from."""
+    """Writes `directory/checkpoint_0`, from which a loop can start."""
     return _save(epath.Path(directory), 0, skill)
 
   def finetune(
@@ -86,7 +86,7 @@ class Oracle(_Scripted):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Parrot(_Scripted):
-  """Always answers with the program it was given, bug and all."""
+  """Always answers with the buggy program it was given."""
 
   def _fix(self, task: schema.RepairTask, skill: float, draw: float) -> str:
     return task.buggy_code
@@ -94,7 +94,7 @@ class Parrot(_Scripted):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Apprentice(_Scripted):
-  """Answers a share of the samples right, its skill, which grows with the tasks it is tuned on."""
+  """Solves a share of the samples. The share is its skill, which grows with the number of tasks it is tuned on."""
 
   def _fix(self, task: schema.RepairTask, skill: float, draw: float) -> str:
     return task.reference_code if draw < skill else task.buggy_code

@@ -1,4 +1,4 @@
-"""Where parameters and batches lie: a mesh over devices, and rules from axis names to it."""
+"""Where parameters and batches lie: a mesh over devices, and rules from axis names to mesh axes."""
 
 from collections.abc import Iterator, Sequence
 import contextlib
@@ -14,8 +14,8 @@ import numpy as np
 from next_jax import errors
 from next_jax.models import axes
 
-# Tensor parallelism inside layers; parameters are whole along "data" unless a rule such as
-# ("embed", "data") says otherwise, which makes it fully sharded data parallelism.
+# Tensor parallelism inside layers. Parameters are not split along "data". A rule such as
+# ("embed", "data") splits them there too: fully sharded data parallelism.
 DEFAULT_RULES = (
     ("batch", "data"),
     ("vocab", "model"),
@@ -37,13 +37,13 @@ class Layout:
 
   @classmethod
   def over_all_devices(cls, *, model_parallelism: int = 1, rules: Sequence[Sequence[str | None]] = DEFAULT_RULES):
-    """Over the devices of all processes, which compute together."""
+    """A layout over the devices of all processes, which compute together."""
     return cls._over(jax.devices(), "devices", model_parallelism, rules)
 
   @classmethod
   def over_own_devices(cls, *, model_parallelism: int = 1, rules: Sequence[Sequence[str | None]] = DEFAULT_RULES):
-    """Over the devices of this process, which waits for no other; the network has to fit there."""
-    return cls._over(jax.local_devices(), "devices of a process, which samples by itself", model_parallelism, rules)
+    """A layout over the devices of this process, which waits for no other; the network must fit on them."""
+    return cls._over(jax.local_devices(), "devices of a process, which samples alone", model_parallelism, rules)
 
   @classmethod
   def _over(cls, devices: Sequence[jax.Device], what: str, model_parallelism: int, rules: Sequence[Any]):
@@ -56,8 +56,8 @@ class Layout:
 
   @contextlib.contextmanager
   def active(self) -> Iterator[None]:
-    """Constraints on activations take effect in what is traced inside."""
-    # Not `with self.mesh`: Flax and JAX take no notice of that any more, and constraints would be left out in silence.
+    """Makes constraints on activations take effect in functions traced inside the context."""
+    # Not `with self.mesh`: Flax and JAX now ignore that, and would silently drop the constraints.
     with jax.set_mesh(self.mesh), nn.logical_axis_rules(self.rules):
       yield
 
@@ -70,8 +70,10 @@ class Layout:
     return jax.tree.map(lambda leaf, spec: self._named(leaf.shape, spec), nn.unbox(boxed), specs)
 
   def like_parameters(self, tree: Any, params: Any, shardings: Any) -> Any:
-    """Shardings of a tree such as an optimiser's state: a leaf under the path of a parameter, and
-    of its shape, lies as the parameter does; all others are whole on every device."""
+    """Shardings of a tree such as an optimiser's state.
+
+    A leaf with the path and the shape of a parameter gets the parameter's sharding; every other leaf is replicated.
+    """
     by_path = {}
     for (path, leaf), sharding in zip(jax.tree_util.tree_leaves_with_path(params), jax.tree.leaves(shardings)):
       by_path[_names(path)] = (leaf.shape, sharding)
@@ -93,12 +95,12 @@ class Layout:
     return self._named(shape, jax.sharding.PartitionSpec(*names))
 
   def put_batch(self, value: np.ndarray, axis: int = 0) -> jax.Array:
-    """Puts a batch that every process holds whole; each device gets its own rows."""
+    """Puts a batch on the devices, each of which gets its rows; every process must hold the whole batch."""
     sharding = self.of_batch(value.shape, axis)
     return jax.make_array_from_callback(value.shape, sharding, lambda index: value[index])
 
   def to_host(self, value: jax.Array) -> np.ndarray:
-    """The whole of an array; where it lies on the devices of several processes, all call this together."""
+    """The whole array; if it lies on the devices of several processes, all of them must call this together."""
     if value.is_fully_addressable:
       return np.asarray(value)
     return multihost_utils.process_allgather(value, tiled=True)
@@ -110,7 +112,7 @@ class Layout:
   def fitting(
       self, shape: tuple[int, ...], spec: Sequence[axes.MeshAxis], names: Sequence[Any] | None = None
   ) -> jax.sharding.PartitionSpec:
-    """`spec` without the mesh axes over which an axis of `shape` does not divide; `names` are for the warning."""
+    """`spec` without the mesh axes that do not divide their axis of `shape`; a warning names each, by `names`."""
     kept = axes.fitting(shape, (*spec, *[None] * (len(shape) - len(spec))), self.mesh.shape)
     for size, name, asked, given in zip(shape, names or range(len(shape)), spec, kept):
       if asked != given:

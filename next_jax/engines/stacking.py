@@ -1,8 +1,8 @@
-"""Layers one by one (`layers_0`, `layers_1`, ...) and the stack that a scanned network has of them (`layers`).
+"""Converts between separate layers (`layers_0`, `layers_1`, ...) and the stack of a scanned network (`layers`).
 
-A stack has its layers along the first axis of each parameter. A checkpoint is written as its network lies, and
-restored as the network that asks for it lies: parameters, and moments of an optimiser where these are of the same form.
-Paths are tuples of names, as `flax.traverse_util.flatten_dict` gives them.
+The first axis of each parameter in a stack numbers the layers. A checkpoint is written in the form of its network and
+restored in the form of the network that asks for it. This covers the parameters, and an optimiser's moments where they
+have the parameters' form. Paths are tuples of names, as `flax.traverse_util.flatten_dict` gives them.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -30,7 +30,7 @@ def stack(params: Mapping[str, Any]) -> dict[str, Any]:
 def template_of(
     expected: Mapping[Path, jax.ShapeDtypeStruct], found: Collection[Path]
 ) -> dict[Path, jax.ShapeDtypeStruct]:
-  """What `expected` says, of arrays that lie as those `found` in a checkpoint do; what is in neither form stays."""
+  """`expected` in the form that a checkpoint has, given the paths `found` in it; leaves found in neither form stay."""
   template = {}
   for path, leaf in expected.items():
     stacked, parts = _stack_of(path), _parts_of(path, leaf)
@@ -47,7 +47,7 @@ def template_of(
 def as_expected(
     restored: dict[Path, jax.Array], expected: Mapping[Path, jax.ShapeDtypeStruct]
 ) -> dict[Path, jax.Array]:
-  """The arrays of `template_of(expected, ...)` as `expected` says; empties `restored` of what it stacks."""
+  """Arrays restored by `template_of(expected, ...)`, in the form of `expected`; what it stacks leaves `restored`."""
   arrays = {}
   for path, leaf in expected.items():
     if path in restored:
@@ -61,13 +61,13 @@ def as_expected(
 
 
 def _stack_of(path: Path) -> Path | None:
-  """Path of the stack that a layer's parameter is in; None for one that is in no layer."""
+  """Path of the stack for a layer's parameter; None for a parameter outside the layers."""
   stacked = tuple(_STACK if _ONE.fullmatch(name) else name for name in path)
   return None if stacked == path else stacked
 
 
 def _parts_of(path: Path, leaf: jax.ShapeDtypeStruct) -> list[Path]:
-  """Paths of the layers' parameters that a stack is made of; none for what is no stack."""
+  """Paths of the layers' parameters that make up a stack; empty if `leaf` is no stack."""
   if _STACK not in path or not leaf.shape:
     return []
   return [
@@ -82,7 +82,7 @@ def _like(leaf: jax.ShapeDtypeStruct, shape: Sequence[int], spec: Sequence[Any])
 
 @functools.lru_cache
 def _stacking(sharding: jax.sharding.Sharding) -> Any:
-  """Kept by where the result lies: a function that is made anew is compiled anew."""
+  """Stacks arrays into one with this sharding. Cached, since JAX would compile a new function again."""
   return jax.jit(jnp.stack, out_shardings=sharding)
 
 

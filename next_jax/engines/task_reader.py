@@ -1,4 +1,4 @@
-"""Reads the token examples of a SeqIO task; the trainer and the sampler know arrays only."""
+"""Reads the token examples of a SeqIO task; trainer and sampler see only arrays."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -10,7 +10,7 @@ from next_jax.engines import examples as examples_lib
 
 
 def find_task(name: str, vocab_size: int) -> seqio.Task:
-  """The registered task, checked against the network; raises EngineError."""
+  """The registered task; raises EngineError if it does not exist or does not fit the network."""
   try:
     task = seqio.get_mixture_or_task(name)
   except ValueError as error:
@@ -30,7 +30,7 @@ def find_task(name: str, vocab_size: int) -> seqio.Task:
 
 
 def read(task: seqio.Task, split: str) -> Iterator[dict[str, Any]]:
-  """Every example of the split once, in order, nothing cut."""
+  """Yields every example of the split once, in order, uncut; raises EngineError for an unknown split."""
   if split not in task.splits:
     raise errors.EngineError(f"SeqIO task {task.name!r}: found no split {split!r}, it has: {', '.join(task.splits)}")
   dataset = task.get_dataset(sequence_length=None, split=split, use_cached=False, shuffle=False, num_epochs=1)
@@ -38,7 +38,7 @@ def read(task: seqio.Task, split: str) -> Iterator[dict[str, Any]]:
 
 
 def read_tokens(task: seqio.Task, split: str, max_length: int) -> examples_lib.TokenExamples:
-  """Reads all examples of at most `max_length` tokens; raises EngineError when there are none."""
+  """Reads all examples of at most `max_length` tokens; raises EngineError if there are none."""
   examples = examples_lib.collect(read(task, split), max_length)
   if not len(examples):
     raise errors.EngineError(
@@ -49,7 +49,7 @@ def read_tokens(task: seqio.Task, split: str, max_length: int) -> examples_lib.T
 
 
 def read_with_ids(task: seqio.Task, split: str) -> tuple[examples_lib.TokenExamples, list[str]]:
-  """All examples, and the feature `task_id` of each, or its number where it has none."""
+  """All examples, and the `task_id` of each, or its number if it has no such feature."""
   task_ids = []
 
   def remember_ids():

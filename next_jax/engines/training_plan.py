@@ -1,6 +1,6 @@
-"""The plan of a training: its rows and steps, the checkpoints it saves and the one it gives.
+"""The plan of a training: its rows and steps, the checkpoints it saves and the one it returns.
 
-Both engines follow it, so that one can finish a training that the other has begun.
+Both engines follow it, so that one can finish a training that the other began.
 """
 
 from collections.abc import Callable, Mapping
@@ -21,11 +21,11 @@ from next_jax.engines import examples as examples_lib
 from next_jax.engines import optimizers
 from next_jax.engines import packing as packing_lib
 
-if typing.TYPE_CHECKING:  # it reads SeqIO tasks, and a trainer runs where there is no SeqIO
+if typing.TYPE_CHECKING:  # it needs SeqIO, and a trainer must run without SeqIO
   from next_jax.engines import validator as validator_lib
 
 LOSS_AVERAGE_STEPS = 20  # The loss in the metrics is a running average over this many steps.
-VALIDATION = "validation.json"  # Beside the state in the directory of a checkpoint.
+VALIDATION = "validation.json"  # In a checkpoint's directory, beside the state.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -35,11 +35,11 @@ class TrainingPlan:
   Attributes:
     examples: The training examples.
     tuning: Settings of the training.
-    seed: Seed of the order of the examples, and of dropout.
+    seed: Seed of the order of examples and of dropout.
     directory: Directory of the checkpoints.
-    loss_on_targets_only: Otherwise the model learns the prompts too.
-    keep_optimizer_state: Whether the last checkpoint keeps it; earlier ones always do.
-    validator: Measures the checkpoints, as `tuning.validation` says.
+    loss_on_targets_only: Whether the model learns the targets only; if not, it learns the prompts too.
+    keep_optimizer_state: Whether the last checkpoint keeps the optimiser's state; earlier ones always do.
+    validator: Measures the checkpoints, as `tuning.validation` says; None measures none.
   """
 
   examples: examples_lib.TokenExamples
@@ -62,12 +62,12 @@ class TrainingPlan:
       raise errors.EngineError(f"keep_checkpoints: found {tuning.keep_checkpoints}, expected 1 or more")
     if not self.num_steps:
       raise errors.EngineError(
-          f"num_epochs: {tuning.num_epochs} of {len(self.examples)} examples is not one example; raise it"
+          f"num_epochs: {tuning.num_epochs} passes over {len(self.examples)} examples give no example; raise it"
       )
 
   @functools.cached_property
   def packing(self) -> packing_lib.Packing:
-    """Rows of the whole training."""
+    """The rows of the whole training."""
     tuning = self.tuning
     return packing_lib.pack(
         self.examples.lengths, row_length=tuning.sequence_length, num_epochs=tuning.num_epochs, seed=self.seed,
@@ -88,10 +88,10 @@ class TrainingPlan:
     )
 
   def begin(self) -> epath.Path | None:
-    """The checkpoint to go on from, None for a training that has not begun.
+    """The checkpoint to resume from; None if the training has not begun.
 
     Raises:
-      CheckpointError: a checkpoint in the directory that is not of this training.
+      CheckpointError: The directory holds a checkpoint of another training.
     """
     done = checkpoints.steps_of_training(self.directory, self.num_steps)
     if not done:
@@ -103,11 +103,11 @@ class TrainingPlan:
       )
       return None
     self._settle(done[-1])
-    logging.info("going on from %s", checkpoints.path_of(self.directory, done[-1]))
+    logging.info("resuming from %s", checkpoints.path_of(self.directory, done[-1]))
     return checkpoints.path_of(self.directory, done[-1])
 
   def is_ended(self, checkpoint: epath.Path | None) -> bool:
-    """Whether a checkpoint that `begin` gave is the last one."""
+    """Whether a checkpoint that `begin` returned is the last one."""
     return checkpoint == checkpoints.path_of(self.directory, self.num_steps)
 
   def batch(self, step: int) -> packing_lib.Batch:
@@ -124,11 +124,11 @@ class TrainingPlan:
     )
 
   def next_save(self, step: int) -> int:
-    """The first step behind `step` at whose end a checkpoint is due."""
+    """The first number of steps above `step` at which a checkpoint is due."""
     return min((step // self.tuning.save_every + 1) * self.tuning.save_every, self.num_steps)
 
   def save(self, step: int, params: Any, opt_state: Any, *, tokens: int, loss: float) -> None:
-    """Saves what `step` steps have made, measures it, and removes what is not to be kept."""
+    """Saves a checkpoint after `step` steps, measures it, and removes those that are not kept."""
     metrics = {
         "steps": step,
         "tokens": tokens,
@@ -143,7 +143,7 @@ class TrainingPlan:
     self._settle(step)
 
   def result(self) -> tuple[epath.Path, dict[str, float]]:
-    """The checkpoint that the training gives, and its metrics."""
+    """The checkpoint that the training returns, and its metrics."""
     step = self._ranked(checkpoints.steps(self.directory))[0]
     path = checkpoints.path_of(self.directory, step)
     metrics = checkpoints.metrics(path)
@@ -152,7 +152,7 @@ class TrainingPlan:
     return path, metrics
 
   def _settle(self, step: int) -> None:
-    """Measures the newest checkpoint, unless a killed run has done it, and removes the superfluous ones."""
+    """Measures the newest checkpoint, unless a killed run already has, and removes those that are not kept."""
     path = checkpoints.path_of(self.directory, step)
     if self.validator is not None and not (path / VALIDATION).exists():
       measured = self.validator.measure(path, step)
@@ -163,7 +163,7 @@ class TrainingPlan:
     checkpoints.remove_all_but(self.directory, {*kept, step})
 
   def _ranked(self, steps: list[int]) -> list[int]:
-    """The steps, the best first."""
+    """The steps, best first; without validation, latest first."""
     validation = self.tuning.validation
     if validation is None:
       return sorted(steps, reverse=True)

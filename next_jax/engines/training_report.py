@@ -1,4 +1,4 @@
-"""What a training shows while it runs: a progress bar on stderr, and scalars for TensorBoard."""
+"""What a training shows while it runs: a progress bar on stderr, and TensorBoard scalars."""
 
 from collections.abc import Mapping
 import os
@@ -13,13 +13,13 @@ STEPS_BETWEEN_SUMMARIES = 20
 
 
 class TrainingReport:
-  """Called after each step as `report(step, num_steps, scalars)`; a context manager.
+  """Shows the progress of a training; call it after each step as `report(step, num_steps, scalars)`.
 
-  In a run of several processes only process 0 shows anything.
+  It is a context manager. In a run of several processes only process 0 shows anything.
   """
 
   def __init__(self, summaries: epath.PathLike | None):
-    """Makes a report; `summaries` is the directory of the TensorBoard scalars, None writes none."""
+    """Makes a report. `summaries` is the directory for TensorBoard scalars; None writes none."""
     is_first = jax.process_index() == 0
     self._writer = metric_writers.SummaryWriter(os.fspath(summaries)) if is_first and summaries is not None else None
     self._bar: tqdm.tqdm | None = None

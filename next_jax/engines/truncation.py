@@ -1,4 +1,4 @@
-"""How a token is drawn from logits."""
+"""Draws tokens from logits: temperature, top-k and top-p."""
 
 import dataclasses
 
@@ -33,9 +33,9 @@ class Truncation:
 def _inverse_cumulative(weights: jax.Array, uniform: jax.Array) -> jax.Array:
   """Index `[batch]` drawn with probability proportional to `weights` `[batch, vocab]`.
 
-  One uniform number a row and the inverse of the cumulative distribution: a tenth of the cost of a
-  Gumbel number for every token. First a block of tokens is found, then the token in it, which
-  spares summing up all of the vocabulary token by token.
+  Takes one uniform number per row and inverts the cumulative distribution, at a tenth of the cost of
+  a Gumbel number for every token. It first finds a block of tokens, then the token in that block, so
+  it need not sum over the whole vocabulary token by token.
   """
   batch, size = weights.shape
   padded = -(-size // _BLOCK) * _BLOCK
@@ -50,7 +50,7 @@ def _inverse_cumulative(weights: jax.Array, uniform: jax.Array) -> jax.Array:
 
 
 def _first_above(cumulative: jax.Array, aim: jax.Array, weights: jax.Array) -> jax.Array:
-  """First index of positive weight whose cumulative sum is above `aim`; else, by rounding, the last of them."""
+  """First index of positive weight whose cumulative sum is above `aim`, or the last one if rounding leaves none."""
   positive = weights > 0
   above = (cumulative > aim) & positive
   last = weights.shape[-1] - 1 - jnp.argmax(positive[:, ::-1], axis=-1)
@@ -58,10 +58,10 @@ def _first_above(cumulative: jax.Array, aim: jax.Array, weights: jax.Array) -> j
 
 
 def _nucleus_threshold(weights: jax.Array, top_p: float) -> jax.Array:
-  """`[batch, 1]`: the largest threshold that leaves a share of at least `top_p` (arXiv 1904.09751).
+  """`[batch, 1]`, the largest threshold that keeps a share of at least `top_p` (arXiv 1904.09751).
 
-  Bisects on the bits of the weight, which order as the non-negative floats do: exact in 31 sums,
-  and a tenth of the cost of a sort. Tokens as probable as the last one are kept as well.
+  Bisects on the bits of the weight, since non-negative floats sort as their bits do. This is exact in
+  31 sums, at a tenth of the cost of a sort. Tokens as probable as the last one are kept as well.
   """
   needed = top_p * jnp.sum(weights, axis=-1, keepdims=True)
 

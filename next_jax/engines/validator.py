@@ -1,4 +1,4 @@
-"""Measuring the checkpoints of a training by SeqIO's evaluator."""
+"""Measures the checkpoints of a training with SeqIO's evaluator."""
 
 import functools
 import os
@@ -18,16 +18,17 @@ from next_jax.engines import task_reader
 
 
 class _TaskFeatures(seqio.PassThroughFeatureConverter):
-  """The features of the task as they are; SeqIO's own class lacks what its evaluator asks for."""
+  """Passes the task's features through unchanged; has the attributes that SeqIO's evaluator asks for."""
 
   TASK_FEATURES = {name: seqio.FeatureConverter.FeatureSpec(dtype=tf.int32) for name in ("inputs", "targets")}
   pack = False
 
 
 class Validator:
-  """The examples of an `engine.Validation`, read when the first checkpoint is measured, and kept.
+  """Measures checkpoints as an `engine.Validation` says.
 
-  Of several processes each completes its share, and process 0 runs the metric functions.
+  Reads the examples when the first checkpoint is measured, and keeps them. In a run of several processes each completes
+  its share, and process 0 runs the metric functions.
   """
 
   def __init__(
@@ -39,14 +40,14 @@ class Validator:
       seed: int,
       summaries: epath.PathLike | None,
   ):
-    """Makes a validator; raises EngineError for a task that does not exist or does not fit the network.
+    """Makes a validator; raises EngineError if the task does not exist or does not fit the network.
 
     Args:
-      validation: what is measured.
-      completer: completes the prompts, each process its share where they can do so apart.
-      vocab_size: of the network.
-      seed: of the completions.
-      summaries: directory for TensorBoard scalars; None: none are written.
+      validation: What to measure.
+      completer: Completes the prompts. Each process completes its share, unless all complete each chunk together.
+      vocab_size: Vocabulary size of the network.
+      seed: Seed of the completions.
+      summaries: Directory for TensorBoard scalars; None writes none.
     """
     self._validation = validation
     self._completer = completer
@@ -56,11 +57,11 @@ class Validator:
     self._shares = 1 if completer.together else jax.process_count()
 
   def measure(self, checkpoint: epath.Path, step: int) -> dict[str, float] | None:
-    """Metrics of a checkpoint; None in all processes but process 0.
+    """Metrics of a checkpoint in process 0, None in the others.
 
     Raises:
-      EngineError: the task cannot be measured, or has no such metric.
-      UserError: whatever the metric functions raise.
+      EngineError: The task cannot be measured, or has no such metric.
+      UserError: A metric function raised it.
     """
     complete = self._completer.start(
         checkpoint, self._task, chunk_tasks=self._completer.chunk_tasks(1), num_samples=1,
@@ -70,7 +71,7 @@ class Validator:
     try:
       found, _ = self._evaluator.evaluate(compute_metrics=jax.process_index() == 0, step=step, predict_fn=predict)
     except ValueError as error:
-      if isinstance(error.__cause__, errors.UserError):  # SeqIO makes all errors of a metric ValueErrors
+      if isinstance(error.__cause__, errors.UserError):  # SeqIO wraps every error of a metric in a ValueError
         raise error.__cause__ from None
       raise
     if found.result() is None:
@@ -108,9 +109,9 @@ class Validator:
     return evaluator
 
   def _predict(self, dataset: tf.data.Dataset, *, complete: completions.Complete) -> list[tuple[int, np.ndarray]]:
-    """(number, completion `[max_completion_length]`, 0 behind its end) of each example.
+    """(number, completion) of each example; completions are `[max_completion_length]`, 0 after their end.
 
-    A prompt that is empty, because it did not fit, is not asked.
+    Empty prompts are those that did not fit; they are not completed.
     """
     prompts = {int(number): example["inputs"].astype(np.int32) for number, example in dataset.as_numpy_iterator()}
     asked = sorted((number for number in prompts if len(prompts[number])), key=lambda number: len(prompts[number]))
@@ -128,7 +129,7 @@ def of_training(
     tuning: engine.Tuning, directory: epath.PathLike, *, completer: chunks.Completer, vocab_size: int, seed: int,
     write_summaries: bool,
 ) -> Validator | None:
-  """Measures the checkpoints of a training as `tuning.validation` says; None where they are not measured."""
+  """The validator of a training, as `tuning.validation` says; None if checkpoints are not measured."""
   if tuning.validation is None:
     return None
   return Validator(

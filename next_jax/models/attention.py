@@ -1,4 +1,4 @@
-"""Attention: over whole sequences, into a cache, and step by step from a cache.
+"""Attention over whole sequences, and step by step over a cache.
 
 Shape suffixes: B batch, L length, E embed, H heads, K key/value heads, G query heads that share a
 key/value head (H / K), D dimensions of a head, T tasks, S cached positions, P positions of a prefix.
@@ -13,12 +13,12 @@ from next_jax.models import axes
 from next_jax.models import projection
 
 _MAX_BLOCKS = 8
-# Positions last in keys and next to last in values: what a step of decoding reads fastest.
+# Positions come last in keys and second to last in values: a decoding step reads this layout fastest.
 CACHED_AXES = {
     "cached_key": ("batch", "kv_heads", "kv", "length"),
     "cached_value": ("batch", "kv_heads", "length", "kv"),
 }
-_MASKED = -1e30  # Not -inf: a row of padding attends to nothing, and must not become NaN.
+_MASKED = -1e30  # Not -inf: a row of padding attends to nothing and must not become NaN.
 
 
 def mask(
@@ -27,7 +27,7 @@ def mask(
     causal_attention: jax.Array | None,
     completion_ids: jax.Array | None = None,
 ) -> jax.Array:
-  """`[batch or 1, length, length]`, True where the second index may be seen from the first."""
+  """`[batch or 1, length, length]`, True where the first position may attend to the second."""
   steps = jnp.arange(length)
   seen = (steps[:, None] >= steps[None, :])[None]
   if causal_attention is not None:
@@ -42,7 +42,7 @@ def mask(
 
 
 def _block_size(length: int, smallest: int) -> int:
-  """Of at most 8 equal blocks, none below the smallest; one block where the length does not divide."""
+  """Size of equal blocks: as many as possible, at most 8, none below `smallest`; one if `length` does not divide."""
   blocks = (n for n in range(_MAX_BLOCKS, 0, -1) if length % n == 0 and length // n >= smallest)
   return length // next(blocks, 1)
 
@@ -59,7 +59,7 @@ def rotary(positions_BxL: jax.Array, head_dim: int, theta: float) -> Rotary:
 
 
 def rotate(x_BxLxHxD: jax.Array, positions: Rotary) -> jax.Array:
-  """Turns pairs of dimensions, in the half-split layout of Llama's weights."""
+  """Rotates pairs of dimensions, in the half-split layout of Llama's weights."""
   sin, cos = positions
   first, second = jnp.split(x_BxLxHxD.astype(jnp.float32), 2, axis=-1)
   rotated = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
@@ -67,15 +67,15 @@ def rotate(x_BxLxHxD: jax.Array, positions: Rotary) -> jax.Array:
 
 
 class Attention(nn.Module):
-  """Grouped-query attention (arXiv 2305.13245) with three ways to be called.
+  """Grouped-query attention (arXiv 2305.13245), with three modes.
 
-  - Over whole sequences, with a mask: training, scoring, prefill.
-  - `prefill`: the same, and keys and values go to the collection `cache`, whose `cache_index`
-    becomes `prefill_lengths`.
-  - `decode`: one token a row, against the cache. `cache_index` is a scalar (all rows are at the
-    same position) or a `[batch]` vector. When a collection `prefix` is given, which is the `cache`
-    of prefilled prompts, it precedes the cache, and row `r` belongs to prompt
-    `r // (rows / prompts)`: the samples of a task share one copy of its prompt.
+  - Neither flag: over whole sequences, with a mask, for training and scoring.
+  - `prefill`: the same, and keys and values are written to the collection `cache`, whose
+    `cache_index` becomes `prefill_lengths`.
+  - `decode`: one token per row, against the cache. `cache_index` is a scalar (all rows are at the
+    same position) or a `[batch]` vector. A collection `prefix`, if given, precedes the cache. It is
+    the `cache` of prefilled prompts. Row `r` belongs to prompt `r // (rows / prompts)`, so the
+    samples of a task share one copy of its prompt.
   """
 
   num_heads: int
@@ -127,12 +127,12 @@ class Attention(nn.Module):
   def _attend(self, query_BxLxHxD, key_BxLxKxD, value_BxLxKxD, mask_BxLxL, causal):
     batch, length = query_BxLxHxD.shape[:2]
     groups = self.num_heads // self.num_kv_heads
-    # Three-dimensional matrix products: on CPU five times as fast as one einsum over five axes.
+    # Three-dimensional matrix products are five times as fast on CPU as one einsum over five axes.
     query = (query_BxLxHxD * self.head_dim**-0.5).reshape(batch, length, self.num_kv_heads, groups, self.head_dim)
     query = query.transpose(0, 2, 3, 1, 4)
     key = key_BxLxKxD.swapaxes(1, 2).reshape(batch * self.num_kv_heads, length, self.head_dim)
     value = value_BxLxKxD.swapaxes(1, 2).reshape(batch * self.num_kv_heads, length, self.head_dim)
-    # Queries of a block meet the keys up to its end only: of a causal mask, half is empty.
+    # Queries of a block meet only the keys up to its end, because half of a causal mask is empty.
     block = _block_size(length, self.block) if causal else length
     attended = []
     for start in range(0, length, block):
@@ -158,10 +158,12 @@ class Attention(nn.Module):
     cached_value = self.variable("cache", "cached_value", jnp.zeros, shapes[1], value_BxLxKxD.dtype)
     cache_index = self.variable("cache", "cache_index", lambda: jnp.zeros((), jnp.int32))
     if prefill_lengths_B is None:
-      return  # The call that only makes an empty cache.
+      return  # This call only makes an empty cache.
     if existed and cached_key.value.shape[-1] < length:
-      raise errors.ModelError(f"prefill: found {length} tokens for a cache of {cached_key.value.shape[-1]}")
-    # What lies behind a row's prefill length is masked, and overwritten as decoding goes on.
+      raise errors.ModelError(
+          f"prefill: found {length} tokens, expected at most {cached_key.value.shape[-1]}, the length of the cache"
+      )
+    # Positions after a row's prefill length are masked, and decoding overwrites them.
     cached_key.value = axes.constrain(
         jax.lax.dynamic_update_slice_in_dim(cached_key.value, key_BxLxKxD.transpose(0, 2, 3, 1), 0, axis=3),
         CACHED_AXES["cached_key"],
@@ -195,7 +197,7 @@ class Attention(nn.Module):
       prefix_scores, by_task, by_row = self._prefix_scores(query, prefix)
       largest = jnp.maximum(largest, by_row(jnp.max(prefix_scores, axis=-1, keepdims=True)))
 
-    # One softmax over what lies apart in memory: the cache, the token itself, the prefix.
+    # One softmax over three separate arrays: the cache, the token itself, the prefix.
     weights, own_weight = jnp.exp(scores - largest), jnp.exp(own_score - largest)
     total = jnp.sum(weights, axis=-1, keepdims=True) + own_weight
     attended = jnp.einsum("bgs,bsd->bgd", weights.astype(values.dtype), values)
@@ -207,8 +209,8 @@ class Attention(nn.Module):
       attended += by_row(jnp.einsum("bgs,bsd->bgd", prefix_weights.astype(values.dtype), prefix_values))
     attended = (attended / total.astype(attended.dtype)).reshape(batch, 1, self.num_heads, head_dim)
 
-    # The cache is written after it is read, and XLA must see that, or it copies all of it each step.
-    # No simplification knows that this is 0.
+    # The cache is written after it is read. XLA must see that, or it copies the whole cache each step.
+    # The offset is always 0, but XLA cannot simplify it away.
     after_reading = jnp.minimum(jnp.abs(attended[0, 0, 0, 0]), 0).astype(jnp.int32)
     self._write(cached_key, cached_value, index + after_reading, key_BxKxD, value_BxKxD)
     cache_index.value = index + 1
@@ -226,12 +228,12 @@ class Attention(nn.Module):
       cached_value.value = cached_value.value.at[rows, :, index].set(value_BxKxD)
 
   def _prefix_scores(self, query_BKxGxD, prefix_TxKxDxP):
-    """Scores `[tasks * K, rows of a task * G, P]`, and the ways to that order from rows and back."""
+    """Scores `[tasks * K, rows of a task * G, P]`, and functions to that order from rows and back."""
     kv_heads, groups, head_dim = self.num_kv_heads, self.num_heads // self.num_kv_heads, self.head_dim
     tasks, size = prefix_TxKxDxP.shape[0], prefix_TxKxDxP.shape[-1]
     rows = query_BKxGxD.shape[0] // (tasks * kv_heads)
 
-    def by_task(x_BKxGxX):  # All rows of a task side by side: their product with its prefix is one.
+    def by_task(x_BKxGxX):  # All rows of a task side by side: one product with its prefix.
       x = x_BKxGxX.reshape(tasks, rows, kv_heads, groups, -1).swapaxes(1, 2)
       return x.reshape(tasks * kv_heads, rows * groups, -1)
 

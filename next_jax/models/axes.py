@@ -1,9 +1,9 @@
-"""Logical names of an array's axes, and what they mean on the mesh that is active.
+"""Logical names of an array's axes, and what they mean on the active mesh.
 
 A network names the axes of its parameters and activations; an engine activates a mesh
 (`jax.set_mesh`) and rules (`flax.linen.logical_axis_rules`) around what it traces. Flax's
 `with_logical_constraint` does the same, but lets XLA pad an axis that does not divide over its mesh
-axis, as two key heads over four devices, and then each product moves the padding about.
+axis, such as two key heads over four devices. Every product then moves the padding between devices.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ MeshAxis = str | tuple[str, ...] | None
 def fitting(
     shape: Sequence[int], spec: Sequence[MeshAxis], mesh_shape: Mapping[str, int]
 ) -> jax.sharding.PartitionSpec:
-  """`spec` without the mesh axes over which an axis of `shape` does not divide."""
+  """`spec` without the mesh axes that do not divide their axis of `shape`."""
 
   def pieces(axis: MeshAxis) -> int:
     names = (axis,) if isinstance(axis, str) else axis or ()
@@ -30,7 +30,7 @@ def fitting(
 
 
 def constrain(x: jax.Array, names: Sequence[str | None]) -> jax.Array:
-  """`x`, whose axes have these names, laid out as the active rules say; as it is where no mesh is active."""
+  """Lays out `x`, whose axes have these names, by the active rules; returns it unchanged if no mesh is active."""
   mesh = jax.sharding.get_abstract_mesh()
   rules = nn.get_logical_axis_rules()
   if mesh.size <= 1 or not rules:

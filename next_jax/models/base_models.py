@@ -1,4 +1,4 @@
-"""Base models: those that come with the package, and those that runs have made."""
+"""Base models: the one shipped with the package, and those that runs have made."""
 
 import importlib.resources
 import os
@@ -12,7 +12,7 @@ SHIPPED = "minirepair_1m"
 
 
 def minirepair_1m() -> epath.Path:
-  """The checkpoint that `gin_configs/runs/pretrain_minirepair.gin` makes."""
+  """The shipped checkpoint, made by `gin_configs/runs/pretrain_minirepair.gin`; raises ModelError if it is missing."""
   directory = epath.Path(str(importlib.resources.files("next_jax.models") / "shipped" / SHIPPED))
   checkpoints = _checkpoints(directory)
   if not checkpoints:
@@ -25,19 +25,20 @@ def minirepair_1m() -> epath.Path:
 
 
 def made(directory: epath.PathLike, config: str) -> epath.Path:
-  """The checkpoint that a finished stage `finetune`, as in WORKDIR/base/finetune, has given.
+  """The checkpoint of a finished `finetune` stage, such as WORKDIR/base/finetune.
 
   Args:
-    config: file that makes it, for the message.
+    directory: Directory of the stage.
+    config: Config file that makes the checkpoint, for the error message.
 
   Raises:
-    ModelError: the stage is not there or not finished.
+    ModelError: The stage is missing or not finished.
   """
   manifest = epath.Path(directory) / "stage.json"
   if not manifest.exists():
     raise errors.ModelError(
-        f"{os.fspath(manifest)}: not there, so no base model is made yet; make it first, or go on making it, with"
-        f" next-jax run --gin_file={config}"
+        f"{os.fspath(manifest)}: no such file, so the base model is not finished; make it, or resume making it,"
+        f" with next-jax run --gin_file={config}"
     )
   return epath.Path(directory) / files.read_json(manifest)["metrics"]["checkpoint"]
 

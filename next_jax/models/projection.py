@@ -1,4 +1,4 @@
-"""Matrix products that carry logical axis names."""
+"""Linear maps whose kernels carry logical axis names."""
 
 from collections.abc import Sequence
 import math
@@ -9,17 +9,17 @@ import jax.numpy as jnp
 
 
 class Projection(nn.Module):
-  """A linear map without bias from the last axes of its input to new ones.
+  """A linear map without bias from the last axes of its input to new axes.
 
-  Flax's `DenseGeneral` in two axes and more makes its kernel flat and puts it into shape after it
-  has been given axis names, which then do not fit: under a mesh that JAX knows of, as T5X sets one,
-  it fails. Parameters, initial ones too, are those of `DenseGeneral`.
+  It stands in for Flax's `DenseGeneral`, which fails under a mesh that JAX knows of, such as T5X's. With
+  two or more axes `DenseGeneral` makes a flat kernel, names its axes and reshapes it only then, so the
+  names do not fit. Parameters and their initial values are those of `DenseGeneral`.
 
   Attributes:
-    features: sizes of the new last axes.
-    axes: logical names of the kernel's axes.
-    dtype: of the product; the kernel is float32.
-    num_summed: how many axes of the input, its last ones, are summed over.
+    features: Sizes of the new last axes.
+    axes: Logical names of the kernel's axes.
+    dtype: Type of the product; the kernel is float32.
+    num_summed: Number of last axes of the input that are summed over.
   """
 
   features: Sequence[int]
@@ -49,6 +49,6 @@ class Projection(nn.Module):
 def projection(
     features: int | Sequence[int], *, axes: tuple[str, ...], dtype: str, name: str, num_summed: int = 1
 ) -> Projection:
-  """A `Projection` of this name in the tree of parameters."""
+  """A `Projection` with this name in the tree of parameters."""
   features = (features,) if isinstance(features, int) else tuple(features)
   return Projection(features=features, axes=axes, dtype=dtype, num_summed=num_summed, name=name)

@@ -1,11 +1,10 @@
 """A decoder-only transformer in the shape of today's open models (Llama, Gemma, Qwen).
 
 RMSNorm before every block, rotary positions, grouped-query attention, gated MLP. Parameters and
-activations carry logical axis names, which an engine maps to its mesh; without rules they mean
-nothing. The call signature is the one that T5X's `DecoderOnlyModel` expects, yet nothing of T5X is
-imported.
+activations carry logical axis names, which an engine maps to its mesh; without rules they have no
+effect. The call signature is the one that T5X's `DecoderOnlyModel` expects, but T5X is not imported.
 
-Axes of parameters: vocab, embed, heads, kv_heads, kv (the dimensions of one head), mlp; layers, where they are scanned.
+Axes of parameters: vocab, embed, heads, kv_heads, kv (the dimensions of one head), mlp; layers, if they are scanned.
 Shape suffixes: B batch, L length, E embed.
 """
 
@@ -26,17 +25,17 @@ class TransformerConfig:
   """Sizes of a network.
 
   Attributes:
-    vocab_size: rows of the embedding; at least the vocabulary's size.
-    head_dim: even, as rotary positions turn pairs of dimensions.
-    num_kv_heads: divides num_heads; 1 is multi-query, num_heads is multi-head attention.
-    tie_embeddings: the output layer is the transposed embedding.
-    attention_block: the fewest queries that attend together when attention is causal; speed only.
-    dtype: of activations and matrix products; parameters, norms, softmax and logits are float32.
-    rematerialize: in training, keep only what goes into a layer and compute its inside again for the gradient
-      (arXiv 1604.06174): about a third more work, and memory for one layer's activations in place of all.
-    scan_layers: in training, one compiled layer walks over the parameters of all, which lie in one array along a first
-      axis "layers", so that depth adds nothing to what is compiled. Checkpoints of either kind are restored into both
-      (see engines/stacking.py); results are the same up to rounding, dropout's masks apart.
+    vocab_size: Rows of the embedding; at least the vocabulary's size.
+    head_dim: Dimensions of a head. Must be even, because rotary positions rotate pairs of dimensions.
+    num_kv_heads: Number of key/value heads. Must divide num_heads; 1 is multi-query, num_heads is multi-head attention.
+    tie_embeddings: Whether the output layer is the transposed embedding.
+    attention_block: Minimum number of queries that attend together in causal attention; affects only speed.
+    dtype: Type of activations and matrix products; parameters, norms, softmax and logits are float32.
+    rematerialize: Whether training keeps only the input of each layer and recomputes the rest for the gradient (arXiv
+      1604.06174). It takes about a third more work, and memory for one layer's activations instead of all.
+    scan_layers: Whether training runs one compiled layer over the parameters of all layers, stacked along a first axis
+      "layers". Compile time then does not grow with depth. Checkpoints of either form are restored into both (see
+      engines/stacking.py). Results are the same up to rounding, except for dropout's masks.
   """
 
   changes_no_result = ("rematerialize", "scan_layers")  # see stages/settings.py
@@ -63,11 +62,11 @@ class TransformerConfig:
           f"num_kv_heads: found {self.num_kv_heads}, expected a divisor of num_heads={self.num_heads}"
       )
     if self.head_dim % 2:
-      raise errors.ModelError(f"head_dim: found {self.head_dim}, expected an even number (rotary positions turn pairs)")
+      raise errors.ModelError(f"head_dim: found {self.head_dim}, expected an even number (rotary positions need pairs)")
 
   @property
   def unscanned(self) -> "TransformerConfig":
-    """The same network without a scan: a loop of decoding steps would copy the caches of scanned layers in each."""
+    """The same network without a scan, for decoding: each decoding step would copy the caches of scanned layers."""
     return dataclasses.replace(self, scan_layers=False)
 
 
@@ -86,7 +85,7 @@ class RMSNorm(nn.Module):
 
 
 class MLP(nn.Module):
-  """SwiGLU (arXiv 2002.05202)."""
+  """Gated MLP: SwiGLU (arXiv 2002.05202)."""
 
   config: TransformerConfig
 
@@ -101,7 +100,7 @@ class MLP(nn.Module):
 
 
 class Layer(nn.Module):
-  """Attention and MLP, each behind a norm and added to the residual stream."""
+  """Attention, then MLP; each follows a norm and is added to the residual stream."""
 
   config: TransformerConfig
 
@@ -132,7 +131,7 @@ class Transformer(nn.Module):
 
   @property
   def scan_layers(self) -> bool:
-    """T5X asks for it: caches of scanned layers have their rows along the second axis."""
+    """Whether layers are scanned. T5X reads it, because caches of scanned layers have their rows on the second axis."""
     return self.config.scan_layers
 
   @nn.compact
@@ -154,25 +153,27 @@ class Transformer(nn.Module):
     """Logits of the next token.
 
     Args:
-      decoder_input_tokens: `[batch, length]`, shifted right by one; `[batch, 1]` for a step of
-        decoding.
-      decoder_target_tokens: not used; T5X gives it.
-      decoder_segment_ids: `[batch, length]`, 1, 2, ... for the examples packed in a row, 0 for
-        padding. None: one example a row.
-      decoder_positions: `[batch, length]`, position in the example; None: position in the row.
-      decoder_causal_attention: `[batch, length]`, 1 where all tokens of an example see one another
-        (its prompt); None: every token sees only those before it.
-      decoder_completion_ids: `[batch, length]`, 0 in prompts, 1, 2, ... in completions that share the
-        prompt of their segment and do not see one another. None: one completion a prompt.
-      enable_dropout: needs the random stream "dropout".
-      decode: without a cache, makes an empty one of this length in the collection `cache`; with one,
-        a step of decoding.
-      max_decode_length: length of a cache made by this call; None: the length of the input.
-      prefill: also writes keys and values to the cache (made when there is none).
-      prefill_lengths: `[batch]`, tokens of the prompt that count; the rest is padding.
+      decoder_input_tokens: `[batch, length]`, shifted right by one; `[batch, 1]` for a decoding step.
+      decoder_target_tokens: Not used; T5X passes it.
+      decoder_segment_ids: `[batch, length]`, 1, 2, ... for the examples packed in a row, 0 for padding.
+        None means one example per row.
+      decoder_positions: `[batch, length]`, position in the example. None means position in the row.
+      decoder_causal_attention: `[batch, length]`, 1 where all tokens of an example see one another (its
+        prompt). None means that every token sees only itself and those before it.
+      decoder_completion_ids: `[batch, length]`, 0 in prompts; 1, 2, ... in completions that share the
+        prompt of their segment and do not see one another. None means one completion per prompt.
+      enable_dropout: Whether to apply dropout, which needs the random stream "dropout".
+      decode: Whether to decode one step from the cache. Without a cache, the call makes an empty one in
+        the collection `cache`.
+      max_decode_length: Length of a cache made by this call. None means the length of the input.
+      prefill: Whether to also write keys and values to the cache, which is made if there is none.
+      prefill_lengths: `[batch]`, number of prompt tokens that count; the rest is padding.
 
     Returns:
       `[batch, length, vocab_size]`, float32.
+
+    Raises:
+      ModelError: `prefill` and `decode` are both set, or `prefill` has no `prefill_lengths`.
     """
     del decoder_target_tokens
     if prefill and decode:
@@ -210,7 +211,7 @@ class Transformer(nn.Module):
       )
 
     if config.rematerialize and not (decode or prefill):
-      run = nn.remat(run, prevent_cse=not config.scan_layers)  # a loop keeps the two computations apart as it is
+      run = nn.remat(run, prevent_cse=not config.scan_layers)  # a loop already keeps the two computations apart
     if config.scan_layers:
       scan = nn.scan(
           lambda layer, *arguments: (run(layer, *arguments), None),
@@ -226,7 +227,7 @@ class Transformer(nn.Module):
         x = run(Layer(config, name=f"layers_{number}"), x, turns, mask)
     x = RMSNorm(config, name="final_norm")(x)
     if config.tie_embeddings:
-      # An embedding of unit variance would make logits of the size sqrt(embed_dim).
+      # Without the factor, an embedding of unit variance gives logits of about sqrt(embed_dim).
       logits = embedder.attend(x) * config.embed_dim**-0.5
     else:
       head = projection.projection(config.vocab_size, axes=("embed", "vocab"), dtype=config.dtype, name="logits")
@@ -238,7 +239,7 @@ class Transformer(nn.Module):
     return "layers" if self.config.scan_layers else "layers_0"
 
   def _decoding_positions(self, rows: int) -> jax.Array:
-    """`[rows, 1]`: where the next token stands, counted from the start of the row's prompt."""
+    """`[rows, 1]`, position of the next token, counted from the start of the row's prompt."""
 
     def index(collection):
       found = self.get_variable(collection, self._first_layer)["attention"]["cache_index"]

@@ -1,4 +1,4 @@
-"""The engine that needs nothing but Flax, Optax and Orbax, from a laptop to several hosts."""
+"""The engine that needs only Flax, Optax and Orbax; it runs on a laptop and on several hosts."""
 
 from collections.abc import Callable, Iterator
 import dataclasses
@@ -29,9 +29,9 @@ class NativeEngine(device_engine.DeviceEngine):
 
   Attributes:
     tokens_at_once: Maximum tokens per device in a training micro-batch; see `trainer.Trainer`.
-    sample_together: Several processes also sample and score together, with the parameters laid out over the devices of
-      all: for a network that does not fit in one process's devices. All processes then call `sample` and `score` at
-      once, as they call `finetune`.
+    sample_together: Whether several processes also sample and score together, with the parameters laid out over the
+      devices of all. This is for a network that does not fit on the devices of one process. All processes must then
+      call `sample` and `score` together, as they do `finetune`.
   """
 
   tokens_at_once: int | None = None
@@ -56,8 +56,8 @@ class NativeEngine(device_engine.DeviceEngine):
   def _check(self, tuning: engine.Tuning) -> None:
     if tuning.share_prompts and self.bidirectional_prompts:
       raise errors.EngineError(
-          "Tuning.share_prompts and NativeEngine.bidirectional_prompts: found both set, expected one of them: the last"
-          " token of a shared prompt is read by its completions, and the prompt cannot see it"
+          "Tuning.share_prompts and NativeEngine.bidirectional_prompts: found both set, expected one of them: each"
+          " completion reads the last token of a shared prompt, so the prompt cannot see that token"
       )
 
   def _train(

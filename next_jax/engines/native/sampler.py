@@ -1,12 +1,12 @@
-"""Many completions of many prompts.
+"""Draws many completions of many prompts.
 
-The rows of a chunk are `tasks * samples`. The prompt of a task is prefilled once and its keys and
-values are shared by the task's rows (collection `prefix` of the network); a row's own cache holds
-only what it wrote. All rows write their n-th token in the same step, so the cache is written as one
-slice. Decoding goes in segments of a few steps on the device; between two segments, tasks that are
-done drop out, and caches grow. All shapes come from small ladders, so a second chunk of the same
-kind compiles nothing. The ladders are coarse, since every combination of their rungs is a program to
-compile.
+A chunk has `tasks * samples` rows. The prompt of a task is prefilled once, and the task's rows share
+its keys and values (collection `prefix` of the network). A row's own cache holds only the tokens it
+wrote. All rows write their n-th token in the same step, so the cache is written as one slice.
+
+Decoding runs in segments of a few steps on the device. Between two segments, tasks that are done drop
+out and caches grow. All shapes come from small ladders, so a second chunk of the same kind compiles
+nothing. The ladders are coarse, because every combination of their rungs is a program to compile.
 """
 
 from collections.abc import Sequence
@@ -44,12 +44,12 @@ class Sampler:
     """Makes a sampler.
 
     Args:
-      network: sizes of the network.
-      layout: where arrays lie.
-      bidirectional_prompts: as in training.
-      prompt_step: prompts are padded to a multiple of this, of twice this from 4 steps on, ...
-      cache_step: the same for the caches of completions.
-      segment: steps between two looks at which tasks are done.
+      network: Sizes of the network.
+      layout: Where arrays lie.
+      bidirectional_prompts: Whether the tokens of a prompt see one another; as in training.
+      prompt_step: Step, in tokens, of the ladder that prompts are padded to; see `ladders.ladder`.
+      cache_step: Step, in tokens, of the ladder of cache lengths for completions.
+      segment: Decoding steps between two checks for tasks that are done.
     """
     self._model = transformer.Transformer(network)
     self._layout = layout
@@ -65,7 +65,7 @@ class Sampler:
   @property
   def num_compiled(self) -> int:
     functions = (self._prefill, self._start, self._segment, self._reshape)
-    return sum(function._cache_size() for function in functions)  # type: ignore[attr-defined]  # jit has no public one
+    return sum(function._cache_size() for function in functions)  # type: ignore[attr-defined]  # jit has no public count
 
   def complete(
       self,
@@ -89,7 +89,7 @@ class Sampler:
     done_lengths = np.zeros(total, np.int32)
     done_log_probabilities = np.zeros(total, np.float32)
 
-    tasks = np.arange(len(prompts))  # Of the rows on the device, in order; padding comes after.
+    tasks = np.arange(len(prompts))  # Tasks of the rows on the device, in order; padding follows.
     rung = _rung(len(tasks), chunk_tasks)
     size = ladders.ladder(min(self._segment_steps, steps), self._cache_step, steps)
     with self._layout.active():
@@ -117,7 +117,7 @@ class Sampler:
 
   def _begin(self, params, prompts, task_ids, rung, num_samples, seed, size, steps):
     longest = max(len(prompt) for prompt in prompts)
-    # Shifted right by one, as in training: position 0 reads the 0 that begins every sequence.
+    # Shifted right by one, as in training: position 0 reads the 0 that starts every sequence.
     width = ladders.ladder(longest + 1, self._prompt_step)
     tokens = np.zeros((rung, width), np.int32)
     lengths = np.zeros(rung, np.int32)
@@ -137,7 +137,7 @@ class Sampler:
     return prefix, state
 
   def _prefill_function(self, params, tokens_TxP, lengths_T):
-    """Keys and values of all prompts but their last token, which the first step reads."""
+    """Keys and values of all prompts without their last tokens, which the first decoding step reads."""
     causal_attention = None
     if self._bidirectional_prompts:
       causal_attention = (jnp.arange(tokens_TxP.shape[1]) <= lengths_T[:, None]).astype(jnp.int32)
@@ -183,7 +183,7 @@ class Sampler:
     }
 
   def _segment_function(self, params, prefix, state, until, *, truncate, eos_id):
-    """Steps until position `until`, or until all rows are done."""
+    """Decodes until position `until`, or until all rows are done."""
 
     def go_on(state):
       return (state["position"] < until) & ~jnp.all(state["done"])
@@ -196,7 +196,7 @@ class Sampler:
           decode=True,
           mutable=["cache"],
       )
-      logits = axes.constrain(logits[:, 0], ("batch", None))  # To draw needs the whole vocabulary.
+      logits = axes.constrain(logits[:, 0], ("batch", None))  # Drawing needs the whole vocabulary.
       keys = jax.random.wrap_key_data(state["key"])
       keys = jax.vmap(jax.random.fold_in, in_axes=(0, None))(keys, state["position"])
       token = truncate.draw(logits, keys)
@@ -218,7 +218,7 @@ class Sampler:
     return jax.lax.while_loop(go_on, step, state)
 
   def _reshape_function(self, prefix, state, index, num_tasks, *, size):
-    """Only the tasks of `index`, of which those from `num_tasks` on are padding; caches of `size`."""
+    """Keeps only the tasks in `index` and grows the caches to `size`; tasks from `num_tasks` on are padding."""
     old_tasks = jax.tree.leaves(prefix)[0].shape[0]
     num_samples = state["done"].shape[0] // old_tasks
     rows = (index[:, None] * num_samples + jnp.arange(num_samples)).reshape(-1)
@@ -254,5 +254,5 @@ def _rungs(chunk_tasks: int) -> tuple[int, ...]:
 
 
 def _rung(tasks: int, chunk_tasks: int) -> int:
-  """The smallest of chunk_tasks, its half and its quarter that holds the tasks."""
+  """The smallest of `chunk_tasks`, its half and its quarter that is at least `tasks`."""
   return next(rung for rung in _rungs(chunk_tasks) if rung >= tasks)

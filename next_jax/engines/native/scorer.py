@@ -1,4 +1,4 @@
-"""Log-probabilities of given targets."""
+"""Scores examples: the log-probabilities of their targets."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -28,12 +28,12 @@ class Scorer:
     self._log_probabilities = jax.jit(self._log_probabilities_function)
 
   def score(self, params: Any, examples: examples_lib.TokenExamples) -> Iterator[float]:
-    """Natural log-probability of each example's targets given its inputs, in order."""
+    """Yields the natural log-probability of each example's targets given its inputs, in order."""
     if not len(examples):
       return
     row_length = -(-int(examples.lengths.max()) // _LENGTH_STEP) * _LENGTH_STEP
     num_rows = max(1, _TOKENS_OF_A_BATCH // row_length)
-    # Packed in order: a row ends where the next example does not fit.
+    # Packed in order: a row ends when the next example does not fit.
     rows: list[list[int]] = []
     free = 0
     for example, length in enumerate(examples.lengths):
@@ -60,7 +60,7 @@ class Scorer:
         yield float(log_probabilities[number, batch["decoder_segment_ids"][number] == segment].sum())
 
   def _log_probabilities_function(self, params, batch):
-    """`[rows, length]`, 0 where there is no target."""
+    """Log-probability of each target token, `[rows, length]`; 0 where there is no target."""
     logits = self._model.apply(
         {"params": params},
         batch["decoder_input_tokens"],

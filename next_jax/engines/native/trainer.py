@@ -1,4 +1,4 @@
-"""Training on packed examples: one jitted step, and the loop around it."""
+"""Trains on packed examples: one compiled step, and the loop around it."""
 
 from collections.abc import Callable, Mapping
 import dataclasses
@@ -27,12 +27,12 @@ MakeOptimizer = Callable[..., optax.GradientTransformation]
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Functions:
-  """What is compiled for an optimiser, whatever the length, the learning rate and the seed of a training.
+  """The functions compiled for an optimiser; they serve every length, learning rate and seed of a training.
 
   Attributes:
-    init: from parameters to the optimiser's state.
-    step: see `Trainer._step_function`.
-    opt_state: shapes and shardings of the optimiser's state.
+    init: Makes the optimiser's state from parameters.
+    step: One step of training; see `Trainer._step_function`.
+    opt_state: Shapes and shardings of the optimiser's state.
   """
 
   init: Callable[..., Any]
@@ -42,13 +42,16 @@ class Functions:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Trainer:
-  """Trains a network from given parameters on given examples; keeps what it compiles between trainings.
+  """Trains a network from given parameters on given examples; keeps its compiled programs between trainings.
 
   Attributes:
-    bidirectional_prompts: tokens of a prompt see one another (a prefix LM); else all is causal.
-    tokens_at_once: a step's batch is split into micro-batches of so many tokens a device at most,
-      beyond what `Tuning.accumulation` asks for; None: 1,024 on CPU, where larger ones fall out of
-      the caches (40 % slower), no limit elsewhere.
+    network: Sizes of the network.
+    layout: Where parameters and batches lie.
+    bidirectional_prompts: Whether the tokens of a prompt see one another (a prefix LM). If not, all attention is
+      causal.
+    tokens_at_once: Maximum tokens per device in a training micro-batch. A step's batch is split further than
+      `Tuning.accumulation` asks for where needed. None is 1,024 on CPU, where larger micro-batches fall out of the
+      caches (40 % slower), and no limit elsewhere.
   """
 
   network: transformer.TransformerConfig
@@ -59,16 +62,19 @@ class Trainer:
   def train(
       self, plan: training_plan.TrainingPlan, initial_params: Callable[[], Any], report: Report
   ) -> tuple[epath.Path, dict[str, float]]:
-    """Trains to the end of the plan, from its last checkpoint where there is one.
+    """Trains to the end of the plan, from its last checkpoint if there is one.
 
     Args:
       plan: The training.
-      initial_params: Gives the parameters to start from; called unless there is a checkpoint.
+      initial_params: Returns the parameters to start from; called only if there is no checkpoint.
       report: Called as `report(step, num_steps, scalars)` before the first step and after each.
 
+    Returns:
+      The checkpoint that the training returns, and its metrics; see `engine.Engine.finetune`.
+
     Raises:
-      EngineError: Settings that cannot be used, or a loss that is no longer finite.
-      CheckpointError: A checkpoint in the directory is not from this training.
+      EngineError: The settings cannot be used, or the loss is no longer finite.
+      CheckpointError: The directory holds a checkpoint of another training.
     """
     reached = plan.begin()
     if plan.is_ended(reached):
@@ -79,9 +85,9 @@ class Trainer:
     start, params, opt_state, progress = self._start(reached, initial_params, functions)
     tuning = dataclasses.replace(tuning, accumulation=self._accumulation(tuning))
     tokens = int(progress["tokens"])
-    # What goes in lies as what comes out: else the second step would compile again.
+    # The average goes in with the layout it comes out with; otherwise the second step would compile again.
     average = jax.device_put(np.float32(progress["loss"]), self.layout.replicated())
-    previous = None  # The step before: reading its loss does not hold up the step under way.
+    previous = None  # The step before: reading its loss does not delay the running step.
     report(start, num_steps, {})
     for step in range(start, num_steps):
       batch, batch_tokens = self._batch(plan, step, tuning.accumulation)
@@ -100,7 +106,7 @@ class Trainer:
     return plan.result()
 
   def _accumulation(self, tuning: engine.Tuning) -> int:
-    """Micro-batches of a step: the fewest, of those that divide its rows, that hold few enough tokens."""
+    """Number of micro-batches in a step: the smallest that divides its rows and keeps to `tokens_at_once`."""
     limit = self.tokens_at_once
     if limit is None:
       limit = _TOKENS_AT_ONCE_ON_CPU if self.layout.mesh.devices.flat[0].platform == "cpu" else None
@@ -110,13 +116,13 @@ class Trainer:
     for accumulation in range(tuning.accumulation, tuning.batch_size + 1):
       rows = tuning.batch_size // accumulation
       if tuning.batch_size % accumulation or (tuning.batch_size % replicas == 0 and rows % replicas):
-        continue  # Uneven, or rows that no longer divide over the devices.
+        continue  # Uneven, or its rows would no longer divide over the devices.
       if rows * tuning.sequence_length <= limit * replicas:
         return accumulation
     return max(tuning.accumulation, tuning.batch_size // replicas if tuning.batch_size % replicas == 0 else 1)
 
   def _start(self, reached, initial_params, functions):
-    """(step, params, optimiser state, progress) at which training starts or goes on."""
+    """(step, params, optimiser state, progress) from which training starts or resumes."""
     if reached is None:
       params = initial_params()
       return 0, params, functions.init(params), {"tokens": 0, "loss": 0.0}
@@ -149,9 +155,9 @@ class Trainer:
     return self._kept[make_optimizer]
 
   def _step_function(self, make_optimizer: MakeOptimizer) -> Callable[..., Any]:
-    """(params, opt_state, average loss, step, learning rate, seed, batch) -> the first three anew, and scalars.
+    """(params, opt_state, average loss, step, learning rate, seed, batch) -> the new first three, and scalars.
 
-    As constants, learning rate and seed would have it compiled again for each training.
+    Learning rate and seed are arguments: as constants they would force a new compilation for each training.
     """
     model = transformer.Transformer(self.network)
 

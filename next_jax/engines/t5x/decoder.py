@@ -1,7 +1,7 @@
-"""Our network as a T5X model.
+"""The network as a T5X model.
 
-`Decoder` is all that T5X's own scripts need. T5X wants axis names in a collection `params_axes`;
-the network carries them in boxes around its parameters, so that it need not know of T5X.
+T5X's own scripts need only `Decoder`. T5X expects axis names in a collection `params_axes`. The network
+carries them in boxes around its parameters, so that it need not know about T5X.
 """
 
 from collections.abc import Mapping
@@ -38,12 +38,13 @@ class Decoder(models.DecoderOnlyModel):
     """Makes a model.
 
     Args:
-      network: sizes of the network.
-      vocabulary: of the tasks; None where only `sample` and `score_batch` are used.
-      optimizer_def: T5X's name for an optimiser; None for a model that is not trained.
-      bidirectional_prompts: tokens of a prompt see one another, in training and in sampling.
-      feature_converter_cls: the default puts the loss on the targets only.
-      **options: of `models.DecoderOnlyModel`: `loss_normalizing_factor`, `z_loss`, `label_smoothing`, `decode_fn`.
+      network: Sizes of the network.
+      vocabulary: Vocabulary of the tasks; None if only `sample` and `score_batch` are used.
+      optimizer_def: Optimiser, which T5X calls an optimizer definition; None for a model that is not trained.
+      bidirectional_prompts: Whether the tokens of a prompt see one another, in training and in sampling.
+      feature_converter_cls: Feature converter; the default puts the loss on the targets only.
+      **options: Options of `models.DecoderOnlyModel`: `loss_normalizing_factor`, `z_loss`, `label_smoothing`,
+        `decode_fn`.
     """
     super().__init__(
         module=transformer.Transformer(network),
@@ -57,8 +58,8 @@ class Decoder(models.DecoderOnlyModel):
   def get_initial_variables(
       self, rng: jax.Array, input_shapes: Mapping[str, Any], input_types: Mapping[str, Any] | None = None
   ) -> core.FrozenDict:
-    """`params`, and `params_axes` with the logical axis names of each."""
-    del input_types  # Tokens are integers, whatever is asked for.
+    """Initial `params`, and `params_axes` with the logical axis names of each."""
+    del input_types  # Tokens are always integers.
     tokens = jnp.ones(input_shapes["decoder_input_tokens"], jnp.int32)
     boxed = self.module.init(rng, tokens, tokens, enable_dropout=False)["params"]
     return core.freeze({"params": nn.unbox(boxed), "params_axes": axes_of(boxed)})
@@ -75,24 +76,23 @@ class Decoder(models.DecoderOnlyModel):
   ) -> tuple[jax.Array, dict[str, jax.Array]]:
     """Draws samples in T5X's decoding loop.
 
-    T5X's own drawing has one key for all rows of a batch, cannot combine top-k with top-p, and gives
-    the samples of a task in ascending order of their scores, so that a sample's index would tell
-    how probable it is. Here each row has its own key, as in the native engine, and keeps its place:
-    the loop runs greedily over logits that leave nothing but the token that was drawn, and the
-    log-probabilities travel in the cache.
+    T5X's own drawing uses one key for all rows of a batch and cannot combine top-k with top-p. It also
+    returns the samples of a task in ascending order of score, so that a sample's index would show how
+    probable it is. Here each row has its own key, as in the native engine, and keeps its place. The loop
+    runs greedily over logits that allow only the drawn token; the log-probabilities travel in the cache.
 
     Args:
-      params: of the network.
-      batch: features `decoder_input_tokens`, `decoder_causal_attention` `[tasks, length]`; `seed` and
-        `task_hash` `[tasks]`, from which the keys of a task are folded.
-      num_samples: of each task.
-      truncation: how a token is drawn.
-      max_steps: tokens of a completion, at most.
-      eos_id: ends a completion.
+      params: Parameters of the network.
+      batch: Features `decoder_input_tokens` and `decoder_causal_attention`, `[tasks, length]`; `seed` and
+        `task_hash`, `[tasks]`, from which the keys of a task are folded.
+      num_samples: Number of samples per task.
+      truncation: How a token is drawn.
+      max_steps: Maximum tokens of a completion.
+      eos_id: Id of the token that ends a completion.
 
     Returns:
       Completions `[tasks, num_samples, length]`, and `scores` `[tasks, num_samples]`: natural
-      log-probabilities at temperature 1 with nothing truncated.
+      log-probabilities at temperature 1 and without truncation.
     """
     inputs = batch["decoder_input_tokens"] * batch["decoder_causal_attention"]
     tasks, length = inputs.shape
@@ -150,12 +150,12 @@ class Decoder(models.DecoderOnlyModel):
     return completions.reshape(tasks, num_samples, -1), {"scores": scores.reshape(tasks, num_samples)}
 
   def _compute_metrics(self, *, mask: jax.Array, **arguments: Any):
-    """T5X counts tokens by their loss weights, which the engine scales so that micro-batches add up."""
+    """T5X's metrics, with weights of 0 or 1: it counts tokens by loss weight, and the engine scales those."""
     return super()._compute_metrics(mask=mask > 0, **arguments)
 
 
 def axes_of(boxed: Any) -> Any:
-  """Axis names of boxed parameters in T5X's form: leaves `kernel_axes` of `AxisMetadata`."""
+  """Axis names of boxed parameters in T5X's form: leaves such as `kernel_axes`, of type `AxisMetadata`."""
   flat = traverse_util.flatten_dict(boxed)
   return traverse_util.unflatten_dict(
       {

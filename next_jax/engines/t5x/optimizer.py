@@ -1,4 +1,4 @@
-"""Any Optax optimiser under T5X, with a learning rate that comes from outside."""
+"""Any Optax optimiser under T5X, with the learning rate as an argument."""
 
 from collections.abc import Callable
 from typing import Any
@@ -18,16 +18,17 @@ class _HyperParams:
 
 
 class OptaxOptimizer(optimizers.OptaxWrapper):
-  """T5X's wrapper of Optax, but for two things.
+  """T5X's wrapper of Optax with two changes.
 
-  The learning rate is an argument of the step (T5X's wrapper has it compiled in), so that a
-  training of another length compiles nothing; the state's tree is that of Optax with a schedule.
-  And axes of the state are found by the names and shapes of its leaves; T5X knows the states of a
-  list of optimisers, in which Muon is not.
+  First, the learning rate is an argument of the step, where T5X's wrapper compiles it in. A training of
+  another length then compiles nothing. The state's tree is that of Optax with a schedule.
+
+  Second, the axes of the state are found by the names and shapes of its leaves. T5X knows only the
+  states of a fixed list of optimisers, which lacks Muon.
   """
 
   def __init__(self, make: Callable[..., optax.GradientTransformation]):
-    """`make(learning_rate=<schedule>)` gives the transformation."""
+    """Makes an optimiser; `make(learning_rate=<schedule>)` returns the Optax transformation."""
     super().__init__(make(learning_rate=lambda count: 0.0))
     self._make = make
     self.hyper_params = _HyperParams()
@@ -56,7 +57,7 @@ class OptaxOptimizer(optimizers.OptaxWrapper):
 
 
 def abstract(tree: Any, axes: Any, mesh: jax.sharding.Mesh) -> Any:
-  """Tree of `jax.ShapeDtypeStruct` with the shardings that a tree of partition specs, or None, says."""
+  """`tree` as `jax.ShapeDtypeStruct`s, sharded by `axes`: a tree of partition specs, None for replicated leaves."""
 
   def sharded(leaf, spec):
     sharding = jax.sharding.NamedSharding(mesh, spec or jax.sharding.PartitionSpec())

@@ -1,4 +1,4 @@
-"""Where T5X puts arrays: on the mesh, and by the axis rules, of the native engine."""
+"""Where T5X puts arrays: on the native engine's mesh, by its axis rules."""
 
 from typing import Any
 
@@ -12,8 +12,8 @@ from next_jax.engines import sharding
 class MeshPartitioner(partitioning.PjitPartitioner):
   """T5X's partitioner on a given mesh.
 
-  T5X makes a mesh of its own only where it knows the hardware: on CPU it puts every device but one
-  on the axis "model", whatever is asked for.
+  T5X makes a suitable mesh only for hardware it knows. On CPU it puts all devices but one on the axis
+  "model", whatever the settings.
   """
 
   def __init__(self, layout: sharding.Layout):
@@ -25,12 +25,14 @@ class MeshPartitioner(partitioning.PjitPartitioner):
     return self._layout.mesh
 
   def partition(self, *arguments: Any, **options: Any) -> partitioning.PartitionedCallable:
-    """T5X's, but the network's constraints on activations take effect: T5X activates the mesh in a way that JAX
-    takes no notice of any more."""
+    """As T5X's, but the network's constraints on activations take effect.
+
+    T5X activates the mesh in a way that JAX now ignores.
+    """
     return _Active(super().partition(*arguments, **options), self._layout)
 
   def get_mesh_axes(self, train_state: Any) -> Any:
-    """T5X's, but an axis that does not divide over its mesh axis stays whole, as in the native engine."""
+    """As T5X's, but an axis that does not divide over its mesh axis stays whole, as in the native engine."""
     axes = super().get_mesh_axes(train_state)
     leaves = traverse_util.flatten_dict(train_state.state_dict(), keep_empty_nodes=True)
     specs = traverse_util.flatten_dict(axes.state_dict(), keep_empty_nodes=True)
@@ -41,7 +43,7 @@ class MeshPartitioner(partitioning.PjitPartitioner):
 
 
 class _Active(partitioning.PartitionedCallable):
-  """A compiled function that is traced and called with mesh and axis rules active."""
+  """A compiled function, traced and called with mesh and axis rules active."""
 
   def __init__(self, function: partitioning.PartitionedCallable, layout: sharding.Layout):
     self._function = function

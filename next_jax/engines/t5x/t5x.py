@@ -28,14 +28,14 @@ from next_jax.engines.t5x import partitioner as partitioner_lib
 from next_jax.engines.t5x import trainer
 
 _SCORE_LENGTH_STEP = 64  # tokens
-_SCORE_TOKENS = 4096  # Maximum number in a batch.
+_SCORE_TOKENS = 4096  # Maximum tokens in a batch.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class T5XEngine(device_engine.DeviceEngine):
   """`engine.Engine` on T5X; see `DeviceEngine` for the settings.
 
-  It keeps what it compiles: use one engine for all iterations.
+  It keeps its compiled programs, so use one engine for all iterations.
   """
 
   def score(self, *, task: str, split: str, checkpoint: epath.PathLike) -> Iterator[engine.Score]:
@@ -62,7 +62,7 @@ class T5XEngine(device_engine.DeviceEngine):
     if tuning.share_prompts:
       raise errors.EngineError(
           "Tuning.share_prompts: found True, expected False with the T5X engine, whose model gives its network no"
-          " decoder_completion_ids; --gin.Tuning.share_prompts=False"
+          " decoder_completion_ids; set --gin.Tuning.share_prompts=False"
       )
 
   def _train(
@@ -119,7 +119,7 @@ class T5XEngine(device_engine.DeviceEngine):
 
   @functools.cached_property
   def _kept(self) -> dict[Any, Any]:
-    """What holds compiled programs, by what it was made for."""
+    """Trainers and functions that hold compiled programs, by the settings they were made for."""
     return {}
 
   def _trainer(self, tuning: engine.Tuning) -> trainer.Trainer:
@@ -138,7 +138,7 @@ class T5XEngine(device_engine.DeviceEngine):
   def _partitioned(self, key: Any, step: Any) -> Any:
     """`step(params, batch)`, compiled by T5X's partitioner for the devices of this process.
 
-    T5X's own `get_infer_fn` would have all processes meet at every batch.
+    T5X's own `get_infer_fn` would make all processes wait for one another at every batch.
     """
     if key not in self._kept:
       self._kept[key] = self._partitioner.partition(
@@ -149,7 +149,7 @@ class T5XEngine(device_engine.DeviceEngine):
     return self._kept[key]
 
   def _whole_batch(self, rows: int) -> int:
-    """So many rows, or the few more that divide over the devices."""
+    """`rows`, rounded up to a number that divides over the devices."""
     replicas = self.own_layout.mesh.shape["data"]
     return -(-rows // replicas) * replicas
 
@@ -158,13 +158,13 @@ def _complete(
     sample: Any, params: Any, prompts: Sequence[np.ndarray], task_ids: Sequence[str], *, num_rows: int, steps: int,
     seed: int, eos_id: int,
 ) -> completions_lib.Completions:
-  # Shifted right by one, as in training: position 0 reads the 0 that begins every sequence.
+  # Shifted right by one, as in training: position 0 reads the 0 that starts every sequence.
   width = ladders.ladder(max(len(prompt) for prompt in prompts) + 1, ladders.PROMPT_STEP) + steps
   tokens = np.zeros((num_rows, width), np.int32)
   in_prompt = np.zeros((num_rows, width), np.int32)
   hashes = np.zeros(num_rows, np.uint32)
   for row in range(num_rows):
-    number = row % len(prompts)  # Rows that are left over complete the first prompts again.
+    number = row % len(prompts)  # Surplus rows complete the first prompts again.
     prompt = prompts[number]
     tokens[row, 1 : len(prompt) + 1] = prompt
     in_prompt[row, : len(prompt) + 1] = 1

@@ -1,7 +1,7 @@
-"""Training by T5X's trainer, on the rows that the native engine packs.
+"""Trains with T5X's trainer, on the rows that the native engine packs.
 
-Rows, schedule and checkpoints are the native engine's, so a training that one engine began the other
-can end, with the same parameters up to rounding.
+Rows, schedule and checkpoints are those of the native engine. So one engine can finish a training that
+the other began, with the same parameters up to rounding.
 """
 
 from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ from next_jax.engines.t5x import optimizer as optimizer_lib
 from next_jax.engines.t5x import partitioner as partitioner_lib
 from next_jax.models import transformer
 
-_STEPS_AT_ONCE = 20  # Between two looks at the loss.
+_STEPS_AT_ONCE = 20  # Steps between two checks of the loss.
 
 
 class Trainer:
@@ -43,7 +43,7 @@ class Trainer:
       bidirectional_prompts: bool,
       write_summaries: bool,
   ):
-    """Makes a trainer; `accumulation` and `optimizer` are those of `engine.Tuning`, the rest the engine's."""
+    """Makes a trainer; `accumulation` and `optimizer` come from `engine.Tuning`, the rest from the engine."""
     self._layout = layout
     self._write_summaries = write_summaries
     self._optimizer_def = optimizer_lib.OptaxOptimizer(optimizer)
@@ -75,7 +75,7 @@ class Trainer:
   def train(
       self, plan: training_plan.TrainingPlan, initial_params: Callable[[], Any], report: Callable[..., None]
   ) -> tuple[epath.Path, dict[str, float]]:
-    """See `native.trainer.Trainer.train`, which this does on T5X."""
+    """As `native.trainer.Trainer.train`, on T5X."""
     tuning, num_steps = plan.tuning, plan.num_steps
     replicas = self._layout.mesh.shape["data"]
     if (tuning.batch_size // tuning.accumulation) % replicas:
@@ -116,7 +116,7 @@ class Trainer:
     return plan.result()
 
   def _start(self, reached, initial_params) -> tuple[int, dict[str, float]]:
-    """Sets the state from which training starts or goes on; gives its step and progress."""
+    """Sets the state from which training starts or resumes; returns its step and progress."""
     if reached is None:
       self._trainer.train_state = self._create(core.freeze(initial_params()))
       return 0, {"tokens": 0, "loss": 0.0}
@@ -144,7 +144,7 @@ class Trainer:
     for step in range(start, plan.num_steps):
       batch = plan.batch(step)
       counted["tokens"] += int(np.count_nonzero(batch["decoder_segment_ids"]))
-      # Weights of a whole batch sum to 1: T5X adds up the losses of micro-batches as they are.
+      # Weights of a whole batch sum to 1, because T5X adds up the losses of micro-batches without scaling.
       weights = batch["decoder_loss_weights"].astype(np.float32)
       batch["decoder_loss_weights"] = weights / max(1.0, weights.sum())
       yield {
@@ -161,8 +161,10 @@ class Trainer:
 
 
 class _Trainer(t5x_trainer.Trainer):
-  """T5X's trainer, to which learning rate and random key come with the batch: as constants of the
-  compiled step they would have it compiled again for a training of another length or seed."""
+  """T5X's trainer, but learning rate and random key come with the batch.
+
+  As constants of the compiled step they would force a new compilation for another length or seed.
+  """
 
   @functools.cached_property
   def _partitioned_train_step(self):
