@@ -1,14 +1,14 @@
-"""Whether the real corpora hold, and how long building takes.
+"""Checks the real corpora, and measures how long they take to build.
 
     python benchmarks/building.py --data DIR references
     python benchmarks/building.py tasks WORKDIR/corpus/mbpp_r/train.jsonl [FILE ...]
     python benchmarks/building.py --data DIR time mbpp_r_paper|build_mbpp_r|build_hefix_plus
 
 `references` runs the reference of every problem of MBPP (974) and HumanEval (164, on its own tests; and EvalPlus's on
-those of HumanEval+). `tasks` runs the bug and the reference of every task of built splits, each on all its tests. Both
-print what does not hold, and end with exit code 1 if anything does not. `time` builds, and prints seconds on the clock
+those of HumanEval+). `tasks` runs the bug and the reference of every task of built splits on all tests of the task.
+Both print what is wrong, and exit with code 1 if anything is. `time` builds a corpus, and prints the wall-clock seconds
 and the load of the machine before and after. DIR has mbpp.jsonl, humanevalpack_python.jsonl and
-HumanEvalPlus.jsonl.gz; it is ../shared/data where that exists. Linux only.
+HumanEvalPlus.jsonl.gz (default: ../shared/data). Linux only.
 """
 
 import argparse
@@ -34,8 +34,8 @@ _LIMITS = limits_lib.Limits(cpu_seconds=20.0, judge_cpu_seconds=60.0)
 
 def main() -> int:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-  parser.add_argument("--data", type=pathlib.Path, default=_SHARED_DATA)
-  parser.add_argument("--endless_seconds", type=float, default=5.0, help="CPU time that a bug may use (default: 5)")
+  parser.add_argument("--data", type=pathlib.Path, default=_SHARED_DATA, help="directory of the benchmark files")
+  parser.add_argument("--endless_seconds", type=float, default=5.0, help="CPU seconds that a bug may use (default: 5)")
   commands = parser.add_subparsers(dest="command", required=True)
   commands.add_parser("references")
   commands.add_parser("tasks").add_argument("splits", nargs="+", type=pathlib.Path)
@@ -67,17 +67,17 @@ def _tasks(executor: executor_lib.Executor, path: pathlib.Path, endless_seconds:
   tasks = files.read_jsonl(path, schema.RepairTask)
   bugs = list(executor.verify(_program(task, task.buggy_code, endless_seconds) for task in tasks))
   programs = {_program(task, task.reference_code): None for task in tasks}
-  references = dict(zip(programs, executor.verify(programs)))
-  wrong = [(task, "its bug passes") for task, verdict in zip(tasks, bugs) if verdict.passed]
-  for task, verdict in zip(tasks, bugs):
-    if verdict.status == "infrastructure":
+  references = dict(zip(programs, executor.verify(programs), strict=True))
+  wrong = [(task, "its bug passes") for task, verdict in zip(tasks, bugs, strict=True) if verdict.passed]
+  for task, verdict in zip(tasks, bugs, strict=True):
+    if not verdict.is_sample:
       wrong.append((task, f"its bug was not judged: {verdict.detail}"))
   for task in tasks:
     verdict = references[_program(task, task.reference_code)]
     if not verdict.passed:
-      wrong.append((task, f"its reference does not: {verdict.status}: {verdict.detail}"))
+      wrong.append((task, f"its reference does not pass: {verdict.status}: {verdict.detail}"))
   statuses = ", ".join(f"{count} {name}" for name, count in collections.Counter(v.status for v in bugs).most_common())
-  print(f"{path.parent.name}/{path.stem}: {len(tasks)} tasks, {len(wrong)} do not hold; bugs: {statuses}")
+  print(f"{path.parent.name}/{path.stem}: {len(tasks)} tasks, {len(wrong)} wrong; bugs: {statuses}")
   for task, why in wrong:
     print(f"  {task.task_id}: {why}")
   return int(bool(wrong))

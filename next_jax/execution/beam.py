@@ -24,10 +24,10 @@ processes on this machine::
 
     --runner FlinkRunner --flink_master HOST:8081 --environment_type DOCKER --environment_config IMAGE
 
-Programs are confined as everywhere (`executor.Executor`). Containers often forbid namespaces; what is
-missing is in the workers' log, and `require_all_layers=True` refuses to run without. Runners may run a
-bundle twice: verdicts and traces are the same each time, but for `cpu_seconds`. The counters
-"next_jax/verdict_passed", "next_jax/trace_returned" and so on show what came out so far.
+Programs are confined as everywhere (`executor.Executor`). Containers often forbid namespaces. The workers'
+log names the missing layers, and `require_all_layers=True` refuses to run without them. Runners may run a
+bundle twice: verdicts and traces are the same each time, except for `cpu_seconds`. The counters
+"next_jax/verdict_passed", "next_jax/trace_returned" and so on show the results so far.
 """
 
 import argparse
@@ -46,7 +46,7 @@ from next_jax.execution import program as program_lib
 
 
 class Read(beam.PTransform):
-  """Records of a type, from all JSONL files that a pattern matches; .gz files too.
+  """Reads records of one type from all JSONL files that match a pattern, .gz files too.
 
   Raises files.FileError, which ends the pipeline, for a line that is not such a record.
   """
@@ -61,16 +61,16 @@ class Read(beam.PTransform):
         pipeline
         | beam.io.ReadFromTextWithFilename(self._pattern)
         | beam.MapTuple(functools.partial(_parse, self._record_type))
-        # So that a few large files are spread over all workers.
+        # Spreads a few large files over all workers.
         | beam.Reshuffle()
     )
 
 
 class Write(beam.PTransform):
-  """Records, or pairs of a task_id and a record, as the JSONL files PREFIX-00000-of-00003.jsonl and so on."""
+  """Writes records, or pairs of task_id and record, to JSONL files PREFIX-00000-of-00003.jsonl and so on."""
 
   def __init__(self, prefix: str, num_shards: int = 0):
-    """num_shards: 0 leaves it to the runner."""
+    """num_shards: Number of files; 0 lets the runner choose."""
     super().__init__()
     self._prefix = prefix
     self._num_shards = num_shards
@@ -84,11 +84,11 @@ class Write(beam.PTransform):
 
 
 class Verify(beam.PTransform):
-  """`program.Program` -> `schema.Verdict`.
+  """Maps each `program.Program` to its `schema.Verdict`.
 
   Args:
-    batch_size: how many programs are in the executor's hands at most.
-    executor: makes an Executor. Each thread of a Beam worker has one, so it has one worker by default.
+    batch_size: Maximum number of programs that an executor gets at once.
+    executor: Makes an Executor. Each thread of a Beam worker has one, so the default has one worker.
   """
 
   def __init__(self, batch_size: int = 256, executor: Callable[[], executor_lib.Executor] | None = None):
@@ -101,11 +101,11 @@ class Verify(beam.PTransform):
 
 
 class Trace(beam.PTransform):
-  """`program.TraceRequest` -> (task_id, `schema.Trace`).
+  """Maps each `program.TraceRequest` to (task_id, `schema.Trace`).
 
   Args:
-    budget: a `tracing.recorder.Budget`, None for its defaults.
-    batch_size, executor: as of Verify.
+    budget: A `tracing.recording.budgets.Budget`; None for its defaults.
+    batch_size, executor: As in Verify.
   """
 
   def __init__(
@@ -124,9 +124,9 @@ class Trace(beam.PTransform):
 
 
 class _ExecutorFn(beam.DoFn):
-  """Opens an executor when a Beam worker starts, and closes it when that ends.
+  """Opens an executor when a Beam worker starts, and closes it when the worker ends.
 
-  Should a worker be killed instead, the executor's processes end by themselves.
+  If the worker is killed instead, the executor's processes end by themselves.
   """
 
   def __init__(self, make_executor: Callable[[], executor_lib.Executor]):
@@ -187,8 +187,8 @@ def _line(element):
 def main(argv: Sequence[str] | None = None) -> None:
   parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
   parser.add_argument("verb", choices=("verify", "trace"))
-  parser.add_argument("--input", required=True, metavar="PATTERN", help="JSONL files of programs, or of trace requests")
-  parser.add_argument("--output", required=True, metavar="PREFIX", help="of the JSONL files that are written")
+  parser.add_argument("--input", required=True, metavar="PATTERN", help="JSONL files of programs or trace requests")
+  parser.add_argument("--output", required=True, metavar="PREFIX", help="prefix of the JSONL files to write")
   parser.add_argument("--require_all_layers", action="store_true", help="run nothing where confinement is incomplete")
   arguments, rest = parser.parse_known_args(argv)
   executor = functools.partial(executor_lib.Executor, num_workers=1, require_all_layers=arguments.require_all_layers)

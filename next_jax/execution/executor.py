@@ -1,4 +1,4 @@
-"""Programs in, verdicts out: spreads them over worker processes and keeps their order."""
+"""Executor: runs programs on worker processes and gives their verdicts in order."""
 
 from collections.abc import Collection, Generator, Iterable
 import dataclasses
@@ -19,20 +19,20 @@ _LOGGER = logging.getLogger("next_jax.execution")
 
 
 class Executor:
-  """Runs programs of unknown intent on their tests.
+  """Runs untrusted programs on their tests.
 
-  Use it as a context manager. Each worker is two processes, a judge that evaluates the tests and a
-  zygote that forks the programs' processes; both are started by exec and know nothing of this one.
+  Use it as a context manager. Each worker is two processes: a judge that evaluates the tests, and a
+  zygote that forks a process for each program. Both start by exec and know nothing of this process.
 
   Args:
-    num_workers: programs that run at the same time; None for one a CPU core.
-    limits: of each program.
-    layers: of confinement, each applied where the kernel permits it; see confinement.py. What is missing
-      is said once, as a warning of the logger "next_jax.execution".
-    require_all_layers: rather run nothing than run programs without one of them.
+    num_workers: Programs that run at the same time; None for one per CPU core.
+    limits: Limits of each program.
+    layers: Layers of confinement to apply, each where the kernel permits it; see confinement.py. Missing
+      layers are reported once, as a warning of the logger "next_jax.execution".
+    require_all_layers: Whether to run nothing if one of all layers is missing.
 
   Attributes:
-    confined: what `confinement` said, for whoever asks when the processes have ended; None before.
+    confined: Result of the last `confinement`, kept after the processes have ended; None before the first.
   """
 
   changes_no_result = ("num_workers", "layers", "require_all_layers")  # see stages/settings.py
@@ -76,7 +76,7 @@ class Executor:
     self.close()
 
   def close(self) -> None:
-    """Ends all processes; what was being run is lost."""
+    """Ends all processes; programs that are still running get no verdict."""
     for pool in self._pools.values():
       pool.close()
     self._pools.clear()
@@ -85,33 +85,39 @@ class Executor:
       self._directory = None
 
   def confinement(self) -> confinement_lib.Confinement:
-    """What programs run in; waits until all workers have started."""
+    """The layers that all workers have; waits until all of them have started."""
     self.confined = confinement_lib.of_workers(self._pool("verify").missing())
     return self.confined
 
   def verify(self, programs: Iterable[program_lib.Program]) -> Generator[schema.Verdict, None, None]:
-    """Verdicts in the order of the programs, as they become known.
+    """Yields verdicts in the order of the programs, as soon as they are known.
 
-    Programs are read only as far ahead as the workers need; a consumer that stops early ends what
-    runs. Raises pool.ExecutionError when known-good programs do not pass.
+    Programs are read only as far ahead as the workers need. A consumer that stops early closes the
+    generator, which ends the programs that still run.
+
+    Raises:
+      ExecutionError: known-good programs do not pass on this machine.
+      RuntimeError: the executor is not open, or still busy with an earlier stream.
     """
-
     return self._pool("verify").map(programs, program_lib.Program.job, _verdict)
 
   def outputs(self, requests: Iterable[program_lib.OutputsRequest]) -> Generator[program_lib.Outputs, None, None]:
-    """What reference solutions return, in the order of the requests."""
+    """Yields what reference solutions return, in the order of the requests; raises as `verify` does."""
     return self._pool("verify").map(requests, program_lib.OutputsRequest.job, _outputs)
 
   def trace(
       self, requests: Iterable[program_lib.TraceRequest], budget: Any = None
   ) -> Generator[schema.Trace, None, None]:
-    """Traces in the order of the requests; one that had to be killed has outcome "truncated".
+    """Yields traces in the order of the requests; raises as `verify` does.
 
-    budget: a `tracing.recorder.Budget`, None for its defaults. A source that does not compile, or a
-      call that is no expression, comes back as outcome "raised".
+    The trace of a program that had to be killed has outcome "truncated". A source that does not
+    compile, or a call that is not an expression, has outcome "raised".
+
+    Args:
+      requests: Calls to trace.
+      budget: A `tracing.recording.budgets.Budget`; None for its defaults.
     """
     fields = None if budget is None else dataclasses.asdict(budget)
-
     return self._pool("trace").map(requests, lambda request: request.job(fields), _trace)
 
   def _pool(self, name):

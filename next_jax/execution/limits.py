@@ -1,4 +1,4 @@
-"""How much of the machine one program may use."""
+"""Limits: how much of the machine one program may use."""
 
 import dataclasses
 
@@ -9,19 +9,19 @@ from next_jax import errors
 class Limits:
   """Limits of one program with all its tests.
 
-  Time is limited in CPU seconds, so that a verdict does not depend on how busy the machine is; the
-  clock on the wall counts while a program waits and could not use a core.
+  Time is limited in CPU seconds, so that a verdict does not depend on how busy the machine is.
+  Wall-clock time counts only while a program waits and could not use a core.
 
   Attributes:
-    cpu_seconds: of the program's processes. MBPP's slowest reference solution takes 2.5.
-    wall_slack: seconds that it may wait (sleep, want input, hold a lock) in all.
-    judge_cpu_seconds: for decoding and comparing what one program returned.
-    memory_bytes: address space of the program's process; all its processes may hold twice that.
-    reply_bytes: the longest encoded result of one call.
-    file_bytes: the largest file it may write. What it prints is thrown away.
-    scratch_bytes: of all its files; looked at from time to time, so a fast writer gets somewhat further.
-    max_files: open files.
-    max_processes: processes and threads beyond those the user already has.
+    cpu_seconds: CPU seconds of the program's processes. MBPP's slowest reference solution takes 2.5.
+    wall_slack: Seconds that it may wait in all (sleep, ask for input, wait for a lock).
+    judge_cpu_seconds: CPU seconds to decode and compare what one program returned.
+    memory_bytes: Address space of the program's process; all its processes together may hold twice that.
+    reply_bytes: Maximum length of one call's encoded result.
+    file_bytes: Maximum size of a file that it writes. What it prints is thrown away.
+    scratch_bytes: Maximum size of all its files, checked from time to time; a fast writer gets somewhat further.
+    max_files: Maximum number of open files.
+    max_processes: Maximum number of processes and threads, beyond those that the user already has.
   """
 
   cpu_seconds: float = 5.0
@@ -47,8 +47,8 @@ class Limits:
 
 
 def longest_seconds(cpu_seconds: float, wall_slack: float) -> float:
-  """On the clock, after which a program is ended that has neither used its time nor waited.
+  """Wall-clock seconds after which a program is ended that has neither used up its CPU time nor its waiting time.
 
-  It would have had less than a hundredth of a core; more likely something is wrong with the counting.
+  Such a program had less than a hundredth of a core; more likely something is wrong with the counting.
   """
   return 100 * cpu_seconds + wall_slack

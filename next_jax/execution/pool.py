@@ -1,4 +1,4 @@
-"""Workers of one kind, and the loop that feeds them and keeps their answers in order."""
+"""Pool: workers of one kind, and the loop that feeds them and keeps their answers in order."""
 
 import collections
 from collections.abc import Callable, Generator, Iterable, Iterator
@@ -13,16 +13,17 @@ from next_jax.execution import limits as limits_lib
 from next_jax.execution import program as program_lib
 from next_jax.execution.judging import worker as worker_lib
 
-# Jobs that a worker holds: one to run and one to go on with when it is done.
+# Jobs that a worker holds: the one that runs, and the next.
 _JOBS_A_WORKER = 2
-# Programs taken from the input ahead of the verdict that is next in order, per worker.
+# Programs read ahead of the next verdict in order, per worker.
 _WINDOW_A_WORKER = 64
-# How often a program is tried when the failure is ours, each time on a worker started afresh.
+# Attempts to run a program while the failure is ours; each retry runs on a fresh worker.
 _MAX_ATTEMPTS = 3
-# How often in a row a worker may fail to judge the known-good programs.
+# Consecutive workers that may fail to judge the known-good programs.
 _MAX_STARTS = 3
-# On top of every limit that the judge keeps by itself, for each of the at most three runs of a program.
+# Wall-clock time on top of every limit that the judge keeps by itself, for each run of a program.
 _WATCHDOG_SECONDS = 20.0
+# A program runs with foreseen calls, then without them, then with the tests inside its own process.
 _MOST_RUNS = 3
 
 _CANARIES = (
@@ -58,7 +59,7 @@ class _Task:
 
 
 class _Stream:
-  """The input of one `Pool.map`, what is to be sent again of it, and what is done."""
+  """The input of one `Pool.map`: reads tasks, keeps those to send again, and puts results in order."""
 
   def __init__(self, items: Iterable, job: Callable[[Any], dict], result: Callable[[Any, dict], Any], window: int):
     self._tasks = (_Task(item, job(item), index) for index, item in enumerate(items))
@@ -70,7 +71,7 @@ class _Stream:
     self._taken = self._given = 0
 
   def take(self) -> _Task | None:
-    """The next task, unless there is none or the workers are too far ahead of the consumer."""
+    """The next task; None if there is none, or if the workers are too far ahead of the consumer."""
     if self._again:
       return self._again.popleft()
     if self._exhausted or self._taken - self._given >= self._window:
@@ -103,10 +104,11 @@ class Pool:
   """Workers of one kind.
 
   Args:
-    num_workers: how many.
-    settings: of each; see zygote.python.
-    directory: where they scratch.
-    on_start: called with what each worker's programs do without (layer -> why) before it judges any.
+    num_workers: Number of workers.
+    settings: Settings of each worker; see zygote.python.
+    directory: Parent of the workers' scratch directories.
+    on_start: Called for each worker, before it judges any program, with the layers of confinement that it
+      lacks (layer -> reason).
   """
 
   def __init__(
@@ -117,7 +119,7 @@ class Pool:
     self._directory = directory
     self._on_start = on_start
     self._workers: list[worker_lib.Worker] = []
-    self._starting: dict[worker_lib.Worker, int] = {}  # canaries that are still to be answered
+    self._starting: dict[worker_lib.Worker, int] = {}  # worker -> canaries that it still has to answer
     self._failed_starts = 0
     self._busy = False
     self._closed = False
@@ -126,7 +128,7 @@ class Pool:
     self._watchdog_seconds = _MOST_RUNS * (longest + 100 * settings["judge_cpu_seconds"] + _WATCHDOG_SECONDS)
 
   def fill(self) -> None:
-    """Starts workers up to the number; each is first given programs of known verdict."""
+    """Starts workers until there are `num_workers`; each first gets programs of known verdict."""
     if self._closed:
       raise RuntimeError("the executor was closed")
     while len(self._workers) < self._num_workers:
@@ -140,13 +142,14 @@ class Pool:
         self._fail(worker, error, None)
 
   def close(self) -> None:
+    """Ends all workers, with the programs that they run; the pool cannot be used again."""
     self._closed = True
     while self._workers:
       self._workers.pop().close()
     self._starting.clear()
 
   def missing(self) -> list[dict[str, str]]:
-    """Of each worker, the layers of confinement that it has not, and why; waits until all have said so."""
+    """The layers of confinement that each worker lacks (layer -> reason); waits until all have reported."""
     self.fill()
     while self._starting:
       self._wait(None)
@@ -156,9 +159,12 @@ class Pool:
   def map(
       self, items: Iterable, job: Callable[[Any], dict], result: Callable[[Any, dict], Any]
   ) -> Generator[Any, None, None]:
-    """`result(item, answer)` for each item, in order; `job(item)` is what a judge gets."""
+    """Yields `result(item, answer)` for each item, in order; `job(item)` is what a judge gets.
+
+    Raises RuntimeError while an earlier stream is open, and ExecutionError if workers cannot be started.
+    """
     if self._busy:
-      raise RuntimeError("the executor is still at an earlier stream; finish or close that one first")
+      raise RuntimeError("the executor is still busy with an earlier stream; finish or close that one first")
     self._busy = True
     try:
       stream = _Stream(items, job, result, _WINDOW_A_WORKER * self._num_workers)
@@ -186,7 +192,7 @@ class Pool:
           self._fail(worker, error, stream)
 
   def _wait(self, stream):
-    """Waits for some worker to answer, and takes what has come."""
+    """Waits at most a second for workers to answer, and takes what has arrived."""
     with selectors.PollSelector() as selector:
       for worker in self._workers:
         events = selectors.EVENT_READ | (selectors.EVENT_WRITE if worker.has_outgoing else 0)
@@ -199,7 +205,7 @@ class Pool:
       if now - worker.since > self._watchdog_seconds:
         self._fail(worker, "the worker stopped answering", stream)
       elif now - worker.since > self._usual_seconds:
-        worker.go_on()
+        worker.resume()
 
   def _attend(self, worker, events, stream):
     try:
@@ -246,7 +252,7 @@ class Pool:
       )
 
   def _fail(self, worker, why, stream):
-    """Takes a worker out whose answer did not come, and sees to what it was given."""
+    """Removes a worker that did not answer; sends its jobs again, or gives up on the one that it ran."""
     was_starting = worker in self._starting
     jobs, worker.jobs = worker.jobs, []
     status = self._discard(worker)
@@ -256,7 +262,7 @@ class Pool:
       return
     suspect, *others = jobs
     if status == -signal.SIGPROF:
-      # The judge's hard timer: comparing what this program returned is what does not end.
+      # The judge's hard timer: comparing what this program returned took too long.
       seconds = self._settings["judge_cpu_seconds"]
       detail = f"judging took more than {seconds:g} s of CPU time"
       stream.finish(suspect, {"status": "timeout", "detail": detail})

@@ -1,4 +1,4 @@
-"""What the executor is asked to run: programs to verify, calls to trace."""
+"""Requests to the executor: programs to verify, calls to trace, reference solutions to run."""
 
 import dataclasses
 from typing import Any, ClassVar
@@ -8,17 +8,17 @@ from next_jax import schema
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Program(schema.Record):
-  """One program, and the tests that decide about it.
+  """One program and the tests that decide its verdict.
 
   Attributes:
-    code: the whole source of the program; it is never run in a process that anybody trusts.
-    entry_point: the function that the tests call. Tests see this name of the program and no other;
-      tests that use other names of it ("" declares that they do) run inside the program's process
-      and the verdict says so.
-    setup_code: runs before the program and, where the tests are judged, before the tests.
-    tests: Python sources that raise when they are not satisfied; they run in order, in one
-      namespace, up to the first that does not pass.
-    cpu_seconds: where this program needs no more of the executor's Limits.cpu_seconds than that. It is looked at
+    code: Whole source of the program; it never runs in a trusted process.
+    entry_point: Function that the tests call. Tests see this name of the program and no other. Tests
+      that use other names of it ("" declares that they do) run inside the program's process, and the
+      verdict says so.
+    setup_code: Source that runs before the program, and before the tests where these are judged.
+    tests: Python sources that raise when they are not satisfied. They run in order, in one namespace,
+      until one does not pass.
+    cpu_seconds: CPU seconds for this program, if fewer than Limits.cpu_seconds; None for that limit. They are checked
       while the program makes the judge wait, so one that answers many calls may get somewhat more.
   """
 
@@ -39,14 +39,14 @@ class Program(schema.Record):
       raise schema.RecordError(f"key 'tests': program for task {self.task_id!r} has none; a verdict needs a test")
 
   def job(self) -> dict[str, Any]:
-    """What a judge needs of it."""
+    """The job that a judge gets."""
     fields = {"code": self.code, "entry_point": self.entry_point, "setup_code": self.setup_code, "tests": self.tests}
     return {"program": {**fields, "cpu_seconds": self.cpu_seconds}}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TraceRequest(schema.Record):
-  """One call of a program to trace; `call` is an expression such as "separate([1, 2])"."""
+  """A call of a program to trace; `call` is an expression such as "separate([1, 2])"."""
 
   record_name: ClassVar[str] = "trace request"
   task_id: str
@@ -58,7 +58,7 @@ class TraceRequest(schema.Record):
     _check_texts(self, "task_id", "source", "call", "setup_code")
 
   def job(self, budget: dict[str, Any] | None) -> dict[str, Any]:
-    """What a judge needs of it."""
+    """The job that a judge gets; `budget` holds the fields of a Budget, None for its defaults."""
     return {"trace": {"source": self.source, "call": self.call, "setup_code": self.setup_code, "budget": budget}}
 
 
@@ -67,7 +67,9 @@ class OutputsRequest:
   """A reference solution to run on inputs; see `outputs.expected_outputs`.
 
   Attributes:
-    inputs: lists of arguments as tagged JSON.
+    inputs: Argument lists as tagged JSON.
+    atol: Absolute tolerance for floats; 0 for the default of `outputs`.
+    rule: A key of outputs.RULES.
   """
 
   task_id: str
@@ -79,7 +81,7 @@ class OutputsRequest:
   rule: str = "equal"
 
   def job(self) -> dict[str, Any]:
-    """What a judge needs of it."""
+    """The job that a judge gets."""
     fields = {field.name: getattr(self, field.name) for field in dataclasses.fields(self) if field.name != "task_id"}
     return {"outputs": fields}
 
@@ -89,10 +91,10 @@ class Outputs:
   """What a reference solution returned.
 
   Attributes:
-    expected: outputs in the order of the inputs, up to the first that there is none of; tagged JSON.
-    status: "passed" when there are all; else as in a verdict, or "too long" for an output over Limits.reply_bytes.
-    detail: why there are no more.
-    cpu_seconds: of the program's process.
+    expected: Outputs as tagged JSON, in the order of the inputs, until an input has none.
+    status: "passed" if all inputs have one; else as in a verdict, or "too long" for an output over Limits.reply_bytes.
+    detail: Why there are no more outputs; "" if there are all.
+    cpu_seconds: CPU seconds of the program's process.
   """
 
   expected: list

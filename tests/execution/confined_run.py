@@ -1,6 +1,6 @@
-"""Runs programs in a process of its own, so that it can be another user's: `python confined_run.py ROOT DIRECTORY`.
+"""Runs programs from a process that can be another user's: `python confined_run.py ROOT DIRECTORY`.
 
-Reads {"programs", "layers", "limits"} from standard input, writes what became of them to standard output.
+Reads {"programs", "layers", "limits"} from standard input, and writes the results to standard output.
 """
 
 import importlib.util
@@ -58,7 +58,7 @@ def state(path):
 
 
 def processes():
-  """process number -> state, of those that work in DIRECTORY, as all of an executor do."""
+  """process number -> state, of the processes that work in DIRECTORY, as all processes of an executor do."""
   found = {}
   for pid in filter(str.isdigit, os.listdir("/proc")):
     try:

@@ -1,4 +1,4 @@
-"""Running programs in a process of its own, as this user or as one without rights."""
+"""Runs programs in a process of its own, as this user or as one without rights."""
 
 import json
 import os
@@ -27,10 +27,10 @@ WAYS = {
 
 @pytest.fixture(scope="session")
 def run_confined():
-  """Gives `run(way, programs)`, which returns what confined_run.py found; skips where the way cannot be gone."""
+  """Gives `run(way, programs)`, which returns what confined_run.py found; skips ways that this machine forbids."""
 
   def run(way: str, programs: dict[str, str]) -> dict:
-    # Not below pytest's directory, which every pytest that starts closes to other users.
+    # Not below pytest's directory: every pytest that starts closes it to other users.
     with tempfile.TemporaryDirectory(prefix="next_jax_confined_") as directory:
       return run_in(directory, way, programs)
 

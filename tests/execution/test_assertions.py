@@ -1,4 +1,4 @@
-"""Tests say why they are not satisfied, what they need, and what they will ask for."""
+"""Compiled tests say why they fail, which names they need, and which calls they will make."""
 
 import json
 

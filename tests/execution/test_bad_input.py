@@ -1,4 +1,4 @@
-"""Whatever is in a problem or sample file: problems and samples, or an error that names file and line."""
+"""Any problem or sample file gives problems or samples, or an error that names file and line."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Whatever a program and its tests are, there is a verdict, or an error that says what is wrong with them."""
+"""Any program with any tests gets a verdict, or an error that says what is wrong with them."""
 
 import json
 
@@ -37,7 +37,7 @@ def verify(executor, code="def f(x): return x", tests=("assert f(1) == 1",), ent
     ],
     ids=lambda text: ascii(text[:20]),
 )
-def test_a_program_that_is_none_has_bad_syntax(executor, code):
+def test_a_text_that_is_no_program_has_bad_syntax(executor, code):
   verdict = verify(executor, code)
   assert verdict.status in ("syntax", "error") and verdict.detail, verdict
 
@@ -50,7 +50,7 @@ def test_a_program_that_is_none_has_bad_syntax(executor, code):
     ],
     ids=lambda text: ascii(text[:20]),
 )
-def test_a_test_that_is_none_is_an_error_that_says_so(executor, test):
+def test_a_test_that_does_not_compile_is_an_error_that_says_so(executor, test):
   for verdict in (verify(executor, tests=(test,)), verify(executor, setup_code=test)):
     assert verdict.status == "error" and "does not compile" in verdict.detail, verdict
 
@@ -65,7 +65,7 @@ def test_an_entry_point_that_does_not_exist_is_an_error_that_names_it(executor, 
 
 
 def test_a_test_whose_exception_cannot_be_written_is_an_error(executor):
-  # The message of a test's own exception used to end the worker.
+  # Writing the message of a test's own exception must not end the worker.
   for body in ("raise ValueError", "return 5", "return str(10 ** 5000)", "raise KeyboardInterrupt"):
     for base in ("Exception", "AssertionError"):
       test = f"class E({base}):\n  def __str__(self): {body}\nraise E(1)"
@@ -105,7 +105,7 @@ def test_a_program_without_tests_is_refused():
                {"tests": (None,)}, {"tests": 5}, {"task_id": 7}],
     ids=str,
 )
-def test_what_is_no_text_is_refused_by_its_name(fields):
+def test_a_field_that_is_no_text_is_refused_by_its_name(fields):
   with pytest.raises(schema.RecordError, match=f"key '{next(iter(fields))}': expected str"):
     program_lib.Program(**{"task_id": "t", "code": "", "entry_point": "f", "tests": ("pass",), **fields})
 
@@ -128,9 +128,9 @@ _SETTINGS = hypothesis.settings(
 
 @_SETTINGS
 @hypothesis.given(code=_TEXTS, test=_TEXTS, entry_point=_TEXTS, setup_code=_TEXTS)
-def test_whatever_the_texts_are_there_is_a_verdict_and_it_is_not_ours(executor, code, test, entry_point, setup_code):
+def test_whatever_the_texts_are_there_is_a_verdict_that_is_a_sample(executor, code, test, entry_point, setup_code):
   verdict = verify(executor, code, (test,), entry_point, setup_code)
-  assert verdict.status != "infrastructure", verdict
+  assert verdict.is_sample, verdict
 
 
 _VALUES = st.recursive(
@@ -177,4 +177,4 @@ def test_whatever_a_program_writes_for_an_answer_there_is_a_verdict_and_it_does_
   )
   hypothesis.assume("77" not in code)
   verdict = verify(executor, code, (f"assert {use}",))
-  assert verdict.status not in ("passed", "infrastructure"), verdict
+  assert verdict.is_sample and not verdict.passed, verdict

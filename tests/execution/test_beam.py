@@ -1,4 +1,4 @@
-"""On Apache Beam the verbs give what they give without it, from sharded files to sharded files."""
+"""On Apache Beam, verify and trace give the same results as without it, from sharded files to sharded files."""
 
 import functools
 import json
@@ -36,7 +36,7 @@ REQUESTS = [
     program_lib.TraceRequest(task_id=f"{number}", source="def f(x):\n  y = x * x\n  return y\n", call=f"f({number})")
     for number in range(10)
 ]
-# The runner that is part of Beam's Python package; the default may download another.
+# The runner in Beam's Python package; the default may download another.
 OPTIONS = ["--runner=FnApiRunner"]
 
 
@@ -72,7 +72,7 @@ def test_a_sharded_file_is_traced(tmp_path):
   beam_lib.main(["trace", "--input", pattern, "--output", str(tmp_path / "out"), *OPTIONS])
   found = {row.pop("task_id"): schema.Trace.from_json(row) for row in read_shards(tmp_path)}
   with executor_lib.Executor(num_workers=1) as executor:
-    expected = dict(zip([request.task_id for request in REQUESTS], executor.trace(REQUESTS)))
+    expected = dict(zip([request.task_id for request in REQUESTS], executor.trace(REQUESTS), strict=True))
   assert found == expected
 
 

@@ -1,4 +1,4 @@
-"""Nothing gets out of the layers; where one is missing, that is said, and can be refused."""
+"""No program gets out of the layers; a missing layer is reported, and can be refused."""
 
 import json
 import logging
@@ -41,7 +41,7 @@ def test_no_program_gets_out(run_confined, way):
 
 @LINUX
 def test_where_nothing_holds_them_the_same_programs_do_get_out(run_confined):
-  # Else the test above would hold of any that has a mistake in it.
+  # Otherwise the test above would pass for programs that merely contain a mistake.
   outcome = run_confined("no layers", {name: code for name, (code, who) in BREAKING.items() if who == "anybody"})
   assert {verdict["task_id"] for verdict in outcome["verdicts"] if verdict["status"] != "passed"} == set()
   assert {"overwrites_a_file", "kills_a_process", "changes_a_mode"} <= set(outcome["damaged"])

@@ -1,4 +1,4 @@
-"""Verdicts: one status for each thing that can become of a program, in order, as a stream."""
+"""Verdicts come as a stream, in order, with a status for each outcome of a program."""
 
 import itertools
 import os
@@ -134,7 +134,7 @@ def test_a_stream_that_is_closed_ends_what_runs():
     assert verify(executor, "def f():\n  return 2\n", "assert f() == 2").passed
 
 
-def test_a_stream_that_was_given_up_does_not_disturb_the_next(executor):
+def test_an_abandoned_stream_does_not_disturb_the_next(executor):
   stream = executor.verify([program("def f():\n  return 1\n", "assert f() == 1")] * 50)
   assert next(stream).passed
   stream.close()

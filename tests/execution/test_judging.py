@@ -1,4 +1,4 @@
-"""What a judged test can rely on: it sees the program's results as if it had called it directly."""
+"""A judged test sees the program's results as if it called the program directly."""
 
 import pathlib
 
@@ -37,7 +37,6 @@ def satisfied():
 SATISFIED = satisfied()
 
 
-
 @pytest.mark.parametrize("name", SATISFIED)
 def test_a_right_program_is_judged_right(executor, name):
   verdict = verify(executor, *SATISFIED[name])
@@ -52,7 +51,7 @@ def test_an_entry_point_may_have_the_name_of_a_builtin(executor):
 def test_calls_happen_once_each_also_when_they_were_made_ahead(executor):
   code = "calls = []\ndef f(x):\n  calls.append(x)\n  return list(calls)"
   assert verify(executor, code, "assert f(1) == [1]", "assert f(2) == [1, 2]").passed
-  # f(2) is foreseen, but not made: the program must not have seen it when f(3) is.
+  # f(2) is foreseen but never called: the program must not have seen it when f(3) is called.
   assert verify(executor, code, "assert f(1) == [1] or f(2)", "assert f(3) == [1, 3]").passed
 
 
@@ -61,7 +60,7 @@ def test_an_unexpected_exception_of_the_program_is_an_error(executor):
   assert (verdict.status, verdict.detail) == ("error", "AssertionError: too small (line 1 of the program)")
 
 
-def test_a_test_that_cannot_digest_the_result_is_an_error(executor):
+def test_a_test_that_fails_on_the_type_of_the_result_is_an_error(executor):
   verdict = verify(executor, "def f(x): return None", "assert abs(f(1) - 2) < 1e-6")
   assert verdict.status == "error"
   assert verdict.detail == "TypeError in the test: unsupported operand type(s) for -: 'NoneType' and 'int'"

@@ -1,4 +1,4 @@
-"""A verdict is the same on a busy machine: CPU time is limited, and a wait counts only where no core was lacked."""
+"""Verdicts are the same on a busy machine: CPU time is limited, and waiting for a core does not count."""
 
 import subprocess
 import sys

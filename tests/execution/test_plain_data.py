@@ -1,4 +1,4 @@
-"""What leaves a program's process is plain data, and arrives as it left."""
+"""Plain data leaves a program's process, and arrives unchanged."""
 
 import collections
 import datetime
@@ -175,7 +175,7 @@ class LyingInt(int):
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_what_a_derived_class_holds_is_told_past_all_that_it_overrides(value, held):
+def test_the_value_inside_a_derived_class_is_found_whatever_that_overrides(value, held):
   found = plain_data.held(value)
   assert type(found) is type(held) and found == held
 

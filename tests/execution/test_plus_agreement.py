@@ -1,5 +1,6 @@
 """On the real HumanEval+ and MBPP+: reference solutions pass, and mutants get the verdicts that evalplus gives."""
 
+import itertools
 import random
 
 import pytest
@@ -23,7 +24,7 @@ def executor():
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FILES)
 def test_reference_solutions_pass(shared_data, executor, name):
-  # A third of them: all take minutes, and do pass.
+  # A third of them; all of them pass too, but take minutes.
   problems = plus.with_tests(problems_lib.read_problems(shared_data / FILES[name])[::3], executor)
   verdicts = list(executor.verify(problem.program(problem.canonical) for problem in problems))
   assert [verdict for verdict in verdicts if not verdict.passed or verdict.trust != "judged"] == []
@@ -49,10 +50,11 @@ def test_verdicts_on_references_and_mutants_are_those_of_evalplus(shared_data, e
   samples = []
   for problem in problems:
     found = mutations.mutants(problem.canonical, random.Random(problem.task_id))
-    samples += [(problem, problem.canonical), *((problem, mutant.code) for mutant, _ in zip(found, range(2)))]
+    mutants = [mutant.code for mutant, _ in itertools.islice(found, 2)]
+    samples += [(problem, code) for code in (problem.canonical, *mutants)]
   verdicts = list(executor.verify(problem.program(code, cpu_seconds=5.0) for problem, code in samples))
   differences = []
-  for (problem, code), verdict in zip(samples, verdicts):
+  for (problem, code), verdict in zip(samples, verdicts, strict=True):
     row = rows[problem.task_id]
     statuses = []
     for part in ("base", "plus"):
@@ -67,7 +69,7 @@ def test_verdicts_on_references_and_mutants_are_those_of_evalplus(shared_data, e
           )[0]
       )
     theirs = all(status == evalplus.PASS for status in statuses)
-    if theirs != verdict.passed and problem.task_id != "HumanEval/32":  # which evalplus fails whatever it returns
+    if theirs != verdict.passed and problem.task_id != "HumanEval/32":  # evalplus fails every program there
       differences.append((problem.task_id, verdict.status, verdict.detail, statuses, code))
   assert differences == []
   assert {verdict.passed for verdict in verdicts} == {True, False}

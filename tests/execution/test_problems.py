@@ -1,4 +1,4 @@
-"""Problem files of each benchmark become problems of one shape; what is wrong is named with its line."""
+"""Problem files of all benchmarks become problems of one shape; errors name the line."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Processes below one are found, by all of /proc or at a glance."""
+"""Processes below another are found, by reading all of /proc or only a part."""
 
 import subprocess
 import sys
@@ -34,7 +34,7 @@ def test_children_of_threads_and_grandchildren_are_found_nearest_first(find):
 
 
 @pytest.mark.parametrize("find", [processes.descendants, processes.glance])
-def test_a_process_that_has_ended_has_none(find):
+def test_nothing_is_found_below_a_process_that_has_ended(find):
   with subprocess.Popen(["true"]) as process:
     process.wait()
   assert find(process.pid) == []

@@ -6,7 +6,7 @@ from next_jax.execution import executor as executor_lib
 from next_jax.execution import limits as limits_lib
 from next_jax.execution.benchmarks import problems as problems_lib
 
-# What the tests of these rely on is in the program: classes (367, 601, 927) and an import (596).
+# Their tests use more of the program: classes (367, 601, 927) and an import (596).
 MBPP_INSIDE = {"367", "596", "601", "927"}
 
 
@@ -35,7 +35,7 @@ def test_human_eval_fix_tells_right_from_buggy(shared_data):
     buggy = list(executor.verify(problem.program(problem.buggy) for problem in problems))
   assert [verdict for verdict in right if not verdict.passed or verdict.trust != "judged"] == []
   assert [verdict for verdict in buggy if verdict.passed or verdict.trust != "judged"] == []
-  # These three do not terminate; the others are wrong, and say how.
+  # These three do not terminate; the others fail with a reason.
   endless = {verdict.task_id for verdict in buggy if verdict.status == "timeout"}
   assert endless == {"Python/10", "Python/156", "Python/160"}
 

@@ -1,4 +1,4 @@
-"""What programs leave in their directory goes, whatever it is, and nothing else does."""
+"""Emptying a scratch directory removes whatever a program left in it, and nothing else."""
 
 import os
 import pathlib
@@ -15,7 +15,7 @@ from next_jax.execution.judging import scratch
 def users():
   yield None
   if hasattr(os, "geteuid") and os.geteuid() == 0:
-    yield 65534  # to whom modes mean something
+    yield 65534  # whom modes do restrict
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_directories_deeper_than_a_path_can_be_long_are_removed(directory):
 
 @pytest.mark.parametrize("user", users())
 def test_modes_keep_nothing_from_being_removed(user):
-  # In a process of its own, because an ordinary user is none that could come back.
+  # In a process of its own, because one that becomes an ordinary user cannot become root again.
   script = (
       "import os, sys, tempfile\n"
       "if sys.argv[1] != 'None': os.setgid(int(sys.argv[1])); os.setuid(int(sys.argv[1]))\n"
@@ -82,7 +82,7 @@ def test_modes_keep_nothing_from_being_removed(user):
   assert result.returncode == 0, result.stderr
 
 
-def test_what_a_directory_holds_is_counted_in_blocks_and_below_links_nothing(directory, tmp_path):
+def test_used_bytes_counts_blocks_and_follows_no_links(directory, tmp_path):
   (tmp_path / "large").write_bytes(b"x" * (1 << 20))
   before = scratch.used_bytes(str(directory))
   os.makedirs("a/b")
@@ -94,7 +94,7 @@ def test_what_a_directory_holds_is_counted_in_blocks_and_below_links_nothing(dir
   assert 300000 <= scratch.used_bytes(str(directory)) - before < 400000
 
 
-def test_more_files_than_are_worth_counting_are_too_many(directory):
+def test_used_bytes_of_more_than_ten_thousand_files_is_infinite(directory):
   for number in range(10001):
     open(str(number), "w").close()
   assert scratch.used_bytes(str(directory)) == float("inf")

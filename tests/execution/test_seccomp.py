@@ -1,4 +1,4 @@
-"""The filter decides as it should on both machines; here the program is interpreted, elsewhere the kernel runs it."""
+"""The filter decides right on both machines; an interpreter runs it here, the kernel in other tests."""
 
 import errno
 import struct
@@ -54,7 +54,7 @@ def test_every_call_of_the_table_is_allowed_and_every_other_refused(machine):
   assert len(set(free.values()) | set(ruled.values())) == len(free) + len(ruled)
 
 
-def test_calls_as_another_machine_are_the_end_and_those_of_x32_are_refused():
+def test_calls_as_another_machine_kill_the_process_and_those_of_x32_are_refused():
   for machine in system_calls.MACHINES:
     program = seccomp.program(machine, signals=True)
     for architecture in (0x40000003, 0x40000028, *(set(ARCHITECTURES.values()) - {ARCHITECTURES[machine]})):
@@ -71,7 +71,7 @@ def test_threads_and_processes_can_be_made_but_no_namespaces_and_no_siblings(mac
   assert call(machine, "clone3") == 0x00050000 | errno.ENOSYS
 
 
-def test_signals_go_anywhere_in_a_namespace_and_else_to_the_own_group_only(machine):
+def test_signals_go_anywhere_in_a_namespace_and_elsewhere_only_to_the_own_group(machine):
   for target in (1, -1, 0, 4711):
     assert call(machine, "kill", target, 9) == ALLOW
     assert call(machine, "kill", target, 9, signals=False) == (ALLOW if target == 0 else REFUSE)
@@ -104,6 +104,6 @@ def test_what_calls_may_do_is_in_their_arguments(machine, name, allowed, refused
     assert call(machine, name, *arguments) == REFUSE, arguments
 
 
-def test_a_machine_that_is_in_no_table_is_refused_by_its_name():
+def test_a_machine_without_a_table_is_refused_by_its_name():
   with pytest.raises(KeyError, match="riscv64"):
     system_calls.numbers("riscv64")

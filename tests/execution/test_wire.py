@@ -1,4 +1,4 @@
-"""Messages arrive whole however the stream is cut, and none is longer than agreed."""
+"""Messages arrive whole however the stream is cut; one that is too long is refused."""
 
 import hypothesis
 from hypothesis import strategies as st
@@ -24,5 +24,5 @@ def test_messages_arrive_whole_however_the_stream_is_cut(messages, cuts):
 def test_a_message_longer_than_agreed_is_refused_before_it_has_arrived():
   reader = wire.Reader(limit=100)
   reader.feed(wire.frame(b"x" * 101)[: wire.HEADER_BYTES])
-  with pytest.raises(wire.MessageTooLong, match="101 bytes, accepted are 100"):
+  with pytest.raises(wire.MessageTooLong, match="101 bytes; at most 100 are accepted"):
     reader.take()

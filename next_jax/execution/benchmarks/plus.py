@@ -1,7 +1,7 @@
 """HumanEval+ and MBPP+ as evalplus publishes them: inputs and a reference solution, no expected outputs.
 
-`with_tests` computes those: it runs the reference solutions in an executor's confined workers and makes
-two tests of each problem, on the benchmark's own inputs and on evalplus's, as evalplus reports them.
+`with_tests` computes the expected outputs. It runs the reference solutions in an executor's confined workers
+and makes two tests per problem, one on the benchmark's own inputs and one on evalplus's, as evalplus reports them.
 
 On the reference solutions and three mutants of each problem (2096 programs) verdicts were those of evalplus
 0.3.1, given the time it needs, but for HumanEval/32: there it fails every program, as it does not count the
@@ -13,7 +13,8 @@ inputs that it has checked by that problem's own rule. Differences that are deli
   each input on the clock, to a second or four times what the reference took, and all together to a minute.
 - Programs cannot return objects that compare as they like: one of a subclass of int is the int that it holds,
   an object with `__eq__` is equal to nothing. Nor can they change the arguments that the rules of `outputs` look at.
-- What numpy.allclose would broadcast is not close, and a numpy scalar is the number that it stands for.
+- Values that only broadcasting in numpy.allclose makes close are not close. A numpy scalar is the number that it
+  stands for.
 - Inputs on which the reference solution's own output exceeds the executor's Limits are left out, and
   named by `next-jax verify` (four of Mbpp/255, of up to a gigabyte).
 
@@ -37,18 +38,18 @@ from next_jax.execution import outputs
 from next_jax.execution import program as program_lib
 from next_jax.execution.judging import plain_data
 
-_CACHE_VERSION = 1  # of what is in a file of the cache
+_CACHE_VERSION = 1  # version of what a cache file holds
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Inputs:
-  """What a test of many inputs is made from.
+  """The inputs that a problem's tests are made from.
 
   Attributes:
-    base, plus: each a list of argument lists as tagged JSON: the benchmark's own, and evalplus's.
-    atol: absolute tolerance for floats; 0 for the default of `outputs`.
-    rule: a key of outputs.RULES.
-    contract: assertions about the arguments; for people.
+    base, plus: Argument lists as tagged JSON: the benchmark's own, and evalplus's.
+    atol: Absolute tolerance for floats; 0 for the default of `outputs`.
+    rule: A key of outputs.RULES.
+    contract: Assertions about the arguments, for people to read.
   """
 
   base: list
@@ -59,7 +60,7 @@ class Inputs:
 
 
 def inputs_of_row(row: dict[str, Any]) -> Inputs:
-  """Raises ExecutionError that names the key."""
+  """The inputs in a row of a problem file. Raises ExecutionError that names the key."""
   task_id, entry_point = str(row.get("task_id")), str(row.get("entry_point"))
   is_mbpp = task_id.lower().startswith("mbpp/")
   convert = _CONVERSIONS.get(int(task_id[5:]), _unchanged) if is_mbpp and task_id[5:].isdigit() else _unchanged
@@ -74,7 +75,7 @@ def inputs_of_row(row: dict[str, Any]) -> Inputs:
     try:
       encoded[key] = [[plain_data.encode(value, _refuse) for value in convert(arguments)] for arguments in inputs]
     except (TypeError, ValueError, IndexError, AttributeError, RecursionError) as error:
-      raise errors.ExecutionError(f"key {key!r}: the arguments are not such as {task_id!r} takes ({error})") from None
+      raise errors.ExecutionError(f"key {key!r}: found arguments that {task_id!r} does not take ({error})") from None
   if not encoded["base_input"] and not encoded["plus_input"]:
     raise errors.ExecutionError("keys 'base_input' and 'plus_input': expected one or more inputs, found none")
   return Inputs(
@@ -92,13 +93,12 @@ def with_tests(
   """The problems in order; those that have inputs instead of tests get tests.
 
   Args:
-    problems: each with a right program as `canonical`; it runs in the executor only.
-    executor: an open one. Its limits are those of the reference solutions.
-    cache: a directory that keeps what the reference solutions returned, a file for each problem.
+    problems: Problems whose `canonical` is right; it runs in the executor only.
+    executor: An open executor; its limits apply to the reference solutions.
+    cache: Directory that keeps what the reference solutions returned, one file per problem.
 
   Raises:
-    ExecutionError: a reference solution does not run on its own inputs.
-    pool.ExecutionError: this machine cannot run programs.
+    ExecutionError: a reference solution fails on its own inputs, or this machine cannot run programs.
   """
   problems = list(problems)
   found: dict[str, dict[str, Any]] = {}
@@ -118,7 +118,7 @@ def with_tests(
 
 
 def _cache_key(problem) -> str:
-  """Changes with all that expected outputs depend on; of Python that is the minor version."""
+  """Digest of everything that expected outputs depend on, Python's minor version included."""
   fields = dataclasses.asdict(problem.inputs)
   text = json.dumps([_CACHE_VERSION, sys.version_info[:2], problem.canonical, problem.entry_point, fields])
   return hashlib.sha256(text.encode()).hexdigest()
@@ -150,7 +150,7 @@ def _with_tests(problem, reference):
 def _references(problems, executor):
   """{"base" and "plus": {"expected", "left_out", "cpu_seconds"}} of each problem.
 
-  An input whose output is over the limits ends the program's process: it is left out, and the others are run again.
+  An output over the limits ends the program's process. Its input is left out, and the others run again.
   """
   parts = {}
   for problem in problems:
@@ -194,7 +194,7 @@ def _refuse(value):
   raise TypeError(f"a {type(value).__name__}")
 
 
-# Which arguments are tuples, sets or complex numbers: JSON does not say. From evalplus/data/mbpp.py, Apache-2.0.
+# JSON does not say which arguments are tuples, sets or complex numbers. From evalplus/data/mbpp.py, Apache-2.0.
 
 
 def _unchanged(arguments):
@@ -270,7 +270,7 @@ _CONVERSIONS: dict[int, Callable[[list], list]] = {
     for number in map(int, numbers.split())
 }
 
-# By entry point, as in evalplus; it says why in evalplus/eval/_special_oracle.py.
+# Entry point -> rule, as in evalplus; evalplus/eval/_special_oracle.py gives the reasons.
 _HUMAN_EVAL_RULES = {"find_zero": "root"}
 _MBPP_RULES = {
     **dict.fromkeys(("check_str", "text_match_three", "text_starta_endb"), "something"),

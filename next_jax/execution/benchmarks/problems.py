@@ -1,4 +1,4 @@
-"""Benchmark files as their authors publish them -> problems with one shape."""
+"""Problems: reads benchmark files as their authors publish them, and gives all problems one shape."""
 
 import ast
 from collections.abc import Iterable, Mapping
@@ -20,18 +20,18 @@ class Problem:
   """One problem of a benchmark.
 
   Attributes:
-    task_id: as in the file, as text ("11", "HumanEval/0", "Python/0").
-    prompt: program text that a completion continues; "" where the completion is the whole program.
-    entry_point: the function that the tests call.
-    setup_code: runs before the program and before the tests.
-    tests: sources that raise when they are not satisfied.
-    canonical: a whole program that is right.
-    buggy: a whole program that is wrong, where the benchmark is about repair; else None.
-    instruction: what the program should do, in words.
-    bug_type: of `buggy`, in the benchmark's own words; "" where it does not say.
-    inputs: of HumanEval+ and MBPP+, which have no tests until `plus.with_tests` makes them; else None.
-    reference_cpu_seconds: that `canonical` took then; None where nobody measured it.
-    left_out: "base" and "plus" -> which of the inputs are in no test, as the right output is over the limits.
+    task_id: The file's task id, as text ("11", "HumanEval/0", "Python/0").
+    prompt: Program text that a completion continues; "" if the completion is the whole program.
+    entry_point: Function that the tests call.
+    setup_code: Source that runs before the program and before the tests.
+    tests: Sources that raise when they are not satisfied.
+    canonical: A whole program that is right.
+    buggy: A whole program that is wrong, if the benchmark is about repair; else None.
+    instruction: What the program should do, in words.
+    bug_type: Kind of bug in `buggy`, in the benchmark's own words; "" if it does not say.
+    inputs: Inputs of HumanEval+ and MBPP+, which have no tests until `plus.with_tests` makes them; else None.
+    reference_cpu_seconds: CPU seconds that `canonical` took in `plus.with_tests`; None if not measured.
+    left_out: "base" and "plus" -> indices of inputs that are in no test, as their right output is over the limits.
   """
 
   task_id: str
@@ -48,7 +48,7 @@ class Problem:
   left_out: Mapping[str, tuple[int, ...]] = dataclasses.field(default_factory=dict)
 
   def program(self, code: str, sample_index: int = 0, cpu_seconds: float | None = None) -> program_lib.Program:
-    """The whole program `code`, with this problem's tests."""
+    """The whole program `code` with this problem's tests."""
     return program_lib.Program(
         task_id=self.task_id,
         sample_index=sample_index,
@@ -63,7 +63,7 @@ class Problem:
 def read_problems(path: epath.PathLike) -> list[Problem]:
   """Reads MBPP, sanitized MBPP, HumanEval, HumanEvalPack, HumanEval+ or MBPP+, plain or .gz.
 
-  Which it is, is told from the keys of each row. Raises UserError with file and line.
+  The keys of each row tell which it is. Raises errors.UserError with file and line.
   """
   problems: list[Problem] = []
   lines: dict[str, Any] = {}
@@ -139,7 +139,7 @@ def _mbpp(row):
     raise errors.ExecutionError("key 'test_list': expected a list of one or more strings")
   setup_code = _optional(row, "test_setup_code").replace("\r\n", "\n") or "\n".join(_strings(row, "test_imports"))
   if setup_code and assertions.names_missing([assertions.compile_test(setup_code)], set()):
-    # Builds its values with classes of the solution, so it can only run after that.
+    # It builds values with classes of the solution, so it can only run after the solution.
     tests[0] = f"{setup_code.rstrip()}\n{tests[0]}"
     setup_code = ""
   return Problem(
@@ -154,11 +154,11 @@ def _mbpp(row):
 
 
 def entry_point(code: str, tests: Iterable[str]) -> str:
-  """The function of `code` that the tests call, as MBPP does not say which it is.
+  """The function of `code` that the tests call; MBPP does not name it.
 
-  It is the first call, reading each test from left to right and from the outside to the inside, of
-  a name that the program defines: `sum` in `assert sum(1)` where the program defines a `sum`, but
-  `f` in `assert set(f(1))`. Raises ExecutionError when there is none.
+  It is the first name that is called and that the program defines. Each test is read from left to
+  right and from the outside in: `sum` in `assert sum(1)` if the program defines a `sum`, but `f` in
+  `assert set(f(1))`. Functions go before classes. Raises ExecutionError if there is none.
   """
   functions, others = [], []
   for node in ast.parse(code).body:
@@ -175,7 +175,7 @@ def entry_point(code: str, tests: Iterable[str]) -> str:
       if isinstance(statement, ast.Assert):
         functions_called = (node.func for node in ast.walk(statement) if isinstance(node, ast.Call))
         called += [node.id for node in functions_called if isinstance(node, ast.Name) and node.id in defined]
-  # Classes are called too, to build arguments; then it is a function that is tested.
+  # Tests also call classes, to build arguments; then they test a function.
   for name in called:
     if name in functions:
       return name
@@ -189,7 +189,7 @@ def _human_eval(row, buggy):
   task_id, canonical = _text(row, "task_id"), _text(row, "canonical_solution")
   if f"check({name})" not in test:
     test = f"{test.rstrip()}\n\ncheck({name})\n"
-  # The key "instruction" of HumanEvalPack is for its task of writing a program; this is OctoPack's for its repair.
+  # HumanEvalPack's key "instruction" is for writing the program; this is OctoPack's instruction to repair it.
   instruction = f"Fix bugs in {name}." if buggy else _optional(row, "instruction") or _optional(row, "text")
   return Problem(
       task_id=task_id,
@@ -225,6 +225,6 @@ def _before_entry_point(prompt, name):
     try:
       tree = ast.parse(prompt)
     except SyntaxError:
-      return ""  # such as one that ends in the middle of an expression
+      return ""  # for instance, it ends in the middle of an expression
   body = [node for node in tree.body if not (isinstance(node, ast.FunctionDef) and node.name == name)]
   return ast.unparse(ast.Module(body=body, type_ignores=[])) if body else ""

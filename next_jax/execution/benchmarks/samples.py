@@ -1,4 +1,4 @@
-"""Sample files in the human-eval and evalplus conventions -> programs."""
+"""Samples: reads sample files in the formats of human-eval and evalplus as whole programs."""
 
 import collections
 from collections.abc import Sequence
@@ -10,15 +10,15 @@ from next_jax.execution.benchmarks import problems as problems_lib
 
 
 class SampleFileError(errors.ExecutionError):
-  """A sample file, or one of its rows, that does not fit the problems."""
+  """A sample file, or one of its rows, does not fit the problems."""
 
 
 def read_samples(
     path: str, problems: Sequence[problems_lib.Problem]
 ) -> list[tuple[problems_lib.Problem, str, int]]:
-  """(problem, whole program, how many samples of the problem come before it), one for each row.
+  """(problem, whole program, index among the problem's samples) of each row.
 
-  Raises UserError with file and line.
+  Raises errors.UserError with file and line.
   """
   by_id = {problem.task_id: problem for problem in problems}
   by_number = {_number(problem.task_id): problem for problem in problems}
@@ -57,7 +57,7 @@ def _number(task_id):
 
 
 def _same_number(task_id, problems, by_number):
-  """MBPP/11, Mbpp/11 and 11 are one problem; HumanEval/0 and Python/0 are."""
+  """The problem by its number: MBPP/11, Mbpp/11 and 11 are one problem, and so are HumanEval/0 and Python/0."""
   of_problems = problems[0].task_id.rpartition("/")[0].lower()
   for prefixes in (("", "mbpp"), ("", "humaneval", "python")):
     if of_problems in prefixes and (of_problems or bool(problems[0].prompt) == ("humaneval" in prefixes)):

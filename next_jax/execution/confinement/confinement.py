@@ -1,11 +1,11 @@
-"""What keeps programs from the rest of the machine, besides limits: four layers, each used where there is one.
+"""Keeps programs from the rest of the machine by four layers, besides limits; each is used where it exists.
 
     privileges   no capabilities, and no way to gain any (setuid files have no effect)
-    namespaces   programs neither see nor signal processes outside, and have no network nor shared memory
+    namespaces   programs neither see nor signal processes outside, and have neither network nor shared memory
     landlock     they read the interpreter and its packages, write to their scratch directory, and no other files
     seccomp      they make only the system calls that programs need
 
-A worker applies them to itself before it forks the first program, so a program pays nothing for them.
+A worker applies them to itself before it forks the first program, so they cost a program nothing.
 """
 
 from collections.abc import Collection
@@ -24,7 +24,7 @@ LAYERS = ("privileges", "namespaces", "landlock", "seccomp")
 _NEW_MOUNTS, _NEW_IPC, _NEW_USER, _NEW_PID, _NEW_NET = 0x00020000, 0x08000000, 0x10000000, 0x20000000, 0x40000000
 _NAMESPACES = _NEW_IPC | _NEW_PID | _NEW_NET
 _MOST_FILES = 10000
-# Root without it could not even run an interpreter in a directory of a user who keeps that private.
+# Without it, root could not even run an interpreter in a user's private directory.
 _READ_ALL_FILES = 1 << 2
 _CAPSET = {"x86_64": 126, "aarch64": 91}
 _CAPABILITY_VERSION = 0x20080522
@@ -37,8 +37,8 @@ class Confinement(schema.Record):
   """The layers that programs run in.
 
   Attributes:
-    layers: those in force.
-    missing: (layer, why it is not there).
+    layers: Layers in force.
+    missing: (layer, reason) of each layer that is missing.
   """
 
   record_name: ClassVar[str] = "confinement"
@@ -54,10 +54,10 @@ class Confinement(schema.Record):
 
 
 def of_workers(missing: Collection[dict[str, str]]) -> Confinement:
-  """A layer counts only where all workers have it.
+  """The layers of several workers; a layer counts only if all of them have it.
 
   Args:
-    missing: of each worker, layer -> why it is not there.
+    missing: Layers that each worker lacks (layer -> reason).
   """
   reasons: dict[str, str] = {}
   for worker in missing:
@@ -71,14 +71,14 @@ def of_workers(missing: Collection[dict[str, str]]) -> Confinement:
 def enter_namespaces(scratch: str, scratch_bytes: int) -> str:
   """Makes the next child of this process the first of its namespaces; returns why it could not, or "".
 
-  Where that is permitted, `scratch` becomes a directory in memory that holds no more than `scratch_bytes`.
+  Where the kernel permits mounts, `scratch` becomes a directory in memory that holds at most `scratch_bytes`.
   """
-  # Root does not need a namespace of users; it may have to have one, in a container.
+  # Root needs no user namespace, except in some containers.
   users = (0, _NEW_USER) if os.geteuid() == 0 else (_NEW_USER,)
   for mounts in (_NEW_MOUNTS, 0):
     for user in users:
       flags = _NAMESPACES | mounts | user
-      # In a throw-away process first: what has gone half-way cannot go back.
+      # In a throw-away process first: what fails half-way cannot be undone.
       trial = os.fork()
       if not trial:
         try:
@@ -108,13 +108,16 @@ def _unshare(flags, scratch, scratch_bytes):
       with open(f"/proc/self/{name}", "w") as file:
         file.write(text)
   if flags & _NEW_MOUNTS:
-    kernel.mount(None, "/", kernel.MS_REC | kernel.MS_PRIVATE)  # so that nobody else sees the next one
+    kernel.mount(None, "/", kernel.MS_REC | kernel.MS_PRIVATE)  # so that nobody else sees the next mount
     options = f"size={scratch_bytes},nr_inodes={_MOST_FILES},mode=700"
     kernel.mount("tmpfs", scratch, kernel.MS_NOSUID | kernel.MS_NODEV, options)
 
 
 def die_with_parent(parent: int) -> None:
-  """parent: the number that `os.getppid` gives as long as it lives."""
+  """Has the kernel kill this process when its parent dies.
+
+  parent: Number that `os.getppid` gives while the parent lives.
+  """
   from next_jax.execution.confinement import kernel
 
   kernel.prctl(kernel.PR_SET_PDEATHSIG, signal.SIGKILL)
@@ -123,14 +126,14 @@ def die_with_parent(parent: int) -> None:
 
 
 def adopt_orphans() -> None:
-  """Makes this process the parent of all below it that lose theirs. Raises OSError."""
+  """Makes this process the parent of all processes below it that lose theirs. Raises OSError."""
   from next_jax.execution.confinement import kernel
 
   kernel.prctl(kernel.PR_SET_CHILD_SUBREAPER, 1)
 
 
 def close_memory() -> None:
-  """Keeps other processes of this user from reading this one's. Does not survive exec."""
+  """Keeps this user's other processes from reading this one's memory. Does not survive exec."""
   if sys.platform == "linux":
     from next_jax.execution.confinement import kernel
 
@@ -138,13 +141,13 @@ def close_memory() -> None:
 
 
 def apply(layers: Collection[str], *, readable: list[str], scratch: str, signals: bool) -> dict:
-  """Applies privileges, landlock and seccomp to this process, for good; returns layer -> why it is missing.
+  """Applies privileges, landlock and seccomp to this process, for good; returns missing layer -> reason.
 
   Args:
-    layers: which to apply.
-    readable: what programs can read besides the interpreter and the system's libraries.
-    scratch: directory below which programs can write.
-    signals: whether programs may send signals to any process that they can name.
+    layers: Layers to apply.
+    readable: Paths that programs can read besides the interpreter and the system's libraries.
+    scratch: Directory below which programs can write.
+    signals: Whether programs may send signals to any process that they can name.
   """
   steps = {
       "privileges": _drop_privileges,
@@ -175,7 +178,7 @@ def _drop_privileges():
   kernel.prctl(kernel.PR_CAP_AMBIENT, kernel.PR_CAP_AMBIENT_CLEAR_ALL)
   kept = _permitted_capabilities() & _READ_ALL_FILES
   header = struct.pack("=II", _CAPABILITY_VERSION, 0)
-  # Effective, permitted and inheritable, of the lower and the upper 32. No exec brings any back.
+  # Effective, permitted and inheritable sets, of the lower and the upper 32. No exec brings any back.
   kernel.system_call(_CAPSET[machine], header, struct.pack("=6I", kept, kept, 0, 0, 0, 0))
   return ""
 
@@ -199,7 +202,7 @@ def _with_interpreter(readable):
   for prefix in (sys.prefix, sys.exec_prefix, sys.base_prefix, sys.base_exec_prefix):
     paths += [os.path.join(prefix, name) for name in ("bin", "lib", "lib64", "pyvenv.cfg")]
   paths += [sysconfig.get_path(name) for name in ("stdlib", "platstdlib")]
-  # Links are not followed when a path is looked up below what is permitted, so both ends are.
+  # Looking a path up below a permitted one follows no links, so both ends of a link are permitted.
   return list(dict.fromkeys([*paths, *map(os.path.realpath, paths)]))
 
 

@@ -1,4 +1,4 @@
-"""Calls of the Linux kernel that Python has no functions for. Imported only where it is needed: ctypes takes memory."""
+"""Calls of the Linux kernel for which Python has no functions. Import only where needed: ctypes takes memory."""
 
 import ctypes
 import os
@@ -15,30 +15,30 @@ _LIBC = ctypes.CDLL(None, use_errno=True)
 
 
 def system_call(number: int, *arguments: int | bytes | None) -> int:
-  """Raises OSError. bytes are passed as a pointer to them."""
+  """Makes a system call; bytes are passed as a pointer to them. Raises OSError."""
   return _checked(_LIBC.syscall(ctypes.c_long(number), *map(_long, arguments)), f"system call {number}")
 
 
 def prctl(option: int, *arguments: int) -> int:
-  """Raises OSError."""
+  """See prctl(2). Raises OSError."""
   padded = [*arguments, 0, 0, 0, 0][:4]
   return _checked(_LIBC.prctl(option, *map(ctypes.c_ulong, padded)), f"prctl({option})")
 
 
 def mount(kind: str | None, target: str, flags: int, options: str = "") -> None:
-  """Raises OSError."""
+  """See mount(2); `kind` is the type of the file system, and its source. Raises OSError."""
   source = kind.encode() if kind else None
   done = _LIBC.mount(source, os.fsencode(target), source, ctypes.c_ulong(flags), options.encode())
   _checked(done, f"mount on {target}")
 
 
 def unshare(flags: int) -> None:
-  """Raises OSError."""
+  """See unshare(2). Raises OSError."""
   _checked(_LIBC.unshare(flags), f"unshare({flags:#x})")
 
 
 def pointer(buffer: bytes | ctypes.Array) -> int:
-  """Where it is in memory; valid as long as the buffer is kept."""
+  """Address of a buffer; valid as long as the buffer is kept."""
   return ctypes.cast(buffer, ctypes.c_void_p).value or 0  # type: ignore[arg-type]  # bytes are cast as well
 
 

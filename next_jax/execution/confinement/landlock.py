@@ -1,8 +1,8 @@
-"""Landlock: which files this process, and all that it starts, can reach from now on.
+"""Landlock: restricts which files this process, and all that it starts, can reach from now on.
 
 See landlock(7) and linux/landlock.h. Reading and executing is permitted below some paths, everything
-below some others, and no more; names and sizes of other files stay visible, and the modes of one's own
-files can be changed anywhere, which seccomp.py sees to.
+below some others, and nothing else. Names and sizes of other files stay visible. Landlock does not
+restrict changes of the modes of the user's own files, anywhere; seccomp.py does.
 """
 
 import os
@@ -17,27 +17,27 @@ _PATH_BENEATH = 1
 _EXECUTE, _WRITE_FILE, _READ_FILE, _READ_DIR = 1 << 0, 1 << 1, 1 << 2, 1 << 3
 _MAKE_CHAR, _MAKE_SOCK, _MAKE_FIFO, _MAKE_BLOCK = 1 << 6, 1 << 9, 1 << 10, 1 << 11
 _TRUNCATE = 1 << 14
-# The number of rights to files that each version of the interface knows, from the first.
+# Number of rights to files that each version of the interface knows, from version 1.
 _RIGHTS = (13, 14, 15, 15, 16)
 _ALL_NET, _NET_SINCE = 0b11, 4  # binding and connecting TCP sockets
 _ALL_SCOPES, _SCOPES_SINCE = 0b11, 6  # abstract Unix sockets, and signals to processes outside
 
-# From here on a file cannot be cut off without the right to write it (Linux 6.2).
+# From this version on, a file cannot be truncated without the right to write it (Linux 6.2).
 COMPLETE_SINCE = 3
 
 
 def version() -> int:
-  """Of the kernel's interface. Raises OSError where there is none."""
+  """Version of the kernel's Landlock interface. Raises OSError if there is none."""
   return kernel.system_call(_CREATE_RULESET, None, 0, _VERSION)
 
 
 def restrict(readable: list[str], devices: list[str], writable: list[str]) -> int:
-  """For good; needs no_new_privs. Returns the version in force. Raises OSError.
+  """Restricts this process for good; needs no_new_privs. Returns the version in force. Raises OSError.
 
   Args:
-    readable: files and directories whose content can be read and executed; those that do not exist are left out.
-    devices: files that can be read and written.
-    writable: directories below which all can be done but execute, and make devices and sockets.
+    readable: Files and directories whose content can be read and executed; those that do not exist are left out.
+    devices: Files that can be read and written.
+    writable: Directories below which everything is permitted except to execute, and to make devices and sockets.
   """
   found = version()
   handled = (1 << _RIGHTS[min(found, len(_RIGHTS)) - 1]) - 1

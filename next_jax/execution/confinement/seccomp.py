@@ -1,8 +1,8 @@
-"""A filter of system calls, as a classic BPF program; see seccomp(2).
+"""Seccomp: a filter of system calls, as a classic BPF program; see seccomp(2).
 
-It is installed once a worker and inherited by every program, which pays nothing for it. A call that
-is not in system_calls.py fails with EPERM, which honest programs take as an answer; nothing is killed
-for asking, except what calls the kernel as another machine would.
+It is installed once per worker and inherited by every program, at no cost to the program. A call that
+is not in system_calls.py fails with EPERM, which honest programs take as an answer. Only a process that
+calls the kernel as another machine would is killed.
 """
 
 import ctypes
@@ -23,7 +23,7 @@ _LOAD, _JUMP_EQUAL, _JUMP_ABOVE, _JUMP_FROM, _JUMP_ANY, _AND, _RETURN = 0x20, 0x
 _KILL, _ERROR, _ALLOW = 0x80000000, 0x00050000, 0x7FFF0000
 _NUMBER_AT, _ARCHITECTURE_AT, _ARGUMENTS_AT = 0, 4, 16
 
-# call -> (argument, values): all others are refused.
+# call -> (index of an argument, values that it may have); all other values are refused.
 _ARGUMENTS = {
     # Parent's death, dumpable, name, timer slack, no_new_privs, names of memory.
     "prctl": (0, (1, 2, 3, 4, 15, 16, 29, 30, 38, 39, 0x53564D41)),
@@ -41,16 +41,16 @@ _ARGUMENTS = {
 _NEW_NAMESPACES_OR_SIBLINGS = 0x7E028000  # CLONE_NEW* and CLONE_PARENT
 _STREAM, _TYPE_BITS = 1, 0xF
 
-# Landlock does not restrict changes of modes and times, so nothing changes. It seems to succeed,
-# because `shutil.copy` and the like do it on the way.
+# Landlock does not restrict changes of modes and times, so these calls do nothing. They seem to succeed,
+# because `shutil.copy` and the like make them on the way.
 _WITHOUT_EFFECT = ("chmod", "fchmod", "fchmodat", "fchmodat2", "utime", "utimes", "futimesat", "utimensat")
 
 
 def install(*, signals: bool) -> None:
-  """For good, for this process and all that it starts; needs no_new_privs.
+  """Installs the filter for good, for this process and all that it starts; needs no_new_privs.
 
   Args:
-    signals: whether programs may send any to whomever they can name; else only to their own group.
+    signals: Whether programs may send signals to any process that they can name; else only to their own group.
 
   Raises OSError, and NotImplementedError on a machine whose calls are not in the table.
   """
@@ -64,7 +64,7 @@ def install(*, signals: bool) -> None:
 
 
 def program(machine: str, *, signals: bool) -> bytes:
-  """The filter, 8 bytes an instruction."""
+  """The filter as bytes, 8 per instruction."""
   free, ruled = system_calls.numbers(machine)
   lines = [
       (_LOAD, 0, 0, _ARCHITECTURE_AT),
@@ -82,7 +82,7 @@ def program(machine: str, *, signals: bool) -> bytes:
 
 
 def _rule(name, signals):
-  """Instructions that decide on a call and return."""
+  """Instructions that decide on a call, and return."""
   refuse, allow = (_RETURN, 0, 0, _ERROR | errno.EPERM), (_RETURN, 0, 0, _ALLOW)
   if name in _WITHOUT_EFFECT:
     return [(_RETURN, 0, 0, _ERROR)]

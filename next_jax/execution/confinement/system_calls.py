@@ -1,7 +1,7 @@
-"""The system calls that a confined program may make, by number; there are no others for it.
+"""The system calls that a confined program may make, by number; all others are refused.
 
 The numbers are those of Linux's `unistd_64.h` for x86_64 and of its `asm-generic/unistd.h` for aarch64.
-What is missing on purpose: sockets and their addresses, ptrace and process_vm_*, pidfd_*, anonymous
+Left out on purpose: sockets and their addresses, ptrace and process_vm_*, pidfd_*, anonymous
 executables (memfd_*), System V and POSIX IPC (memory that outlives a process and that no limit counts),
 namespaces, mounts, chroot, changes of user, keyrings, bpf, perf, userfaultfd, io_uring, inotify, modules.
 """
@@ -40,7 +40,7 @@ epoll_pwait2:441:441 futex_waitv:449:449 cachestat:451:451 map_shadow_stack:453:
 futex_wait:455:455 futex_requeue:456:456 mseal:462:462
 """
 
-# Those whose arguments are looked at, or that only seem to succeed; see seccomp.py.
+# Calls whose arguments are checked, or that only seem to succeed; see seccomp.py.
 _WITH_RULES = """
 ioctl:16:29 socketpair:53:199 clone:56:220 kill:62:129 fcntl:72:25 chmod:90:- fchmod:91:52 utime:132:-
 sched_setparam:142:118 sched_setscheduler:144:119 prctl:157:167 tkill:200:130 sched_setaffinity:203:122
@@ -50,7 +50,7 @@ clone3:435:435 fchmodat2:452:452
 
 
 def numbers(machine: str) -> tuple[dict[str, int], dict[str, int]]:
-  """name -> number of the calls that are free, and of those with rules. Raises KeyError for other machines."""
+  """name -> number of the free calls, and of those with rules. Raises KeyError for other machines."""
   column = {name: index for index, name in enumerate(MACHINES, start=1)}[machine]
 
   def read(text: str) -> dict[str, int]:

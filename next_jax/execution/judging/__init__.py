@@ -1,1 +1,1 @@
-"""A program in a process of its own, and the judge outside it."""
+"""Runs a program in a process of its own, and judges it from outside."""

@@ -1,4 +1,4 @@
-"""Tests as the judge runs them: compiled once, and able to say what was got and what was expected."""
+"""Assertions: compiles tests for the judge, and says what an assertion got and what it expected."""
 
 import ast
 import builtins
@@ -25,14 +25,14 @@ class Test:
   """A compiled test.
 
   Attributes:
-    source: as given.
-    code: to be executed in a namespace where the entry point is bound.
-    comparisons: the left side of each `assert left == right`, by the assertion's line.
-    free_names: global names that it reads and does not bind itself.
-    bound_names: global names that it binds, for the tests after it.
-    calls: arguments and keywords, as JSON, of the calls of the entry point that it is sure to begin
-      with, unless it fails in between; so they can be asked for before they are needed.
-    calls_are_all: whether it makes no others.
+    source: Source as given.
+    code: Code to execute in a namespace where the entry point is bound.
+    comparisons: Line of each `assert left == right` -> its left side.
+    free_names: Global names that it reads and does not bind.
+    bound_names: Global names that it binds, for the tests after it.
+    calls: The calls of the entry point with which it certainly begins, unless it fails in between;
+      arguments and keywords as JSON. They can be made before the test asks for them.
+    calls_are_all: Whether it makes no other calls.
   """
 
   __test__ = False
@@ -47,7 +47,7 @@ class Test:
 
 @functools.lru_cache(maxsize=4096)
 def compile_test(source: str, entry_point: str = "") -> Test:
-  """Raises SyntaxError and ValueError (null bytes) as `compile` does."""
+  """Compiles a test. Raises SyntaxError and ValueError (null bytes) as `compile` does."""
   tree = ast.parse(source)
   free, bound = _global_names(source)
   calls, calls_are_all = _foreseeable_calls(tree.body, entry_point)
@@ -65,7 +65,7 @@ def compile_test(source: str, entry_point: str = "") -> Test:
 
 
 def names_missing(tests: list[Test], known: set[str]) -> set[str]:
-  """Names that tests read, in their order, and that neither `known` nor an earlier test binds."""
+  """Names that the tests, run in order, read although neither `known` nor an earlier test binds them."""
   known = known | vars(builtins).keys()
   missing: set[str] = set()
   for test in tests:
@@ -76,11 +76,11 @@ def names_missing(tests: list[Test], known: set[str]) -> set[str]:
 
 
 class Explained(AssertionError):
-  """An assertion that says in words why it is false."""
+  """A false assertion whose message says why it is false."""
 
 
 def explain(test: Test, error: AssertionError) -> str:
-  """Why an assertion was false, in words: "f(1) returned 2, expected 3"."""
+  """Says why an assertion was false: "f(1) returned 2, expected 3"."""
   if isinstance(error, Explained):
     return shorten(str(error))
   line, frame = None, None
@@ -102,7 +102,7 @@ def explain(test: Test, error: AssertionError) -> str:
 
 
 def describe(error: BaseException, where: str = "") -> str:
-  """An exception's type and message, in short; `where` comes between them."""
+  """An exception's type and message, shortened; `where` comes between them."""
   message = _message(error)
   name = f"{type(error).__name__}{where}"
   return shorten(f"{name}: {message}" if message else name)
@@ -124,7 +124,7 @@ def show(value: Any) -> str:
 
 
 def shorten(text: str) -> str:
-  """At most 500 characters that a file can hold, without addresses, which differ from run to run."""
+  """Cuts a text to 500 characters that a file can hold, and removes addresses, which differ between runs."""
   text = _ADDRESS.sub("", text).encode("utf-8", "replace").decode()  # no lone surrogates
   return text if len(text) <= _MAX_DETAIL else f"{text[: _MAX_DETAIL - 3]}..."
 
@@ -183,12 +183,12 @@ def _global_names(source):
 
 
 def call_text(arguments: list, keywords: dict[str, Any]) -> str:
-  """How a call with these encoded arguments is written; the same arguments give the same text."""
+  """The text of a call with these encoded arguments; the same arguments give the same text."""
   return json.dumps([arguments, keywords], separators=(",", ":"))
 
 
 def _foreseeable_calls(body, name):
-  """(texts of the calls of `name` that these statements begin with, whether they are all of them)."""
+  """(texts of the calls of `name` with which these statements certainly begin, whether they make no others)."""
   calls = []
   for index, statement in enumerate(body):
     if isinstance(statement, ast.FunctionDef) and index == len(body) - 2 and _is_check(statement, body[-1], name):
@@ -236,7 +236,7 @@ def _literal_calls(nodes, name):
 
 
 def _in_order(node):
-  """In order of evaluation, where nothing is evaluated conditionally; else what is foreseen will not fit."""
+  """Nodes in order of evaluation, if none is evaluated conditionally; else the foreseen calls will not match."""
   for child in ast.iter_child_nodes(node):
     yield from _in_order(child)
   yield node

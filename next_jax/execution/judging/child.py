@@ -1,7 +1,7 @@
-"""The candidate's process: loads one program, answers calls to it, is killed.
+"""The program's process: loads one program, answers calls to it, and is killed.
 
-Nothing here is trusted: the program shares the process and may replace any of it. All that leaves
-the process is data, and whoever reads it must judge it as such. It never holds an expected value.
+Nothing here is trusted: the program shares the process and may replace any part of it. Only data leaves
+the process, and whoever reads it must treat it as data. The process never holds an expected value.
 """
 
 import _signal  # type: ignore[import-not-found]  # in C, with no stub
@@ -22,8 +22,8 @@ PROGRAM_FILE = "<program>"
 _MODULE_NAME = "program"
 _MAX_DETAIL = 400  # characters
 
-# What a test may do with an object of the program, besides calling it. No comparisons: an object
-# must not decide what it is equal to. What is compared is what it holds of a built-in type.
+# What a test may do with an object of the program, besides calling it. There are no comparisons: an
+# object must not decide what it is equal to. The value of a built-in type that it holds is compared.
 OPERATIONS = {
     "getattr": getattr,
     "setattr": setattr,
@@ -74,14 +74,17 @@ _REHEARSAL: tuple[tuple, ...] = (
 
 
 def run(channel: int, *, cpu_seconds: float) -> None:
-  """Serves requests on the file descriptor `channel` until it is closed; never returns normally."""
+  """Serves requests on the file descriptor `channel` until it is closed; never returns normally.
+
+  cpu_seconds: CPU seconds after which the process is killed.
+  """
   os.setsid()
   # The timer ends an honest endless loop to the millisecond; the limits end one that ignores it.
   whole_seconds = int(cpu_seconds) + 1
   resource.setrlimit(resource.RLIMIT_CPU, (whole_seconds, whole_seconds + 1))
   signal.setitimer(signal.ITIMER_PROF, cpu_seconds)
-  # A job that a script started in the background ignores interrupts, and so would the program.
-  # Not signal.signal: that looks for names in enumerations first.
+  # A job that a script starts in the background ignores interrupts, and so would the program.
+  # Not signal.signal: it first looks names up in enumerations.
   _signal.signal(signal.SIGINT, signal.default_int_handler)
   server = _Server(channel)
   while True:
@@ -91,8 +94,8 @@ def run(channel: int, *, cpu_seconds: float) -> None:
 def rehearse() -> None:
   """Does once what every child does, before there is any program.
 
-  Most of what a child costs are page faults: memory that it is the first to use, and pages of its parent
-  that it writes to. After this it has a tenth less of them.
+  Most of a child's cost is page faults: memory that it is the first to use, and pages of its parent
+  that it writes to. The rehearsal saves a tenth of them.
   """
   ours, theirs = socket.socketpair()
   with ours, theirs:

@@ -1,4 +1,4 @@
-"""The judge's handle of its zygote."""
+"""The judge's handle on its zygote."""
 
 import json
 import os
@@ -11,22 +11,24 @@ from next_jax.execution.judging import processes
 from next_jax.execution.judging import wire
 from next_jax.execution.judging import zygote
 
-# A zygote does nothing that takes longer, except on a machine that is out of memory.
+# A zygote answers sooner, unless the machine is out of memory.
 _ZYGOTE_SECONDS = 30.0
 _ZYGOTE_TRIES = 30
 _SECONDS_TO_CLEAN = 10.0
 
 
 class ZygoteLost(Exception):
-  """The process that forks for us does not; nothing is known about the program."""
+  """The zygote does not answer; nothing is known about the program."""
 
 
 class Forker:
   """Starts a zygote process, and asks it for programs' processes.
 
+  All methods raise ZygoteLost if the zygote does not answer.
+
   Attributes:
-    pid: of the zygote.
-    missing: layers of confinement that it has not, and why.
+    pid: Process number of the zygote.
+    missing: Layers of confinement that it lacks (layer -> reason).
   """
 
   def __init__(self, settings: dict):
@@ -49,7 +51,7 @@ class Forker:
     self._child: int | None = None
 
   def fork(self) -> socket.socket:
-    """The channel to a new child."""
+    """Asks for a new child; returns the channel to it."""
     ours, theirs = socket.socketpair()
     try:
       socket.send_fds(self._control, [b"F"], [theirs.fileno()])
@@ -60,22 +62,22 @@ class Forker:
     return ours
 
   def look(self) -> tuple[int, list[processes.Process]]:
-    """What the program does: (wait status of its child or zygote.RUNNING, all its processes)."""
+    """(Wait status of the program's child or zygote.RUNNING, all its processes)."""
     self._read_child()
     status, _ = self._ask(b"L")
     return status, processes.glance(self.pid)
 
   def end(self) -> tuple[int, float]:
-    """Kills the child and all that it started; returns (wait status, CPU seconds)."""
+    """Kills the child and everything that it started; returns (wait status, CPU seconds)."""
     self._read_child()
     child, self._child = self._child, None
     if child == zygote.FORK_FAILED:
       return child, 0.0
     if child is not None and "namespaces" in self.missing:
-      processes.kill_group(child)  # the zygote is not permitted to
+      processes.kill_group(child)  # the zygote may not
     deadline = time.monotonic() + _SECONDS_TO_CLEAN
     while (reply := self._ask(b"E"))[0] == zygote.REMAINING:
-      # They left the group (setsid, double fork). On Linux all are below the zygote.
+      # Some left the group (setsid, double fork). On Linux all of them are below the zygote.
       if time.monotonic() > deadline:
         return zygote.NOT_CLEAN, 0.0
       processes.kill(processes.descendants(self.pid))

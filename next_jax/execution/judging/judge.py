@@ -1,8 +1,8 @@
-"""The trusted process of a worker: evaluates tests, asks the program's process only for results.
+"""The trusted process of a worker: evaluates tests, and asks the program's process only for results.
 
-It reads jobs from its socket and writes one answer for each. It never runs code of a program. What
-programs return is decoded and compared under a timer and a memory limit, because data alone can be
-hostile (keys that collide, numbers of a million digits).
+It reads jobs from its socket and writes one answer for each. It never runs a program's code. It decodes
+and compares what programs return under a timer and a memory limit, because data alone can be hostile
+(keys that collide, numbers of a million digits).
 """
 
 import json
@@ -24,16 +24,16 @@ from next_jax.execution.judging import wire
 
 _MEMORY_BYTES = 4 << 30
 _LONGEST_JOB = 1 << 30
-# On top of `judge_cpu_seconds`, for one long operation in C that no exception can interrupt.
+# Added to `judge_cpu_seconds`, for one long operation in C that no exception can interrupt.
 _SECONDS_TO_STOP = 2.0
 
 
 class _OutOfTime(BaseException):
-  """The judge's own timer."""
+  """The judge's own timer has run out."""
 
 
 class _Timer:
-  """Ends what is done `with` it after so many seconds of CPU time: with _OutOfTime or, if need be, for good."""
+  """Limits a `with` block to `seconds` of CPU time: raises _OutOfTime or, if that fails, ends the process."""
 
   def __init__(self, seconds: float):
     self._seconds = seconds
@@ -68,7 +68,7 @@ def main(job_socket: int, settings_json: str) -> None:
     _serve(jobs, Judge(forker, settings), forker)
   finally:
     forker.close()
-    # Also when whoever started this was killed and cannot clean up any more.
+    # The process that started this one may have been killed before it could clean up.
     shutil.rmtree(settings["directory"], ignore_errors=True)
     try:
       os.rmdir(os.path.dirname(settings["directory"]))
@@ -100,6 +100,7 @@ class Judge:
     self._timer = _Timer(settings["judge_cpu_seconds"])
 
   def answer(self, job: dict) -> dict:
+    """The answer to a job; {"infrastructure": reason} if nothing is known about the program."""
     try:
       if "trace" in job:
         return self._trace(**job["trace"])
@@ -121,7 +122,7 @@ class Judge:
     session_arguments = (setup_code, code, entry_point)
     if not entry_point:
       return self._run(limits, session_arguments, tests, None)
-    # Once with the calls made ahead that the tests foresee; if they then make others, again without.
+    # First with the foreseen calls made ahead; if the tests make other calls, again without them.
     for foreseen in (_foreseen(tests), []):
       namespace = {"__name__": "tests", "__builtins__": __builtins__}
       random.seed(0)  # tests that draw their arguments draw the same ones in every run
@@ -144,7 +145,7 @@ class Judge:
     return self._run(limits, session_arguments, tests, None)
 
   def _run(self, limits, session_arguments, tests, namespace, foreseen=()):
-    """The verdict. `namespace` None: the tests run inside. Raises Unforeseen and NotPlain."""
+    """The verdict; with `namespace` None the tests run inside the program's process. Raises Unforeseen, NotPlain."""
     session = session_lib.Session(self._forker, limits)
     results = []
     try:
@@ -162,7 +163,7 @@ class Judge:
       results.append(("timeout", f"judging took more than {seconds:g} s of CPU time"))
     except MemoryError:
       results.append(("memory", "what was returned is too large to judge"))
-    except session_lib.Lost as lost:  # already when it was to be loaded
+    except session_lib.Lost as lost:  # while it was being loaded
       results.append((lost.status, lost.detail))
     finally:
       cpu_seconds = session.end()
@@ -176,7 +177,7 @@ class Judge:
     return _verdict(status, results, detail, trust, cpu_seconds)
 
   def _outputs(self, *, code, entry_point, setup_code, inputs, atol, rule):
-    """What a reference solution returns, up to the first input for which it does not."""
+    """What a reference solution returns, until it fails on an input."""
     session = session_lib.Session(self._forker, self._settings)
     expected, status, detail = [], "passed", ""
     try:
@@ -218,7 +219,7 @@ class Judge:
 
 
 def _foreseen(tests):
-  """The calls that the tests are sure to begin with."""
+  """The calls with which the tests certainly begin."""
   calls = []
   for test in tests:
     calls += test.calls
@@ -228,7 +229,7 @@ def _foreseen(tests):
 
 
 def _judge(session, test, namespace):
-  """(status, detail) of one test. Raises what means that there is no result."""
+  """(status, detail) of one test. Raises whatever leaves the test without a result."""
   raised = None
   try:
     if namespace is None:
@@ -240,7 +241,7 @@ def _judge(session, test, namespace):
     raise
   except BaseException as error:
     raised = error
-  # First what happened to the session: a test that catches everything does not undo it.
+  # What happened to the session comes first: a test that catches everything does not undo it.
   if session.abandoned is not None:
     raise session.abandoned
   if session.lost is not None:

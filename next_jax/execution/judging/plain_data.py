@@ -1,9 +1,9 @@
-"""Python values as tagged JSON, so that a program's results can be judged in another process.
+"""Plain data: Python values as tagged JSON, so that a program's results can be judged in another process.
 
-None, bool, int, float and str are themselves, a list is a JSON list, everything else is an object
-with one key, the tag: `{"tuple": [1, 2]}`. Only exact types are plain: a subclass of int may compare
-as it likes where it was made, and have attributes. What is not plain goes to the `foreign` callback of
-either side; `held` is what is plain of it.
+None, bool, int, float and str stand for themselves, and a list is a JSON list. Everything else is an
+object with one key, the tag: `{"tuple": [1, 2]}`. Only exact types are plain: a value of a subclass of
+int may have attributes, and compares as it likes where it was made. Values that are not plain go to the
+`foreign` callback of either side; `held` gives the plain value inside one.
 """
 
 import builtins
@@ -12,27 +12,27 @@ from collections.abc import Callable
 from typing import Any
 
 _ATOMS = frozenset((type(None), bool, int, float, str))
-# Larger ints travel as hexadecimal: that is linear in their length, decimal is not.
+# Larger ints travel as hexadecimal, which takes linear time in their length; decimal does not.
 _LARGEST_INT = 1 << 63
-# Below this length looking at each item is faster than asking whether one may skip that.
+# In shorter lists, looking at each item is faster than asking whether that can be skipped.
 _LONG_LIST = 16
 
-# Types are plain too: they are names of what both sides have.
+# Built-in types are plain too: both sides have them, by name.
 _TYPES = {name: value for name, value in vars(builtins).items() if isinstance(value, type)}
 
 _FACTORIES = {factory.__name__: factory for factory in (list, int, set, dict, str, float, tuple, bool)}
 
 
 class NotPlain(ValueError):
-  """A value that has no tagged form."""
+  """A value has no tagged form."""
 
 
 class Malformed(ValueError):
-  """A message that is not tagged JSON; only a program that writes its own replies sends one."""
+  """A message is not tagged JSON; only a program that writes its own replies sends one."""
 
 
 def encode(value: Any, foreign: Callable[[Any], Any]) -> Any:
-  """Raises NotPlain for values that are not plain, unless `foreign` finds a form for them."""
+  """Tagged JSON for a value. `foreign` gives a form for values that are not plain, or raises NotPlain."""
   kind = type(value)
   if kind is int:
     return value if -_LARGEST_INT < value < _LARGEST_INT else {"int": hex(value)}
@@ -57,7 +57,7 @@ def encode(value: Any, foreign: Callable[[Any], Any]) -> Any:
 def decode(value: Any, foreign: Callable[[str, Any], Any]) -> Any:
   """The value for tagged JSON; tags that are not plain go to `foreign(tag, payload)`.
 
-  Raises Malformed, whatever is wrong with it.
+  Raises Malformed, whatever is wrong with the JSON.
   """
   try:
     return _decode(value, foreign)
@@ -68,7 +68,7 @@ def decode(value: Any, foreign: Callable[[str, Any], Any]) -> Any:
 def update(old: Any, new: Any) -> Any:
   """Makes the mutable containers in `old` equal to those in `new`, keeping their identities.
 
-  Returns what stands for `new` then: `old` itself where it could be changed into it.
+  Returns what then stands for `new`: `old` itself if it could be changed into it.
   """
   kind = type(old)
   if kind is not type(new):
@@ -99,14 +99,14 @@ def update(old: Any, new: Any) -> Any:
 
 
 def built_in(kind: type) -> type | None:
-  """The type in IMMUTABLE or MUTABLE that a class is derived from, if it is."""
+  """The type in IMMUTABLE or MUTABLE from which a class is derived; None if there is none."""
   return next((base for base in kind.__mro__ if base in _HELD), None)
 
 
 def held(value: Any) -> Any:
-  """The int that is in a value of a subclass of int, and so on, whatever that class overrides.
+  """The int inside a value of a subclass of int, and so on, whatever that class overrides.
 
-  Raises NotPlain for an object that is derived from nothing of the kind.
+  Raises NotPlain for an object whose class is derived from no such type.
   """
   base = built_in(type(value))
   if base is None:
@@ -114,7 +114,7 @@ def held(value: Any) -> Any:
   return _HELD[base](value)  # type: ignore[operator]  # each reads a value of its own type
 
 
-# Of collections' types only dict, from which they are derived, is here: it is what decides on equality.
+# The types of collections are derived from dict, which decides on their equality; so only dict is here.
 IMMUTABLE = (int, float, complex, str, bytes, tuple, frozenset)
 MUTABLE = (list, dict, set, bytearray)
 
@@ -229,7 +229,7 @@ def _decode_dict(payload, foreign):
     raise ValueError(f"{len(keys)} keys and {len(values)} values")
   # One by one: colliding keys can make this quadratic, and between two of them a timer can end it.
   result = {}
-  for key, value in zip(keys, values):
+  for key, value in zip(keys, values, strict=True):
     result[key] = value
   return result
 

@@ -1,4 +1,4 @@
-"""What /proc says of the processes below one."""
+"""Reads the processes below a process from /proc, and kills processes."""
 
 from collections.abc import Iterable
 import dataclasses
@@ -17,9 +17,9 @@ class Process:
   """A process, which may have ended since.
 
   Attributes:
-    is_runnable: whether any of its threads runs, or would if it had a core.
-    cpu_seconds: its own, and of children that it has waited for.
-    memory_bytes: resident.
+    is_runnable: Whether any of its threads runs, or would run if it had a core.
+    cpu_seconds: CPU seconds of the process and of the children that it has waited for.
+    memory_bytes: Resident memory.
   """
 
   pid: int
@@ -31,7 +31,7 @@ class Process:
 
 
 def descendants(pid: int) -> list[Process]:
-  """Of the process `pid`, nearest first; none where there is no /proc."""
+  """All processes below the process `pid`, nearest first; none where there is no /proc."""
   children: dict[int, list[Process]] = {}
   for process in _all():
     children.setdefault(process.parent, []).append(process)
@@ -42,7 +42,7 @@ def descendants(pid: int) -> list[Process]:
 
 
 def glance(pid: int) -> list[Process]:
-  """Of the process `pid`, nearest first, without looking at all others; may miss one while another ends."""
+  """Like `descendants`, without looking at all other processes; may miss one while another ends."""
   if not os.path.exists(f"/proc/{pid}/task/{pid}/children"):  # a kernel without CONFIG_PROC_CHILDREN
     return descendants(pid)
   found, pids = [], _children(pid)
@@ -55,7 +55,7 @@ def glance(pid: int) -> list[Process]:
 
 
 def kill(processes: Iterable[Process]) -> None:
-  """Stops all before it kills any, or one would fork while another dies."""
+  """Stops all processes before it kills any, or one could fork while another dies."""
   processes = list(processes)
   for number in (signal.SIGSTOP, signal.SIGKILL):
     for process in processes:
@@ -66,8 +66,8 @@ def kill(processes: Iterable[Process]) -> None:
 
 
 def kill_group(pid: int) -> None:
-  """Kills the process `pid`, which nobody has waited for yet, and the group that it leads."""
-  # The group at once: fork() in a group that is being killed fails, so no bomb escapes.
+  """Kills the process `pid` and the group that it leads; nobody may have waited for it yet."""
+  # All of the group at once: fork() fails in a group that is being killed, so no bomb escapes.
   if hasattr(os, "pidfd_open"):
     try:
       descriptor = os.pidfd_open(pid)
@@ -98,6 +98,7 @@ def _signal(pid, descriptor, is_group):
 
 
 def count_threads_of_user() -> int:
+  """Number of threads in all processes of this process's user."""
   count = 0
   for process in _all():
     try:
@@ -134,14 +135,14 @@ def _read(pid):
 
 
 def _children(pid):
-  """Numbers of the processes that any thread of `pid` has started, or adopted."""
+  """Process numbers of the children that any thread of `pid` has started or adopted."""
   found = []
   try:
     for thread in os.listdir(f"/proc/{pid}/task"):
       with open(f"/proc/{pid}/task/{thread}/children", "rb", buffering=0) as file:
         found += map(int, file.read().split())
   except (FileNotFoundError, ProcessLookupError):
-    pass  # it has ended, and those that it left are somebody else's children now
+    pass  # it has ended, and its children are somebody else's now
   return found
 
 

@@ -1,4 +1,4 @@
-"""What a test holds of a program's results that are no plain data."""
+"""Stand-ins, in a test, for those of a program's results that are not plain data."""
 
 from typing import Protocol
 
@@ -6,7 +6,7 @@ from next_jax.execution.judging import plain_data
 
 
 class Caller(Protocol):
-  """What is asked of the program's process; see session.py."""
+  """What a stand-in asks the program's process; see session.Session."""
 
   def next_items(self, target: int, count: int) -> tuple[list, BaseException | None]: ...
 
@@ -14,7 +14,7 @@ class Caller(Protocol):
 
 
 class _Attributes:
-  """Attributes that are the program's; our own have names that no program's has."""
+  """Passes attributes on to the program; our own have names that no program uses."""
 
   def __getattr__(self, name):
     if name.startswith("__"):
@@ -32,10 +32,10 @@ class _Attributes:
 
 
 class RemoteObject(_Attributes):
-  """An object in the program. Using it asks the program; it is equal to nothing but itself.
+  """An object in the program. Using it asks the program; it is equal only to itself.
 
-  So a class that calls itself equal to everything gains nothing: what its methods return is judged
-  as any result is, and `==` never asks.
+  So a class that calls itself equal to everything gains nothing: `==` never asks, and what its
+  methods return is judged like any other result.
   """
 
   def __init__(self, session: Caller, number: int, kind: str):
@@ -67,7 +67,7 @@ class RemoteObject(_Attributes):
 
 
 class RemoteContainer(RemoteObject):
-  """An object of a class derived from list, dict, set or bytearray: equal to what it holds now is equal to."""
+  """An object of a class derived from list, dict, set or bytearray; compares as its present content does."""
 
   def __eq__(self, other):
     if other is self:
@@ -81,9 +81,9 @@ class RemoteContainer(RemoteObject):
 
 
 class RemoteValue(_Attributes):
-  """What classes derived from int, str, tuple and so on have in common here, such as IntEnum or a named tuple.
+  """A value of a class derived from int, str, tuple and so on, such as IntEnum or a named tuple.
 
-  The value itself has been sent and is the judge's own: it compares, adds up and so on as the built-in type does.
+  The value itself was sent and is the judge's own: it compares, adds up and so on as the built-in type does.
   """
 
 
@@ -93,7 +93,7 @@ _VALUES = {
 
 
 def value(session: Caller, number: int, plain) -> RemoteValue:
-  """Raises TypeError for what is of no type that such classes are derived from."""
+  """A RemoteValue that holds `plain`. Raises TypeError for a type that is not in plain_data.IMMUTABLE."""
   if type(plain) not in _VALUES:
     raise TypeError(f"a value of a class derived from {type(plain).__name__}")
   made = _VALUES[type(plain)](plain)
@@ -113,7 +113,7 @@ def held(one):
 
 
 class RemoteIterator:
-  """An iterator in the program, read in chunks that double, so that endless ones work as well."""
+  """An iterator in the program, read in chunks that double in size, so that endless ones work too."""
 
   def __init__(self, session: Caller, number: int):
     self._remote_number = number

@@ -1,4 +1,4 @@
-"""A program's directory: how much it holds, and emptying it when nothing of the program runs any more."""
+"""A program's scratch directory: measures it, and empties it when nothing of the program runs any more."""
 
 import errno
 import os
@@ -9,7 +9,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW
 
 
 def used_bytes(path: str) -> float:
-  """On the disk, in all files below `path`, while a program may change them; infinity for too many to count."""
+  """Bytes on disk of all files below `path`, which a program may be changing; infinity for too many to count."""
   total, count, directories = 0, 0, [path]
   while directories:
     try:
@@ -24,22 +24,22 @@ def used_bytes(path: str) -> float:
     except OSError as error:
       if error.errno == errno.ENAMETOOLONG:
         return float("inf")
-      # Else it is gone, or nothing can have been written into it since it was closed to its owner.
+      # Otherwise it is gone, or closed to its owner, so that nothing can have been written into it since.
   return total
 
 
 def empty(directory: int) -> None:
-  """Removes whatever is in it, however deep and whatever its modes, and follows no link.
+  """Removes everything in a directory, at any depth and with any modes, and follows no link.
 
-  directory: a descriptor that was opened before the program ran, so that it is what it was.
+  directory: Descriptor that was opened before the program ran, so that it still is the same directory.
 
-  Raises OSError when something cannot be removed.
+  Raises OSError if something cannot be removed.
   """
   _permit_all(directory)
   names = os.listdir(directory)
   if not names:
     return
-  # One directory is open at a time and none is named by its path, so no depth is too great.
+  # Only one directory is open at a time and none is named by its path, so no depth is too great.
   here = os.dup(directory)
   entered, remaining = [], [names]  # names of the directories down to here; what is left in each of them
   try:

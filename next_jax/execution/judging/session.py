@@ -1,4 +1,4 @@
-"""The judge's end of one program: calls go out, plain data comes back, time runs out."""
+"""Session: the judge's end of one program. Calls go out, plain data comes back, and limits are kept."""
 
 import collections
 from collections.abc import Sequence
@@ -18,14 +18,14 @@ from next_jax.execution.judging import scratch
 from next_jax.execution.judging import wire
 from next_jax.execution.judging import zygote
 
-# How long to wait for a reply before looking what the program's process does, at first and at most.
+# Seconds to wait for a reply before looking at what the program's process does: at first, and at most.
 _PATIENCE_SECONDS, _MOST_PATIENCE_SECONDS = 0.05, 0.4
 # Characters of calls made ahead; well below what a socket holds.
 _MOST_FORESEEN = 1 << 15
 
 
 class Lost(BaseException):
-  """The program will answer no more. Not an Exception: no test's `except` may turn it into a pass."""
+  """The program will not answer any more. Not an Exception: no test's `except` may turn it into a pass."""
 
   def __init__(self, status: str, detail: str):
     super().__init__(status, detail)
@@ -34,17 +34,17 @@ class Lost(BaseException):
 
 
 class Unforeseen(BaseException):
-  """A test makes another call than was foreseen and made already; the program must be run again."""
+  """A test makes a call other than the foreseen one, which was already made; the program must run again."""
 
 
 class CandidateError(Exception):
-  """An exception of the program's own class, when it is raised again in a test."""
+  """Stands in a test for an exception of a class that is the program's own."""
 
 
 class Session:
   """One program in its process, from fork to kill.
 
-  All methods raise Lost when the process ends, or has to be ended, instead of answering.
+  All methods raise Lost if the process ends, or has to be ended, instead of answering.
   """
 
   def __init__(self, forker: forker_lib.Forker, limits: dict):
@@ -55,7 +55,7 @@ class Session:
     self._cpu_seconds = 0.0  # at the last look
     self._reader = wire.Reader(limits["reply_bytes"])
     self.is_loaded = False
-    self._foreseen: collections.deque[str] = collections.deque()  # calls that were sent and not asked for yet
+    self._foreseen: collections.deque[str] = collections.deque()  # calls that were sent but not asked for yet
     self._remotes: dict[int, Any] = {}  # by number: the same object is the same, however often it is returned
     self._channel = forker.fork()
     self._patience = _PATIENCE_SECONDS
@@ -69,8 +69,8 @@ class Session:
   def load(self, setup_code: str, code: str, entry_point: str, foreseen: Sequence[str] = ()) -> None:
     """Sends the program; the reply is read before that of the first call.
 
-    foreseen: calls of the entry point (`assertions.call_text`) to make at once, without waiting for
-      each to be asked for.
+    foreseen: Calls of the entry point (`assertions.call_text`) to make at once, before the tests ask
+      for them.
     """
     if sum(map(len, foreseen)) > _MOST_FORESEEN:
       foreseen = ()  # both sides could be waiting for the other to read
@@ -80,7 +80,7 @@ class Session:
     self._send_all(b"".join(wire.frame(request.encode()) for request in requests))
 
   def loaded(self) -> None:
-    """Waits until the program is loaded; raises Lost when it cannot be."""
+    """Waits until the program is loaded; raises Lost if it cannot be."""
     if not self.is_loaded:
       self._expect_ok(self._receive())
       self.is_loaded = True
@@ -88,7 +88,7 @@ class Session:
   def call(self, arguments: tuple, keywords: dict, target: int | str = 0) -> Any:
     """What the program's function returns or raises.
 
-    target: number of a function that it returned, 0 for the entry point, or one of child.OPERATIONS.
+    target: Number of a function that the program returned, 0 for the entry point, or a key of child.OPERATIONS.
 
     Raises plain_data.NotPlain, before anything is sent, for arguments that are not plain data.
     """
@@ -116,7 +116,7 @@ class Session:
     self._malformed(f"a reply of kind {str(reply[0])[:40]!r}")
 
   def next_items(self, target: int, count: int) -> tuple[list, Any]:
-    """Up to `count` items of an iterator in the program, and how it ended: None, or an exception."""
+    """Up to `count` items of an iterator in the program, and the exception that ended it, or None."""
     self._send(json.dumps(["next", target, count]))
     reply = self._receive()
     if reply[0] != "items" or len(reply) != 3 or type(reply[1]) is not list:
@@ -129,12 +129,13 @@ class Session:
     return items, self._exception(reply[2])
 
   def inside(self, test: str) -> None:
-    """Runs a test in the program's own process. Raises Lost unless that says it passed."""
+    """Runs a test in the program's own process. Raises Lost unless the process says that it passed."""
     self._send(json.dumps(["inside", test]))
     self.loaded()
     self._expect_ok(self._receive())
 
   def trace(self, source: str, call: str, setup_code: str, budget: dict | None) -> list:
+    """Traces a call: ["trace", the trace as JSON] or ["refused", reason]."""
     self._send(json.dumps(["trace", source, call, setup_code, budget]))
     reply = self._receive()
     if len(reply) != 2 or reply[0] not in ("trace", "refused"):
@@ -142,7 +143,7 @@ class Session:
     return reply
 
   def end(self) -> float:
-    """Kills the program and everything it started; returns its CPU seconds."""
+    """Kills the program and everything it started; returns its CPU seconds. Raises ZygoteLost if that fails."""
     self._channel.close()
     status, cpu_seconds = self._forker.end()
     if status == zygote.FORK_FAILED:
@@ -154,7 +155,7 @@ class Session:
     return cpu_seconds
 
   def _why(self, status, cpu_seconds):
-    """Status and detail for a process that ended without being told to."""
+    """(status, detail) for a process that ended without being told to."""
     if os.WIFSIGNALED(status):
       number = os.WTERMSIG(status)
       if number in (signal.SIGXCPU, signal.SIGPROF) or cpu_seconds >= self._limits["cpu_seconds"]:
@@ -198,7 +199,7 @@ class Session:
         if not data:
           self._lose("ended", "")
         self._reader.feed(data)
-        # An answer may also come byte by byte, so that the wait for the next is never long.
+        # A reply may come byte by byte, so that the wait for the next byte is never long.
         if time.monotonic() - self._looked > _MOST_PATIENCE_SECONDS:
           self._look()
     except wire.MessageTooLong:
@@ -212,7 +213,7 @@ class Session:
     return reply
 
   def _look(self):
-    """Ends the wait for a process that is dead, out of time, or has become too many."""
+    """Raises Lost for a program that is dead, out of time or over another limit; else sets the next wait."""
     status, processes = self._forker.look()
     cpu_seconds = sum(process.cpu_seconds for process in processes)
     if status != zygote.RUNNING and not self._readable():
@@ -224,9 +225,9 @@ class Session:
     if scratch.used_bytes(self._limits["scratch"]) > self._limits["scratch_bytes"]:
       self._lose("error", f"wrote more than {self._limits['scratch_bytes']} bytes, or too many files")
     now = time.monotonic()
-    # A program that only lacks a core, on a busy machine, is not one that waits.
+    # A program that only lacks a core, on a busy machine, does not wait.
     if not any(process.is_runnable for process in processes) and cpu_seconds <= self._cpu_seconds:
-      # No more than it was to be left alone for: the rest is this process itself that lacked a core.
+      # At most the patience: for the rest of the time this process itself lacked a core.
       self._waited += min(now - self._looked, self._patience)
     self._looked, self._cpu_seconds = now, cpu_seconds
     if cpu_seconds > self._limits["cpu_seconds"]:  # of all its processes; each alone has the kernel's limit
@@ -270,7 +271,7 @@ class Session:
   def _update(self, arguments, keywords, changed):
     if type(changed) is not list or len(changed) != 2 or type(changed[0]) is not list or type(changed[1]) is not dict:
       self._malformed("no arguments")
-    for old, new in zip(arguments, changed[0]):
+    for old, new in zip(arguments, changed[0], strict=False):  # the reply is not trusted
       plain_data.update(old, self._decode(new))
     for name, new in changed[1].items():
       plain_data.update(keywords.get(name), self._decode(new))

@@ -1,7 +1,7 @@
 """Messages between processes: 4 bytes of length, then JSON.
 
-JSON and nothing else: a reply comes from a process that runs somebody's program, so reading it must
-not be able to run code (never pickle).
+JSON and nothing else, never pickle: a reply comes from a process that runs an untrusted program, so
+reading it must not be able to run code.
 """
 
 import struct
@@ -15,6 +15,7 @@ class MessageTooLong(ValueError):
 
 
 def frame(payload: bytes) -> bytes:
+  """The payload with its length before it."""
   return _LENGTH.pack(len(payload)) + payload
 
 
@@ -34,7 +35,7 @@ class Reader:
       return None
     (length,) = _LENGTH.unpack_from(self._chunks)
     if length > self._limit:
-      raise MessageTooLong(f"a message of {length} bytes, accepted are {self._limit}")
+      raise MessageTooLong(f"a message of {length} bytes; at most {self._limit} are accepted")
     if len(self._chunks) < HEADER_BYTES + length:
       return None
     payload = bytes(self._chunks[HEADER_BYTES : HEADER_BYTES + length])

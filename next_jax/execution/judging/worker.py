@@ -1,4 +1,4 @@
-"""The executor's handle of one worker: a judge process, with the zygote that the judge starts."""
+"""The executor's handle on one worker: a judge process, with the zygote that the judge starts."""
 
 import json
 import os
@@ -22,18 +22,18 @@ class Worker:
   """Sends jobs and receives answers without ever waiting.
 
   Attributes:
-    jobs: what was sent and not answered yet, oldest first; the caller's own objects.
-    missing: layers of confinement that its programs do without, and why; None until that is known.
-    since: on the monotonic clock, when the oldest of them became the oldest.
+    jobs: Jobs that were sent and not answered yet, oldest first; the caller's own objects.
+    missing: Layers of confinement that its programs lack (layer -> reason); None until that is known.
+    since: Time on the monotonic clock when the oldest of `jobs` became the oldest, in seconds.
   """
 
   def __init__(self, settings: dict, directory: str):
-    """directory: where this worker makes its own, for programs to scratch in."""
-    os.makedirs(directory, exist_ok=True)  # the judge of an earlier worker may have tidied it away
+    """directory: Parent of the worker's own directory, in which its programs have their scratch directory."""
+    os.makedirs(directory, exist_ok=True)  # the judge of an earlier worker may have removed it
     self._directory = tempfile.mkdtemp(dir=directory)
     packages = list(dict.fromkeys(sysconfig.get_path(name) for name in ("purelib", "platlib")))
     self._lifeline, their_lifeline = os.pipe()
-    os.set_blocking(their_lifeline, False)  # a program that writes into it gets no further for that
+    os.set_blocking(their_lifeline, False)  # a program gains nothing by writing into it
     scratch = os.path.join(self._directory, "program")
     os.mkdir(scratch, 0o700)
     settings = {
@@ -45,8 +45,8 @@ class Worker:
     }
     self._socket, theirs = socket.socketpair()
     try:
-      # exec, not fork: nothing of this process, which may hold a model, reaches the worker. In a
-      # session of its own a Ctrl-C in the terminal does not reach it either.
+      # exec, not fork: nothing of this process, which may hold a model, reaches the worker. The session
+      # of its own keeps a Ctrl-C in the terminal from it.
       self._process = subprocess.Popen(
           zygote.python("judge", theirs.fileno(), settings),
           stdin=subprocess.DEVNULL,
@@ -107,8 +107,8 @@ class Worker:
         answers.append(answer)
     return answers
 
-  def go_on(self) -> None:
-    """Undoes what a program does that stops its judges with a signal."""
+  def resume(self) -> None:
+    """Lets the judge and the zygote run again if a program has stopped them with a signal."""
     pids = [] if self._zygote_pid is None else [self._zygote_pid]
     if self._process.returncode is None:
       pids.append(self._process.pid)
@@ -123,18 +123,18 @@ class Worker:
     self._socket.close()
     self._process.kill()
     status = self._process.wait()
-    # The zygote ends by itself when the judge is gone; unless a program has stopped it.
-    self.go_on()
+    # The zygote ends by itself when the judge is gone, unless a program has stopped it.
+    self.resume()
     self._wait_for_all()
     os.close(self._lifeline)
     shutil.rmtree(self._directory, ignore_errors=True)
     return status
 
   def _wait_for_all(self):
-    """Until no process of the worker, nor of its program, holds the other end of the lifeline."""
+    """Waits until no process of the worker, nor of its program, holds the other end of the lifeline."""
     deadline = time.monotonic() + _SECONDS_TO_END
     while (seconds := deadline - time.monotonic()) > 0:
       readable, _, _ = select.select([self._lifeline], [], [], seconds)
-      # Only programs that write to whatever is open put anything in.
+      # It holds data only if a program wrote to every open descriptor.
       if not readable or not os.read(self._lifeline, 1 << 16):
         return

@@ -1,12 +1,12 @@
-"""A small process that forks a child for every program, and afterwards leaves nothing of it.
+"""A small process that forks a child for every program, and afterwards removes all that the program left.
 
-It is started by exec with an empty environment, confines itself (see confinement.py), runs no program,
-and holds neither tests nor anything else of value; what a child inherits is the confinement, and an
-interpreter with common modules loaded.
+It is started by exec with an empty environment, confines itself (see confinement.py) and runs no program.
+It holds neither tests nor anything else of value. A child inherits the confinement, and an interpreter
+with common modules loaded.
 
-On the control socket it first says what it is: one message of wire.py. Requests are one byte. "F", with
-the child's channel attached, is answered by the child's process number or FORK_FAILED (`PID`), "L" (look)
-and "E" (end) by one `REPLY`: wait status, RUNNING, REMAINING or NOT_CLEAN, and CPU seconds.
+On the control socket it first describes itself in one message of wire.py. Each request is one byte:
+    "F" (fork), with the child's channel attached; the answer is the child's process number or FORK_FAILED (`PID`)
+    "L" (look) and "E" (end); the answer is one `REPLY`: wait status, RUNNING, REMAINING or NOT_CLEAN, and CPU seconds
 """
 
 import gc
@@ -27,11 +27,11 @@ REPLY = struct.Struct("<id")
 RUNNING = -1
 FORK_FAILED = -2
 NOT_CLEAN = -3
-REMAINING = -4  # processes do, which the one who asked has to kill, before it asks again
+REMAINING = -4  # processes remain; the judge has to kill them and ask again
 
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))  # next_jax itself
 
-# What MBPP's programs import, so that not every child has to do it again.
+# What MBPP's programs import; loaded once, so that children need not load it again.
 _PRELOADED = (
     "array", "bisect", "cmath", "collections", "copy", "datetime", "functools", "heapq", "itertools", "math",
     "operator", "random", "re", "string", "typing",
@@ -41,7 +41,7 @@ _SECONDS_TO_CLEAN = 10.0
 
 
 def python(module: str, inherited: int, settings: dict) -> list[str]:
-  """The command line for `main` of a module of this package, in a bare interpreter.
+  """The command line that runs `main` of a module of this package in a bare interpreter.
 
   Args:
     module: Name of the module in `execution.judging`.
@@ -50,9 +50,9 @@ def python(module: str, inherited: int, settings: dict) -> list[str]:
       from besides the standard library), "preload" (modules), "lifeline" (a descriptor that closes when the last
       process is gone), "layers" (of confinement, to try for) and the numbers of Limits.
   """
-  # -P -s -S: nothing comes from the working directory, the user's or the site's packages. Not -I,
+  # -P -s -S: nothing is imported from the working directory, the user's or the site's packages. Not -I,
   # which would ignore PYTHONHASHSEED too: verdicts must not depend on the order of sets. This package
-  # is found without sys.path, so that what lies beside it is neither imported nor has to be readable.
+  # is found without sys.path, so that its neighbours are not imported and need not be readable.
   start = (
       "import sys; package = sys.modules['next_jax'] = type(sys)('next_jax'); package.__path__ = [sys.argv[1]];"
       f" from next_jax.execution.judging import {module}; {module}.main(int(sys.argv[2]), sys.argv[3])"
@@ -62,7 +62,7 @@ def python(module: str, inherited: int, settings: dict) -> list[str]:
 
 
 def environment() -> dict[str, str]:
-  """All that a program sees of the environment: nothing of the user's."""
+  """The environment that a program sees; nothing in it is the user's."""
   # One thread for numerical libraries: each of their threads takes 40 MB of address space.
   return {
       "PATH": "/usr/local/bin:/usr/bin:/bin",
@@ -99,8 +99,8 @@ def main(control: int, settings_json: str) -> None:
 
 
 def _import_random():
-  """With one seed for all programs, so that verdicts on those that draw are reproducible."""
-  # It would draw another seed in every process that is forked, which is a tenth of what that costs.
+  """Imports `random` with one seed for all programs, so that verdicts on those that draw are reproducible."""
+  # It would draw another seed in every forked process, which is a tenth of what a fork costs.
   register, os.register_at_fork = os.register_at_fork, lambda **handlers: None
   try:
     import random
@@ -110,13 +110,13 @@ def _import_random():
 
 
 def _stand_apart(control, settings):
-  """Confines what programs start, sees to it that it is ours to kill, and executes this module again.
+  """Confines what programs start, makes sure that all of it can be killed, and executes this module again.
 
-  Where the kernel permits it, that is a process namespace of which the zygote is the first process:
-  programs can neither see nor signal anything outside of it, and none can leave it. Elsewhere the
-  zygote becomes the parent of orphans, which at least lets them be found. This process stays outside,
-  to end what the zygote leaves. The module is executed again because all of that survives it, while
-  ctypes and what else it took would stay in memory and be copied by every fork.
+  Where the kernel permits it, the zygote becomes the first process of a process namespace: programs
+  can neither see nor signal anything outside of it, and none can leave it. Elsewhere the zygote
+  becomes the parent of orphans, so that they can at least be found. This process stays outside, to
+  end what the zygote leaves. The confinement survives executing the module again; ctypes and other
+  modules that it needed do not, and would otherwise stay in memory and be copied by every fork.
   """
   from next_jax.execution.confinement import confinement
 
@@ -171,9 +171,9 @@ def _kill_all_below(pid):
 
 
 def _limit(settings, others):
-  """Limits that the children inherit; the CPU time is set in each, since it counts from its start.
+  """Sets limits that the children inherit. CPU time is limited in each child, because it counts from its start.
 
-  others: threads that the user has already; the limit counts those too.
+  others: Number of threads that the user already has; the limit counts those too.
   """
   _set_limit(resource.RLIMIT_AS, settings["memory_bytes"])
   _set_limit(resource.RLIMIT_FSIZE, settings["file_bytes"])
@@ -181,7 +181,7 @@ def _limit(settings, others):
   _set_limit(resource.RLIMIT_CORE, 0)
   if sys.platform == "linux":
     _set_limit(resource.RLIMIT_NPROC, others + settings["max_processes"])
-    # Deep recursion of honest programs; the kernel counts the main thread's stack as it grows.
+    # For the deep recursion of honest programs; the kernel counts the main thread's stack as it grows.
     _, hard = resource.getrlimit(resource.RLIMIT_STACK)
     wanted = 64 << 20
     if hard == resource.RLIM_INFINITY or hard >= wanted:
@@ -241,14 +241,14 @@ class _Zygote:
     self._control.sendall(PID.pack(FORK_FAILED if self._child is None else self._child))
 
   def _look(self):
-    """Wait status of the child, or RUNNING; leaves it a zombie, so its number stays its own."""
+    """Wait status of the child, or RUNNING; leaves it a zombie, so that its process number stays its own."""
     if self._child is None or not hasattr(os, "waitid"):
       return RUNNING
     state = os.waitid(os.P_PID, self._child, os.WEXITED | os.WNOHANG | os.WNOWAIT)
     return RUNNING if state is None else state.si_status
 
   def _end(self):
-    """Waits for all processes of the program. In a namespace it kills them; else that was done before."""
+    """Waits for all processes of the program. In a namespace it kills them; elsewhere the judge has done so."""
     deadline = time.monotonic() + _SECONDS_TO_CLEAN
     self._kill_all()
     if self._child is not None:
@@ -274,7 +274,7 @@ class _Zygote:
     self._reply(self._status, self._cpu_seconds)
 
   def _make_directory(self):
-    """Again, after a program that Landlock did not hold has removed it."""
+    """Makes the scratch directory again, after a program that Landlock did not restrict has removed it."""
     os.mkdir(self._scratch, 0o700)
     os.close(self._directory)
     self._directory = os.open(self._scratch, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
