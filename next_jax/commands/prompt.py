@@ -51,7 +51,7 @@ def main(arguments: argparse.Namespace) -> int:
   # SeqIO's registry and vocabularies bring TensorFlow with them, so these wait until there is something to do.
   tensorflow_import.quietly()
   from next_jax.corpora import data_dir
-  from next_jax.prompts import rationales
+  from next_jax.prompts import given_rationales
   from next_jax.prompts import seqio_tasks
 
   for module in arguments.module_import or ["tasks"]:
@@ -63,7 +63,7 @@ def main(arguments: argparse.Namespace) -> int:
       ) from None
   data_dir.set_data_dir(arguments.data_dir)
   if arguments.rationales is not None:
-    rationales.set_path(arguments.rationales)
+    given_rationales.set_path(arguments.rationales)
   registration = seqio_tasks.registration(arguments.task)
   task = _find(arguments.task_id, registration, arguments.split, arguments.file)
   form = registration.prompt.with_shots(arguments.shots)

@@ -10,7 +10,7 @@ from next_jax import schema
 from next_jax.prompts import chat as chat_lib
 from next_jax.prompts import completion as completion_lib
 from next_jax.prompts import exemplars
-from next_jax.prompts import rationales as rationales_lib
+from next_jax.prompts import given_rationales
 from next_jax.prompts import sections
 from next_jax.prompts import token_budget
 from next_jax.tracing import statements
@@ -57,7 +57,7 @@ class Prompt:
 
   with_trace: bool = True
   with_rationale: bool = True
-  rationales: rationales_lib.Rationales | None = None
+  rationales: given_rationales.Rationales | None = None
   shots: int = 0
   chat: chat_lib.ChatTemplate | None = None
   style: inline.InlineStyle = PROMPT_STYLE
@@ -96,7 +96,7 @@ class Prompt:
 
     Raises:
       PromptError: the task has no trace, or its program does not compile and so cannot be annotated.
-      rationales.RationaleError: the rationale is to be given, and there is none.
+      PromptError: the rationale is to be given, and there is none.
     """
     return self.compose(task).text
 
@@ -187,6 +187,6 @@ SETTINGS = {
         "trace": Prompt(),
         "notrace": Prompt(with_trace=False),
         "direct": Prompt(with_rationale=False),
-        "proxy": Prompt(with_rationale=False, rationales=rationales_lib.FromSamples()),
+        "proxy": Prompt(with_rationale=False, rationales=given_rationales.FromSamples()),
     }.items()
 }

@@ -23,9 +23,9 @@ import tensorflow as tf
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import metrics
 from next_jax.prompts import prompt as prompt_lib
+from next_jax.prompts import training_example
 
 ReadSplit = Callable[[str], Sequence[schema.RepairTask]]
 Lengths = Mapping[str, int] | None  # tokens of each feature, as SeqIO gives them
@@ -165,7 +165,7 @@ def register_training_set(
   path = epath.Path(directory) / file
 
   def read_columns(unused_split: str) -> dict[str, list[str]]:
-    records = files.read_jsonl(path, example_lib.Example)
+    records = files.read_jsonl(path, training_example.Example)
     return {field: [getattr(record, field) for record in records] for field in ("task_id", "inputs", "targets")}
 
   return _register(name, read_columns, ("train",), vocabulary, after=[_leave_out_too_long])

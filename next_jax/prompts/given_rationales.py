@@ -60,7 +60,7 @@ class FromSamples:
     if path is None:
       raise errors.PromptError(
           f"task {task_id!r}: no rationales are given; set {ENVIRONMENT_VARIABLE} to a JSONL file of samples, or call"
-          " next_jax.prompts.rationales.set_path, or use FromSamples(path)"
+          " next_jax.prompts.given_rationales.set_path, or use FromSamples(path)"
       )
     if not path.exists():
       raise errors.PromptError(f"{os.fspath(path)}: no such file; expected a JSONL file of samples with rationales")
