@@ -11,6 +11,7 @@ from next_jax.commands import tensorflow_import
 
 if TYPE_CHECKING:
   from next_jax import schema
+  from next_jax.prompts import prompt as prompt_lib
   from next_jax.prompts import seqio_tasks
 
 EXAMPLE = "next-jax prompt minirepair/dev/000000 --task=minirepair_trace --shots=3 --data_dir=runs/quickstart/corpus"
@@ -108,7 +109,7 @@ def _find(
   return by_id[task_id]
 
 
-def _facts(arguments: argparse.Namespace, rendered) -> str:
+def _facts(arguments: argparse.Namespace, rendered: "prompt_lib.Rendered") -> str:
   program = rendered.program
   states = f"{program.states:,} states of the trace"
   if program.is_abridged:

@@ -6,7 +6,7 @@ proven to fail a test that the reference passes.
 """
 
 import collections
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import hashlib
 import math
@@ -144,12 +144,15 @@ class MbppR:
 class _Search:
   """Searches the tasks of one split in rounds of candidates, until there are enough tasks or no more candidates."""
 
-  def __init__(self, settings, split, problems, limit, seen, candidates):
+  def __init__(
+      self, settings: MbppR, split: str, problems: Sequence[problems_lib.Problem], limit: int | None, seen: set[str],
+      candidates: list[Mapping[str, Iterator[bugs_lib.Bug]]],
+  ):
     self.dropped: list[str] = []
     self._settings = settings
     self._split = split
     self._seen = seen
-    self._candidates: list[Mapping[str, Iterator[bugs_lib.Bug]]] = candidates  # one mapping per origin
+    self._candidates = candidates  # one mapping per origin
     self._problems = {problem.task_id: problem for problem in problems}
     self._references = {task_id: canonical.canonical(problem.canonical) for task_id, problem in self._problems.items()}
     self._goal = min(sum(origin.per_problem for origin in settings.origins) * len(problems), limit or math.inf)

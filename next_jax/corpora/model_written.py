@@ -114,7 +114,7 @@ def _programs(path: epath.PathLike, problems: Sequence[problems_lib.Problem]) ->
       yield problem.task_id, code.replace("\r\n", "\n")
 
 
-def _generations(path, problems):
+def _generations(path: epath.PathLike, problems: Sequence[problems_lib.Problem]) -> Iterator[tuple[str, str]]:
   lists = files_lib.read_json(path)
   if not isinstance(lists, list) or not all(
       isinstance(programs, list) and all(isinstance(code, str) for code in programs) for programs in lists
@@ -135,13 +135,13 @@ def _generations(path, problems):
       yield from ((str(number), code.replace("\r\n", "\n")) for code in programs)
 
 
-def _is_ours(path) -> bool:
+def _is_ours(path: epath.PathLike) -> bool:
   for _, row in files_lib.read_jsonl_objects(path):
     return "schema_version" in row
   return False
 
 
-def _samples_of_ours(path, problems):
+def _samples_of_ours(path: epath.PathLike, problems: Sequence[problems_lib.Problem]) -> Iterator[tuple[str, str]]:
   known = {problem.task_id for problem in problems}
   for sample in files_lib.read_jsonl(path, schema.Sample):
     corpus, _, rest = sample.task_id.partition("/")
