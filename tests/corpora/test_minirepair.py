@@ -37,7 +37,7 @@ def demonstrations():
 
 
 def shape(code):
-  """Its canonical form with the same number in place of every number, and the same text in place of every text."""
+  """Canonical form in which all numbers are one number and all texts are one text."""
   tree = ast.parse(code)
   for node in ast.walk(tree):
     if isinstance(node, ast.Constant) and type(node.value) in (int, str):

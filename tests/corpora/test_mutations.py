@@ -1,4 +1,4 @@
-"""Mutations: each kind finds its place, changes only it, and gives programs that compile."""
+"""Each kind of mutation finds its place, changes only that place, and gives programs that compile."""
 
 import itertools
 import random

@@ -28,7 +28,7 @@ SPLITS = {"minirepair": "dev", "mbpp_r": "dev", "hefix_plus": "test"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Copied:
-  """A corpus that was built before."""
+  """A corpus that serves tasks built before."""
 
   name: str
   source: str
