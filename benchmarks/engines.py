@@ -25,8 +25,8 @@ from next_jax.engines.t5x import t5x
 from next_jax.models import base_models
 from next_jax.models import transformer
 from next_jax.models import vocabularies
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import seqio_tasks
+from next_jax.prompts import training_example
 
 _TASK = "minirepair_trace"
 _ROW_TOKENS = 384
@@ -90,7 +90,7 @@ def main() -> None:
     files.write_jsonl(
         directory / "train.jsonl",
         (
-            example_lib.Example(task_id=sample.task_id, inputs=prompts[sample.task_id], targets=sample.completion)
+            training_example.Example(task_id=sample.task_id, inputs=prompts[sample.task_id], targets=sample.completion)
             for sample in samples
         ),
     )

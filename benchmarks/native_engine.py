@@ -23,8 +23,8 @@ from next_jax.engines.native import native
 from next_jax.models import base_models
 from next_jax.models import transformer
 from next_jax.models import vocabularies
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import seqio_tasks
+from next_jax.prompts import training_example
 
 
 @contextlib.contextmanager
@@ -76,7 +76,7 @@ def main() -> None:
     files.write_jsonl(
         directory / "train.jsonl",
         (
-            example_lib.Example(
+            training_example.Example(
                 task_id=sample.task_id, inputs=prompts[sample.task_id].decode(), targets=sample.completion
             )
             for sample in samples

@@ -1,9 +1,9 @@
-"""SeqIO tasks, declarations only. `import tasks` registers all of them.
+"""Declarations of SeqIO tasks. `import tasks` registers all of them.
 
-Names are `<corpus>_v<version>_<setting>`, lower-case, the version without its dots as in T5's `c4_v220_...`:
-`mbpp_r_v100_trace` is the setting `trace` over version 1.0.0 of `mbpp_r`. A version is made anew when the tasks of the
-corpus or the text of the prompts change, so that a number under a name stays comparable; the old one is then declared
-beside it or goes. Without the version, `mbpp_r_trace` is the newest, which is what configs are written with.
+Names are `<corpus>_v<version>_<setting>`, in lower case, with the version without dots as in T5's `c4_v220_...`. For
+example, `mbpp_r_v100_trace` is the setting `trace` over version 1.0.0 of `mbpp_r`. The version changes with the tasks
+of the corpus or the text of the prompts, so that results under one name stay comparable. The old version is then either
+kept beside the new one or removed. Names without a version, such as `mbpp_r_trace`, mean the newest; configs use them.
 
 | setting | the model sees | the model writes |
 |---|---|---|
@@ -12,12 +12,12 @@ beside it or goes. Without the version, `mbpp_r_trace` is the newest, which is w
 | `direct` | task, tests, program with its trace | fix |
 | `proxy` | task, tests, program with its trace, a rationale | fix |
 
-Each is zero-shot; with `_3shot` behind its name it has three solved exemplars. The rationales of `proxy` are the
-samples of another model, in the file that $NEXT_JAX_RATIONALES names.
+Each is zero-shot; the suffix `_3shot` adds three solved exemplars. The rationales of `proxy` come from samples of
+another model, in the file that $NEXT_JAX_RATIONALES names.
 
-minirepair and readoff have the splits `train`, `dev` and `unseen`, mbpp_r has `train` and `dev`, hefix_plus has `test`;
-`minirepair_other_<setting>` has split `other` of minirepair, if that was built. The tasks are read where the corpora
-were built: $NEXT_JAX_DATA_DIR. In SeqIO's own tools, for example:
+minirepair and readoff have the splits `train`, `dev` and `unseen`, mbpp_r has `train` and `dev`, hefix_plus has
+`test`. `minirepair_other_<setting>` has split `other` of minirepair, if that was built. The tasks are read from the
+directory of built corpora, $NEXT_JAX_DATA_DIR. For example, with SeqIO's own tools:
 
     NEXT_JAX_DATA_DIR=WORKDIR/corpus python -m seqio.scripts.inspect_tasks_main --module_import=tasks \\
       --tasks=mbpp_r_v100_trace --sequence_length="{'inputs': 1024, 'targets': 256}" --decode_features

@@ -9,7 +9,7 @@ from next_jax.prompts import metrics
 from next_jax.prompts import prompt
 from next_jax.prompts import seqio_tasks
 
-# On the inputs of HumanEval+ right programs take up to 4 seconds, and their outputs longer than that to compare.
+# On the inputs of HumanEval+, right programs take up to 4 seconds, and comparing their outputs takes longer.
 PASS_AT_1 = metrics.PassAt1(limits=limits.Limits(cpu_seconds=10.0, judge_cpu_seconds=20.0))
 
 for setting, form in prompt.SETTINGS.items():

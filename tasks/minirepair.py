@@ -1,7 +1,7 @@
-"""SeqIO tasks over minirepair: our own generated functions and bugs.
+"""SeqIO tasks over minirepair: generated functions with bugs.
 
-Split "other", families that neither pretraining nor the loop has, is not built by default (MiniRepair.num_other), and
-SeqIO's tools read all splits of a task; so it is the one split of tasks of its own, such as `minirepair_other_trace`.
+Split "other" has families that neither pretraining nor the loop has. It is not built by default (MiniRepair.num_other),
+and SeqIO's tools read all splits of a task. So it has its own tasks, such as `minirepair_other_trace`.
 """
 
 import functools

@@ -1,4 +1,4 @@
-"""SeqIO tasks over readoff: the slice of minirepair that the trace answers, and code and tests do not."""
+"""SeqIO tasks over readoff: programs in the style of minirepair whose fix only the trace tells."""
 
 import functools
 

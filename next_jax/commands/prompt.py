@@ -1,4 +1,4 @@
-"""`next-jax prompt TASK_ID --task=minirepair_trace`: prints exactly what a model sees, and how many tokens it has."""
+"""`next-jax prompt TASK_ID --task=minirepair_trace`: prints the prompt that a model sees, and its number of tokens."""
 
 import argparse
 import difflib
@@ -11,6 +11,7 @@ from next_jax.commands import tensorflow_import
 
 if TYPE_CHECKING:
   from next_jax import schema
+  from next_jax.prompts import prompt as prompt_lib
   from next_jax.prompts import seqio_tasks
 
 EXAMPLE = "next-jax prompt minirepair/dev/000000 --task=minirepair_trace --shots=3 --data_dir=runs/quickstart/corpus"
@@ -18,25 +19,29 @@ EXAMPLE = "next-jax prompt minirepair/dev/000000 --task=minirepair_trace --shots
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.epilog = (
-      f"Example: {EXAMPLE}. The prompt goes to standard output byte for byte; its tokens, and what became of the trace,"
-      " to standard error."
+      f"Example: {EXAMPLE}. The prompt goes to standard output byte for byte; its number of tokens and how its trace"
+      " was abridged go to standard error."
   )
-  parser.add_argument("task_id", metavar="TASK_ID", help="of the repair task")
-  parser.add_argument("--task", required=True, metavar="NAME", help="SeqIO task, such as minirepair_trace: the form")
+  parser.add_argument("task_id", metavar="TASK_ID", help="ID of the repair task")
   parser.add_argument(
-      "--shots", type=int, default=None, metavar="N", help="solved exemplars (default: as many as the task has)"
+      "--task", required=True, metavar="NAME", help="SeqIO task that gives the form, such as minirepair_trace"
   )
   parser.add_argument(
-      "--max_tokens", type=int, default=None, metavar="N", help="abridge the trace until the prompt has no more tokens"
+      "--shots", type=int, default=None, metavar="N",
+      help="number of solved exemplars (default: the number that the SeqIO task has)",
   )
-  parser.add_argument("--split", default=None, help="where the repair task is (default: all splits are looked through)")
+  parser.add_argument(
+      "--max_tokens", type=int, default=None, metavar="N",
+      help="abridge the trace until the prompt has at most N tokens",
+  )
+  parser.add_argument("--split", default=None, help="split of the repair task (default: search all splits)")
   where = parser.add_mutually_exclusive_group()
   where.add_argument(
       "--data_dir", default=None, metavar="DIR",
-      help="of built corpora, such as WORKDIR/corpus (default: $NEXT_JAX_DATA_DIR, else ~/next_jax_datasets)",
+      help="directory of built corpora, such as WORKDIR/corpus (default: $NEXT_JAX_DATA_DIR, else ~/next_jax_datasets)",
   )
   where.add_argument(
-      "--file", default=None, metavar="PATH", help="JSONL file with the repair task, in place of a corpus"
+      "--file", default=None, metavar="PATH", help="JSONL file that holds the repair task, instead of a corpus"
   )
   parser.add_argument(
       "--rationales", default=None, metavar="PATH", help="JSONL file of samples, for tasks that give a rationale"
@@ -48,10 +53,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(arguments: argparse.Namespace) -> int:
-  # SeqIO's registry and vocabularies bring TensorFlow with them, so these wait until there is something to do.
+  # SeqIO's registry and vocabularies import TensorFlow, so they are imported only here.
   tensorflow_import.quietly()
   from next_jax.corpora import data_dir
-  from next_jax.prompts import rationales
+  from next_jax.prompts import given_rationales
   from next_jax.prompts import seqio_tasks
 
   for module in arguments.module_import or ["tasks"]:
@@ -63,11 +68,11 @@ def main(arguments: argparse.Namespace) -> int:
       ) from None
   data_dir.set_data_dir(arguments.data_dir)
   if arguments.rationales is not None:
-    rationales.set_path(arguments.rationales)
+    given_rationales.set_path(arguments.rationales)
   registration = seqio_tasks.registration(arguments.task)
   task = _find(arguments.task_id, registration, arguments.split, arguments.file)
   form = registration.prompt.with_shots(arguments.shots)
-  # Without a limit of its own, one that no prompt reaches, so that tokens are counted.
+  # Tokens are counted only with a limit, so the default is one that no prompt reaches.
   limit = sys.maxsize if arguments.max_tokens is None else arguments.max_tokens
   rendered = form.within(limit, registration.vocabulary).compose(task)
   sys.stdout.write(rendered.text)
@@ -92,7 +97,7 @@ def _find(
   else:
     paths = {name: data_dir.split_path(registration.corpus, name) for name in registration.splits}
     splits = [split] if split is not None else [name for name, path in paths.items() if path.exists()]
-    # None is there: reading the first says where it was looked for and what to do.
+    # If no split is there, the error from reading the first says where it was expected and what to do.
     found = {name: list(registration.read(name)) for name in splits or registration.splits[:1]}
   by_id = {task.task_id: task for tasks in found.values() for task in tasks}
   if task_id not in by_id:
@@ -104,7 +109,7 @@ def _find(
   return by_id[task_id]
 
 
-def _facts(arguments: argparse.Namespace, rendered) -> str:
+def _facts(arguments: argparse.Namespace, rendered: "prompt_lib.Rendered") -> str:
   program = rendered.program
   states = f"{program.states:,} states of the trace"
   if program.is_abridged:

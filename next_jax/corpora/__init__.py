@@ -1,1 +1,1 @@
-"""Where repair tasks come from: generated, mutated or written by models, each proven by execution."""
+"""Corpora of repair tasks. Bugs are generated, mutated or written by models; execution proves each task."""

@@ -1,4 +1,4 @@
-"""Where the bugs of a corpus come from."""
+"""The origins of the bugs of a corpus."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
@@ -10,11 +10,11 @@ from next_jax.execution.benchmarks import problems as problems_lib
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Bug:
-  """A program that may be wrong; whether it is, is for the executor to say.
+  """A program that may be wrong; the executor decides whether it is.
 
   Attributes:
-    code: the whole program.
-    kind: what is wrong with it, or who wrote it; `bug_kind` of the repair task.
+    code: The whole program.
+    kind: The kind of error, or the author; `bug_kind` of the repair task.
   """
 
   code: str
@@ -26,25 +26,25 @@ class Origin(Protocol):
 
   @property
   def name(self) -> str:
-    """`bug_origin` of its repair tasks: "model", "mutant"."""
+    """`bug_origin` of its repair tasks, such as "model" or "mutant"."""
     ...
 
   @property
   def per_problem(self) -> int:
-    """Maximum number of tasks a problem from this origin."""
+    """Maximum number of tasks per problem from this origin."""
     ...
 
   @property
   def share(self) -> float:
-    """Maximum share of the tasks of a split from this origin, from 0 to 1."""
+    """Maximum share, from 0 to 1, of the tasks of a split from this origin."""
     ...
 
   def bugs(self, problems: Sequence[problems_lib.Problem], seed: int) -> Mapping[str, Iterator[Bug]]:
-    """Task id -> its candidates in order of preference, lazily; the same for the same seed and files."""
+    """Task id -> its candidates in order of preference, lazily; equal seeds and files give equal candidates."""
     ...
 
   def sources(self, problems: Sequence[problems_lib.Problem]) -> list[dict[str, Any]]:
-    """What it takes bugs from, for the statistics: files with their digests and how much is in them."""
+    """The files that it takes bugs from, with digests and counts, for the statistics."""
     ...
 
 

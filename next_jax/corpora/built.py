@@ -1,4 +1,4 @@
-"""A corpus that `next-jax build` has built already, for runs that shall not build it again."""
+"""A corpus that `next-jax build` has built before, for runs that do not build it again."""
 
 import dataclasses
 import os
@@ -17,8 +17,8 @@ class Built:
   """Copies the splits of another directory into the work directory of a run.
 
   Attributes:
-    directory: of one corpus, such as WORKDIR/corpus/mbpp_r; its name is the name of the corpus.
-    sha256: that `run.json` of the build has under "dataset_sha256"; None takes whatever is there.
+    directory: Directory of one corpus, such as WORKDIR/corpus/mbpp_r; its name is the name of the corpus.
+    sha256: Expected digest, as `run.json` of the build has it under "dataset_sha256"; None accepts any.
   """
 
   directory: epath.PathLike
@@ -29,8 +29,13 @@ class Built:
     return epath.Path(self.directory).name
 
   def build(self, directory: epath.PathLike, executor: executor_lib.Executor) -> dict[str, int]:
-    """Raises FileError for a damaged split, CorpusError when there are none or their digest is another."""
-    del executor  # whoever built it has proven its tasks
+    """Copies the splits and statistics; returns the number of tasks in each split.
+
+    Raises:
+      FileError: A split is damaged.
+      CorpusError: There are no splits, or their digest is not `sha256`.
+    """
+    del executor  # the build has proven the tasks
     paths = sorted(epath.Path(self.directory).glob("*.jsonl"), key=os.fspath)
     if not paths:
       raise errors.CorpusError(

@@ -1,4 +1,4 @@
-"""A text that is equal for programs that differ only in names, comments and formatting."""
+"""Canonical forms: texts that are equal for programs that differ only in names, comments and formatting."""
 
 import ast
 import hashlib
@@ -12,12 +12,13 @@ class CanonicalError(errors.CorpusError):
 
 
 def canonical(code: str) -> str:
-  """Names the code binds become v0, v1, ... in order of first occurrence; docstrings and layout go.
+  """The canonical form of some code.
 
-  Builtins, attributes and keyword names stay: `max` against `min` is a difference.
+  Names that the code binds become v0, v1, ... in order of first occurrence; docstrings and layout are dropped.
+  Builtins, attributes and keyword names stay, so `max` and `min` differ.
 
   Raises:
-    CanonicalError: the code does not parse.
+    CanonicalError: The code does not parse.
   """
   try:
     tree = ast.parse(code)
@@ -27,7 +28,7 @@ def canonical(code: str) -> str:
 
 
 def canonical_tree(tree: ast.AST) -> str:
-  """`canonical` of code that is parsed already."""
+  """The canonical form of parsed code."""
   bound: set[str] = set()
   parts: list[str | tuple[str]] = []  # a tuple is a name, renamed at the end, when all bound names are known
   write = parts.append
@@ -42,7 +43,7 @@ def canonical_tree(tree: ast.AST) -> str:
       write("[")
       for item in value:
         if type(item) is ast.Expr and type(item.value) is ast.Constant and type(item.value.value) is str:
-          continue  # a docstring, or a string that stands alone: no effect
+          continue  # a docstring or another string statement: no effect
         emit(item)
         write(",")
       write("]")
@@ -82,10 +83,10 @@ def canonical_tree(tree: ast.AST) -> str:
 
 
 def compiled(code: str) -> ast.Module | None:
-  """The tree of code that compiles, else None; some code parses and does not compile."""
+  """The syntax tree of the code, or None if it does not compile; some code parses and does not compile."""
   try:
     with warnings.catch_warnings():
-      warnings.simplefilter("ignore")  # that of a program that is wrong anyway, such as "'int' is not subscriptable"
+      warnings.simplefilter("ignore")  # warnings about wrong programs, such as "'int' is not subscriptable"
       tree = ast.parse(code)
       compile(tree, "<program>", "exec")
   except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -94,12 +95,12 @@ def compiled(code: str) -> ast.Module | None:
 
 
 def defines(tree: ast.Module, name: str) -> bool:
-  """Whether a program binds the name at its top level, be it in an `if` or a `try`."""
+  """Whether a program binds the name at its top level, including inside `if` and `try`."""
   return name in _defined(tree.body)
 
 
 def _defined(body: list[ast.stmt]) -> set[str]:
-  """Names that the statements bind, those in `if` and `try` too."""
+  """Names that the statements bind, including inside `if` and `try`."""
   names: set[str] = set()
   for statement in body:
     if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -116,7 +117,7 @@ def _defined(body: list[ast.stmt]) -> set[str]:
 
 
 def pair_key(bug: str, fix: str) -> str:
-  """16 hexadecimal digits for a pair of canonical forms: the identity of a repair, whatever its description."""
+  """Identity of a repair: 16 hexadecimal digits that depend on the canonical forms of bug and fix only."""
   return hashlib.sha256(f"{bug}\0{fix}".encode("utf-8", "surrogatepass")).hexdigest()[:16]
 
 

@@ -1,7 +1,7 @@
-"""What two splits have in common: repairs, and problems.
+"""Finds repairs and problems that two splits share.
 
-A repair is the canonical form of bug and fix (docs/method.md; without the description), a problem that of the reference
-alone, so two problems are one when their references differ in names and layout only.
+A repair is identified by the canonical forms of bug and fix, without the description (docs/method.md). A problem is
+identified by the canonical form of its reference, so problems whose references differ only in names and layout are one.
 """
 
 from collections.abc import Iterable, Mapping
@@ -14,7 +14,7 @@ from next_jax.corpora import canonical
 
 
 def overlaps(splits: Mapping[str, Iterable[schema.RepairTask]]) -> list[dict[str, Any]]:
-  """For any two splits: how many repairs and problems they share, and the first few task ids of those."""
+  """For each pair of splits, the numbers of shared repairs and problems, and up to five pairs of task ids for each."""
   keys = {name: _keys(tasks) for name, tasks in splits.items()}
   found = []
   for first, second in itertools.combinations(keys, 2):
@@ -28,7 +28,7 @@ def overlaps(splits: Mapping[str, Iterable[schema.RepairTask]]) -> list[dict[str
 
 
 def check(found: Iterable[Mapping[str, Any]], first: str, second: str) -> None:
-  """Raises CorpusError when `overlaps` found that these two splits share anything."""
+  """Raises CorpusError if `overlaps` found repairs or problems that these two splits share."""
   for entry in found:
     if set(entry["splits"]) != {first, second}:
       continue
@@ -37,14 +37,14 @@ def check(found: Iterable[Mapping[str, Any]], first: str, second: str) -> None:
         a, b = entry[f"{what}_examples"][0]
         raise errors.CorpusError(
             f"splits {first!r} and {second!r} share {entry[what]} {what}, such as those of {a!r} and {b!r}; expected"
-            " none: what is measured on one would have been trained on. Leave them out of one of the splits"
+            " none, because a model would be measured on what it was trained on. Leave them out of one of the splits"
         )
 
 
 def _keys(tasks: Iterable[schema.RepairTask]) -> dict[str, dict[str, str]]:
   repairs: dict[str, str] = {}
   problems: dict[str, str] = {}
-  forms: dict[str, str] = {}  # many bugs have one reference
+  forms: dict[str, str] = {}  # cached: many bugs share a reference
   for task in tasks:
     reference = task.reference_code
     if reference not in forms:

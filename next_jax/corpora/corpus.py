@@ -1,11 +1,11 @@
-"""What a corpus is: something that builds directories of checked and traced repair tasks."""
+"""The interface of a corpus, which builds directories of proven and traced repair tasks."""
 
 import typing
 from typing import Protocol
 
 from etils import epath
 
-if typing.TYPE_CHECKING:  # who only reads tasks has no use for the executor
+if typing.TYPE_CHECKING:  # reading tasks needs no executor
   from next_jax.execution import executor as executor_lib
 
 
@@ -14,15 +14,14 @@ class Corpus(Protocol):
 
   @property
   def name(self) -> str:
-    """Also the name of its folder in the data directory: "minirepair", "mbpp_r", "hefix_plus"."""
+    """Name of the corpus and of its folder in the data directory, such as "minirepair" or "mbpp_r"."""
     ...
 
   def build(self, directory: epath.PathLike, executor: "executor_lib.Executor") -> dict[str, int]:
-    """Writes `directory/<split>.jsonl`, each whole or not at all, and returns the tasks of each split.
+    """Writes `directory/<split>.jsonl`, each atomically; returns the number of tasks in each split.
 
-    Every task is a `schema.RepairTask` with a trace, and was proven by execution: the reference
-    passes all its tests, the bug fails one: the first public one, or a hidden one
-    where it passes all public ones. Code that is not ours runs in the executor only.
-    Same settings and files, same bytes.
+    Every task is a `schema.RepairTask` with a trace, and was proven by execution: the reference passes all tests, and
+    the bug fails the first public test, or a hidden test if it passes all public ones. Foreign code runs only in the
+    executor. Equal settings and files give equal bytes.
     """
     ...

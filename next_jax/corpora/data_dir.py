@@ -1,7 +1,7 @@
-"""Where built corpora lie: DATA_DIR/<corpus>/<split>.jsonl.
+"""The location of built corpora: DATA_DIR/<corpus>/<split>.jsonl.
 
-SeqIO tasks are registered when a module is imported, before anybody knows where the data is, so
-they ask here each time they read. A run points it at its own work directory.
+SeqIO tasks are registered on import, before the location of the data is known, so they look it up here at each read. A
+run sets it to a folder in its own work directory.
 """
 
 import hashlib
@@ -20,13 +20,13 @@ _chosen: epath.Path | None = None
 
 
 def set_data_dir(path: epath.PathLike | None) -> None:
-  """From now on corpora are read from `path`; None goes back to the environment's."""
+  """Reads corpora from `path` from now on; None returns to the environment variable or the default."""
   global _chosen
   _chosen = None if path is None else epath.Path(path)
 
 
 def data_dir() -> epath.Path:
-  """What `set_data_dir` chose, else $NEXT_JAX_DATA_DIR, else ~/next_jax_datasets."""
+  """The directory set by `set_data_dir`, else $NEXT_JAX_DATA_DIR, else ~/next_jax_datasets."""
   if _chosen is not None:
     return _chosen
   return epath.Path(os.environ.get(ENVIRONMENT_VARIABLE) or DEFAULT).expanduser()
@@ -37,7 +37,12 @@ def split_path(corpus: str, split: str) -> epath.Path:
 
 
 def read_split(corpus: str, split: str) -> list[schema.RepairTask]:
-  """Raises CorpusError when it was not built, FileError with file, line and key when it is damaged."""
+  """The tasks of a split, in file order.
+
+  Raises:
+    CorpusError: The split was not built.
+    FileError: The file is damaged; names file, line and key.
+  """
   path = split_path(corpus, split)
   if not path.exists():
     found = sorted(p.stem for p in path.parent.glob("*.jsonl")) if path.parent.exists() else []
@@ -50,7 +55,7 @@ def read_split(corpus: str, split: str) -> list[schema.RepairTask]:
 
 
 def digest(directory: epath.PathLike) -> str:
-  """sha256 of a built corpus: of the names and the sha256 of its splits, in the order of the names."""
+  """sha256 over the file names and sha256 digests of a built corpus's splits, in order of name."""
   sha = hashlib.sha256()
   for path in sorted(epath.Path(directory).glob("*.jsonl"), key=os.fspath):
     sha.update(f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()}\n".encode())

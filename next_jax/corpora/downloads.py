@@ -1,4 +1,4 @@
-"""Files from their official sources, downloaded once, checked, and kept under DATA_DIR/downloads."""
+"""Downloads files from their official sources once, checks them, and keeps them in DATA_DIR/downloads."""
 
 from collections.abc import Callable
 import contextlib
@@ -24,16 +24,16 @@ _BLOCK = 1 << 16
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Download:
-  """A file of somebody else's.
+  """A third-party file.
 
   Attributes:
-    url: where it comes from; pinned to a commit where the host allows that.
-    file_name: under which it is kept.
-    setting: what to bind to use a local copy instead, such as "MbppR.file"; for the error message.
-    check: raises UserError when the file at a path is not the right one; called before it is kept.
-    sha256: hexadecimal digest of the content (of a .gz file: unpacked, as packing is not the same everywhere), or None
-      where none is known and `check` is what we have.
-    max_bytes: a longer answer is not the file.
+    url: Address of the file, pinned to a commit if the host allows that.
+    file_name: Name of the local copy.
+    setting: Setting that takes the path of a local copy instead, such as "MbppR.file"; for the error message.
+    check: Raises UserError if the file at a path is not the right one; called before the file is kept.
+    sha256: Hexadecimal digest of the content, unpacked for a .gz file because packing varies between hosts. None if no
+      digest is known; then only `check` decides.
+    max_bytes: Maximum size of the download in bytes; a longer one is refused.
   """
 
   url: str
@@ -47,25 +47,25 @@ class Download:
 def fetch(
     source: Download, directory: epath.PathLike | None = None, *, attempts: int = 3, timeout: float = 30.0
 ) -> epath.Path:
-  """The path of the file, downloaded unless it is there already.
+  """The path of the file, which is downloaded unless it is there already.
 
-  The file gets its name when it is complete and has passed the checks; a partial or wrong one is never kept.
+  The file gets its final name once it is complete and has passed the checks. A partial or wrong file is never kept.
 
   Args:
-    source: what to fetch.
-    directory: where to keep it; DATA_DIR/downloads if None.
-    attempts: how often to try when the network fails; a refusal (HTTP 4xx) is not tried again.
-    timeout: seconds without a byte after which an attempt has failed.
+    source: The file to fetch.
+    directory: Directory to keep it in; None means DATA_DIR/downloads.
+    attempts: Maximum number of attempts when the network fails; a refusal (HTTP 4xx) is not retried.
+    timeout: Seconds without a byte after which an attempt has failed.
 
   Raises:
-    CorpusError: no network, a refusal, or a file that is not the expected one.
+    CorpusError: There is no network, the server refuses, or the file is not the expected one.
   """
   directory = data_dir.data_dir() / "downloads" if directory is None else epath.Path(directory)
   path = directory / source.file_name
   if path.exists():
     return path
   directory.mkdir(parents=True, exist_ok=True)
-  # The name ends as the file's own, for who reads it goes by that.
+  # The name keeps the file's own ending, because readers choose the format by it.
   partial = directory / f".partial_{uuid.uuid4().hex[:8]}_{source.file_name}"
   try:
     _download(source, partial, attempts, timeout)

@@ -1,7 +1,7 @@
 """HeFix+: the 164 HumanEvalFix tasks, bugs that people put into HumanEval's solutions (OctoPack, arXiv 2308.07124).
 
-The verdict is over the tests of HumanEval+ (EvalPlus, arXiv 2305.01210), as in NExT (arXiv 2404.14662). The one split
-is called "test": it is there to measure with, never to train on.
+The tests of HumanEval+ (EvalPlus, arXiv 2305.01210) decide the verdict, as in NExT (arXiv 2404.14662). The only split
+is "test": it is for measurement, never for training.
 """
 
 import ast
@@ -37,16 +37,18 @@ NUM_PROBLEMS = 164
 URL = "https://huggingface.co/datasets/bigcode/humanevalpack/resolve/main/data/python/data/humanevalpack.jsonl"
 PLUS_URL = "https://github.com/evalplus/humanevalplus_release/releases/download/v0.1.10/HumanEvalPlus.jsonl.gz"
 
-# Of the programs and tests of HumanEvalFix; that of two copies, of OctoPack's own repository and of ours.
+# sha256 of the programs and tests of HumanEvalFix; equal for the copy in OctoPack's own repository and for ours.
 _PROGRAMS_SHA256 = "cb1f45fd28e3364fae77898d2396b74be3791c476ca513805f605544331598ed"
 
-_ROUND = 32  # tasks that are proven at once
+_ROUND = 32  # tasks per round of proving
 
-# HumanEval's right programs for these take from 2 seconds to hours on the inputs of HumanEval+, those of EvalPlus
-# hundredths. A list, because which is slow must not depend on the machine; which is wrong is found out.
+# On the inputs of HumanEval+, HumanEval's right programs for these problems take from 2 seconds to hours; EvalPlus's
+# take hundredths of a second. This is a fixed list because slowness must not depend on the machine. Wrong programs are
+# found by running them.
 _SLOW = frozenset({"31", "39", "55", "63", "75", "96", "103", "127", "147"})
 
-# Their own tests are random round trips in a loop, and their docstrings have no examples: nothing to show or trace.
+# Their own tests are random round trips in a loop, and their docstrings have no examples: nothing can be shown or
+# traced.
 _TESTS_OF_OURS: dict[str, tuple[str, ...]] = {
     "decode_cyclic": ('assert decode_cyclic("bcaefdgh") == "abcdefgh"',),
     "decode_shift": ('assert decode_shift("fghij") == "abcde"',),
@@ -61,22 +63,22 @@ def _oracle() -> executor_lib.Executor:
 class HefixPlus:
   """The corpus; its tasks are a function of these settings and of the two files.
 
-  Public are single asserts of HumanEval's test program, the first that the bug fails in front; where that has no single
-  asserts, the examples of the docstring. Hidden are the tests of HumanEval+: its inputs, HumanEval's own among them,
-  the outputs of the right program for them, and its tolerances. A bug that fails only those is traced on the first
-  public test. The reference is HumanEvalFix's right program; where that fails HumanEval+ or takes too long on its
-  inputs, it is the one of HumanEval+.
+  The public tests are single asserts of HumanEval's test program, starting with the first that the bug fails. If there
+  are no single asserts, they are the examples of the docstring. The hidden tests are those of HumanEval+: its inputs,
+  which include HumanEval's own, the outputs of the right program for them, and its tolerances. A bug that fails only
+  hidden tests is traced on the first public test. The reference is HumanEvalFix's right program, or HumanEval+'s if
+  that program fails HumanEval+ or takes too long on its inputs.
 
   Attributes:
     file: `humanevalpack.jsonl` of the Python part, plain or .gz; None downloads it from its authors.
     plus_file: `HumanEvalPlus.jsonl`, plain or .gz; None downloads it from its authors.
-    num_public_tests: in the prompt.
-    docstring_in_program: leave the docstring where the benchmark has it, with its one-line instruction ("Fix bugs in
-      f."). False takes it out of the program and makes it the instruction: what NExT's prompts look like.
-    trace_budget: where the trace of an endless bug is cut.
-    lengths: measures the prompts for the statistics; None leaves that out.
-    oracle: runs HumanEval+'s right programs to get the expected outputs. Three of them take about 4 seconds; a task
-      whose right program takes longer than the executor of `build` allows is dropped, as no fix could pass.
+    num_public_tests: Number of public tests, which the prompt shows.
+    docstring_in_program: Leave the docstring in the program, as in the benchmark, with the one-line instruction ("Fix
+      bugs in f."). False moves the docstring from the program to the instruction, as in NExT's prompts.
+    trace_budget: Limits of the traces, which cut the trace of an endless bug.
+    lengths: Measures the prompts for the statistics; None leaves this out.
+    oracle: Runs HumanEval+'s right programs to get the expected outputs. Three of them take about 4 seconds. A task
+      whose right program takes longer than the executor of `build` allows is dropped, because no fix could pass.
   """
 
   name: ClassVar[str] = "hefix_plus"
@@ -95,15 +97,15 @@ class HefixPlus:
       raise errors.CorpusError(f"HefixPlus.num_public_tests: found {self.num_public_tests!r}, expected 1 or more")
 
   def build(self, directory: epath.PathLike, executor: executor_lib.Executor) -> dict[str, int]:
-    """Writes test.jsonl and the statistics; returns the tasks of the split.
+    """Writes test.jsonl and the statistics; returns the number of tasks in the split.
 
-    A build that was killed goes on from its last finished round.
+    A killed build resumes after its last finished round.
 
     Raises:
-      FileError, ProblemError: a file is missing or malformed; with line and key.
-      CorpusError: it is not a file of repair tasks, or what a killed build left is of other settings.
-      InputsError: a right program of HumanEval+ does not run on its inputs within the limits of `oracle`.
-      DownloadError: no file was given and it cannot be downloaded.
+      FileError, ExecutionError: A file is missing or malformed (the message names line and key), or a right program of
+        HumanEval+ does not run on its inputs within the limits of `oracle`.
+      CorpusError: A file has no repair tasks or not those of the other file, a killed build left results of other
+        settings, or no file was given and the download fails.
     """
     directory = epath.Path(directory)
     path = epath.Path(self.file) if self.file is not None else downloads.fetch(SOURCE)
@@ -114,15 +116,15 @@ class HefixPlus:
     slow = [index for index, (problem, _) in enumerate(pairs) if _number(problem.task_id) in _SLOW]
     claims = [
         self._claim(problem, judge.tests, (judge if index in slow else problem).canonical)
-        for index, ((problem, _), judge) in enumerate(zip(pairs, tested))
+        for index, ((problem, _), judge) in enumerate(zip(pairs, tested, strict=True))
     ]
     rounds = rounds_lib.Rounds(directory / f"{SPLIT}.parts")
     prover = proving.Prover(executor, form=self._formed, budget=self.trace_budget)
     results = list(_prove(rounds, prover, claims))
-    # Some of HumanEval's right programs are not, and EvalPlus has corrected them.
+    # Some of HumanEval's right programs are wrong; EvalPlus has corrected them.
     wrong = [index for index, one in enumerate(results) if one.reason.startswith(proving.WRONG_REFERENCE)]
     corrected = [self._claim(pairs[index][0], tested[index].tests, tested[index].canonical) for index in wrong]
-    for index, result in zip(wrong, _prove(rounds, prover, corrected)):
+    for index, result in zip(wrong, _prove(rounds, prover, corrected), strict=True):
       results[index] = result
     proven = [one for one in results if one.task is not None]
     tasks = [one.task for one in results if one.task is not None]
@@ -151,7 +153,7 @@ class HefixPlus:
     return {SPLIT: len(tasks)}
 
   def _tested(self, problems: list[problems_lib.Problem], cache: epath.Path) -> list[problems_lib.Problem]:
-    """The problems with tests; some at a time, so that what they returned is kept when the build is killed."""
+    """The problems with their tests, computed in rounds, so that a killed build keeps finished rounds."""
     tested = []
     with self.oracle as oracle, tqdm.tqdm(
         total=len(problems), unit=" problems", desc="  expected outputs", leave=False
@@ -162,7 +164,7 @@ class HefixPlus:
     return tested
 
   def _claim(self, problem: problems_lib.Problem, hidden: tuple[str, ...], reference: str) -> schema.RepairTask:
-    assert problem.buggy is not None, problem.task_id  # the benchmark is about repair
+    assert problem.buggy is not None, problem.task_id  # every problem of the benchmark has a bug
     buggy, instruction = problem.buggy, problem.instruction
     docstring = _docstring(problem)
     if docstring and (not self.docstring_in_program or not instruction):
@@ -183,7 +185,7 @@ class HefixPlus:
     )
 
   def _formed(self, task: schema.RepairTask) -> schema.RepairTask:
-    """The public tests that are left over are no loss: HumanEval+ has their inputs."""
+    """Drops surplus public tests; HumanEval+ has their inputs."""
     return dataclasses.replace(task, public_tests=task.public_tests[: self.num_public_tests])
 
 
@@ -199,7 +201,7 @@ def _prove(
 def _pairs(
     problems: list[problems_lib.Problem], plus_path: epath.Path
 ) -> list[tuple[problems_lib.Problem, problems_lib.Problem]]:
-  """Each problem of HumanEvalPack with that of HumanEval+; raises CorpusError when there is none."""
+  """Pairs each problem of HumanEvalPack with its problem in HumanEval+; raises CorpusError if there is none."""
   by_number = {_number(judge.task_id): judge for judge in problems_lib.read_problems(plus_path)}
   pairs = []
   for problem in problems:
@@ -237,7 +239,7 @@ def _without_docstring(code: str, entry_point: str) -> str:
 
 
 def _function(code: str, name: str) -> ast.FunctionDef | None:
-  """The last definition of the name, which is the one that counts."""
+  """The last top-level definition of the name, which is the one in effect."""
   found = [node for node in ast.parse(code).body if isinstance(node, ast.FunctionDef) and node.name == name]
   return found[-1] if found else None
 
@@ -267,7 +269,7 @@ def _check(path: epath.Path) -> None:
 
 
 def _programs_digest(problems: list[problems_lib.Problem]) -> str:
-  """The same for all copies of HumanEvalFix, which differ in columns and in blanks at the ends of lines and texts."""
+  """sha256 that is equal for all copies of HumanEvalFix, which differ in columns and in trailing blanks."""
   rows = [
       [problem.task_id, problem.entry_point, *map(_lines, (problem.canonical, problem.buggy or "", *problem.tests))]
       for problem in problems
@@ -285,10 +287,10 @@ def _check_plus(path: epath.Path) -> None:
     raise errors.CorpusError(f"{path}: expected {NUM_PROBLEMS} problems with inputs, found {len(problems)}")
 
 
-# The file at the source may gain columns, so the digest is that of its programs and tests; that of the whole file
-# that was used is in statistics.json.
+# The file at the source may gain columns, so `_check` compares a digest of programs and tests only. The digest of the
+# whole file that was used is in statistics.json.
 SOURCE = downloads.Download(url=URL, file_name="humanevalpack_python.jsonl", setting="HefixPlus.file", check=_check)
-# The digest is that of the content, which is the one that evalplus itself checks by.
+# This digest of the unpacked content is the one that evalplus itself checks.
 PLUS_SOURCE = downloads.Download(
     url=PLUS_URL, file_name="HumanEvalPlus-v0.1.10.jsonl.gz", setting="HefixPlus.plus_file", check=_check_plus,
     sha256="42526ec0e7d5f3ee0b06d6ced98f8c8bae3d76519151bfb3d36f79010645bd7f",

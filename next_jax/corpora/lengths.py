@@ -1,4 +1,4 @@
-"""How long the prompts of a corpus are in tokens, and how much of their traces a budget takes away."""
+"""Measures the prompts of a corpus in tokens, and how much of their traces each budget removes."""
 
 import collections
 from collections.abc import Iterable, Sequence
@@ -20,9 +20,9 @@ class PromptLengths:
   """Measures prompts with the vocabulary of a model.
 
   Attributes:
-    vocabulary: counts tokens; any object with `encode`.
-    prompt: the form that is measured; its own budget does not matter.
-    budgets: tokens that a prompt may have.
+    vocabulary: Counts tokens; any object with `encode`.
+    prompt: Form of the prompts; its own budget is ignored.
+    budgets: Maximum tokens of a prompt, for each budget to measure.
   """
 
   vocabulary: token_budget.Vocabulary
@@ -30,9 +30,9 @@ class PromptLengths:
   budgets: tuple[int, ...] = (512, 1024, 2048)
 
   def of_tasks(self, tasks: Iterable[schema.RepairTask]) -> Counts:
-    """For JSON: quantiles of the tokens of prompts and traces, and what becomes of them in each budget.
+    """Quantiles of prompt and trace tokens, and the effect of each budget, as JSON.
 
-    The tokens of a trace are those that the prompt has more than the one without trace.
+    The tokens of a trace are the difference between the prompts with and without it.
     """
     whole, traces, recorded, written = [], [], 0, 0
     kept: dict[int, collections.Counter[str]] = {budget: collections.Counter() for budget in self.budgets}
@@ -68,7 +68,7 @@ _KEPT = ("whole", "abridged", "too_long", "states_shortened", "states_left_out")
 
 
 def quantiles(values: Sequence[int]) -> dict[str, int]:
-  """Median, 90th and 99th percentile and maximum; nothing of nothing."""
+  """Median, 90th and 99th percentile and maximum; empty if there are no values."""
   if not values:
     return {}
   ordered = sorted(values)

@@ -1,12 +1,12 @@
 """MBPP-R: repair tasks from the problems of MBPP (NExT, arXiv 2404.14662, section 4; MBPP: arXiv 2108.07732).
 
-NExT took wrong solutions that language models had written. Here bugs come from origins that are given in: samples of
-models (`model_written`), mutants of the reference solutions (`mutants`), or both. Each is labelled with its origin, and
+NExT used wrong solutions written by language models. Here, configurable origins supply the bugs: samples of models
+(`model_written`), mutants of the reference solutions (`mutants`), or both. Each bug is labelled with its origin and
 proven to fail a test that the reference passes.
 """
 
 import collections
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
 import hashlib
 import math
@@ -32,7 +32,7 @@ from next_jax.execution import executor as executor_lib
 from next_jax.execution.benchmarks import problems as problems_lib
 from next_jax.tracing.recording import recorder
 
-# The authors' split: training and validation. Problems 1-10 (prompts) and 11-510 (test) are not used.
+# The authors' validation and training splits. Problems 1-10 (prompts) and 11-510 (test) are not used.
 SPLITS = {"dev": range(511, 601), "train": range(601, 975)}
 NUM_PROBLEMS = 974
 URL = (
@@ -40,8 +40,8 @@ URL = (
     "mbpp/mbpp.jsonl"
 )
 
-# Candidates that are run at once: enough to keep the workers busy while the last endless ones use their time up, few
-# enough for a bar that moves and for a killed build to lose little.
+# Minimum and maximum number of candidates per round: enough to keep the workers busy while the last endless ones use up
+# their time, few enough that the progress bar moves and a killed build loses little.
 _MIN_ROUND, _MAX_ROUND = 8, 512
 
 
@@ -49,20 +49,20 @@ _MIN_ROUND, _MAX_ROUND = 8, 512
 class MbppR:
   """The corpus; its tasks are a function of these settings and of the files.
 
-  MBPP has three asserts a problem, sometimes a few "challenge" ones. If all were in the prompt, a fix that writes
-  down three answers would pass. So the first that the bug fails and `num_public_tests - 1` more are public, and the
-  others are hidden; challenge tests come last in that order. Training problems whose reference is, up to names and
-  layout, that of a development problem are left out (there are five).
+  MBPP has three asserts per problem, sometimes a few "challenge" ones. If the prompt showed all of them, a fix that
+  hard-codes three answers would pass. So the first assert that the bug fails and `num_public_tests - 1` more are
+  public, and the others are hidden; challenge tests come last in that order. Training problems whose reference equals
+  that of a development problem up to names and layout are left out (there are five).
 
   Attributes:
     file: `mbpp.jsonl`, plain or .gz; None downloads it from its authors.
-    seed: of the choice of bugs.
-    origins: where the bugs come from. The first is preferred: the next ones fill what it leaves, problem by problem.
-    num_train, num_dev: at most so many tasks, spread evenly over the problems; None takes all.
-    num_public_tests: in the prompt.
-    bug_cpu_seconds: see `proving.Prover`; None for the executor's limit.
-    trace_budget: where the trace of an endless bug is cut.
-    lengths: measures the prompts for the statistics; None leaves that out.
+    seed: Seed for the choice of bugs.
+    origins: Origins of the bugs, in order of preference: each fills what the ones before leave, problem by problem.
+    num_train, num_dev: Maximum number of tasks, spread evenly over the problems; None takes all.
+    num_public_tests: Number of public tests, which the prompt shows.
+    bug_cpu_seconds: See `proving.Prover`; None means the executor's limit.
+    trace_budget: Limits of the traces, which cut the trace of an endless bug.
+    lengths: Measures the prompts for the statistics; None leaves this out.
   """
 
   name: ClassVar[str] = "mbpp_r"
@@ -87,15 +87,14 @@ class MbppR:
       raise errors.CorpusError("MbppR.origins: found none, expected one or more, such as mutants.Mutants()")
 
   def build(self, directory: epath.PathLike, executor: executor_lib.Executor) -> dict[str, int]:
-    """Writes dev.jsonl, train.jsonl and the statistics; returns the tasks of each split.
+    """Writes dev.jsonl, train.jsonl and the statistics; returns the number of tasks in each split.
 
-    A build that was killed goes on from its last finished round.
+    A killed build resumes after its last finished round.
 
     Raises:
-      FileError, ProblemError, SampleFileError: a file is missing or malformed; with line and key.
-      CorpusError: the file lacks problems of a split, or what a killed build left is of other settings.
-      ContaminationError: train and dev have something in common.
-      DownloadError: no file was given and it cannot be downloaded.
+      FileError, ExecutionError: A file is missing or malformed; names line and key.
+      CorpusError: The file lacks problems of a split, a killed build left results of other settings, train and dev
+        share repairs or problems, or no file was given and the download fails.
     """
     directory = epath.Path(directory)
     path = epath.Path(self.file) if self.file is not None else downloads.fetch(SOURCE)
@@ -143,32 +142,35 @@ class MbppR:
 
 
 class _Search:
-  """The search for the tasks of one split: rounds of candidates, until there are enough or no more."""
+  """Searches the tasks of one split in rounds of candidates, until there are enough tasks or no more candidates."""
 
-  def __init__(self, settings, split, problems, limit, seen, candidates):
+  def __init__(
+      self, settings: MbppR, split: str, problems: Sequence[problems_lib.Problem], limit: int | None, seen: set[str],
+      candidates: list[Mapping[str, Iterator[bugs_lib.Bug]]],
+  ):
     self.dropped: list[str] = []
     self._settings = settings
     self._split = split
     self._seen = seen
-    self._candidates: list[Mapping[str, Iterator[bugs_lib.Bug]]] = candidates  # of each origin
+    self._candidates = candidates  # one mapping per origin
     self._problems = {problem.task_id: problem for problem in problems}
     self._references = {task_id: canonical.canonical(problem.canonical) for task_id, problem in self._problems.items()}
     self._goal = min(sum(origin.per_problem for origin in settings.origins) * len(problems), limit or math.inf)
     self._found: dict[str, list[proving.ProofResult]] = {task_id: [] for task_id in self._problems}
-    # Tasks found, and candidates that are being proven, by (problem, origin) and by origin.
+    # Numbers of tasks found plus candidates being proven, by (problem, origin) and by origin.
     self._counts: collections.Counter = collections.Counter()
     self._exhausted: set[tuple[str, int]] = set()
-    # Whose turn it is; shuffled, so that a small corpus is not that of the first problems.
+    # Problems in the order of their turns; shuffled, so that a small corpus does not cover only the first problems.
     self._turns = collections.deque(self._found)
     random.Random(f"mbpp_r/{settings.seed}/{split}").shuffle(self._turns)
     self._num_tried = 0
 
   def run(self, rounds: rounds_lib.Rounds, prover: proving.Prover) -> list[proving.ProofResult]:
-    """The tasks that were proven, by problem."""
+    """The proven tasks, grouped by problem."""
     with tqdm.tqdm(total=self._goal, unit=" tasks", desc=f"  mbpp_r/{self._split}", leave=False) as bar:
       while self._num_found < self._goal and (batch := self._next_round()):
         claims = [claim for claim, _ in batch]
-        for result, (_, key) in zip(rounds.results(claims, prover.prove), batch):
+        for result, (_, key) in zip(rounds.results(claims, prover.prove), batch, strict=True):
           if result.task is None:
             self.dropped.append(result.reason)
             self._count(key, -1)
@@ -187,10 +189,10 @@ class _Search:
     return sum(map(len, self._found.values()))
 
   def _next_round(self) -> list[tuple[schema.RepairTask, tuple[str, int]]]:
-    """As many claims as tasks are lacking, one problem after the other, with (problem, origin); none at the end."""
+    """As many claims as tasks are missing, each with its (problem, origin); problems take turns. Empty at the end."""
     size = min(max(self._goal - self._num_found, _MIN_ROUND), _MAX_ROUND)
     batch: list[tuple[schema.RepairTask, tuple[str, int]]] = []
-    waiting = []  # have enough once this round is proven
+    waiting = []  # problems that have enough claims for this round
     while self._turns and len(batch) < size:
       problem = self._turns.popleft()
       found = self._next_claim(problem)
@@ -204,8 +206,8 @@ class _Search:
     return batch
 
   def _next_claim(self, problem: str) -> tuple[schema.RepairTask, tuple[str, int]] | None:
-    """Of the first origin that has one and may give one now."""
-    for number, (origin, candidates) in enumerate(zip(self._settings.origins, self._candidates)):
+    """A claim from the first origin that has a candidate and has not reached its quota; None if there is none."""
+    for number, (origin, candidates) in enumerate(zip(self._settings.origins, self._candidates, strict=True)):
       key = (problem, number)
       if self._counts[key] >= origin.per_problem or self._counts[number] >= origin.share * self._goal:
         continue
@@ -223,7 +225,7 @@ class _Search:
     self._counts[key[1]] += by
 
   def _refusal(self, problem: str, bug: bugs_lib.Bug) -> str | None:
-    """Why a candidate is not worth running."""
+    """The reason not to run a candidate; None to run it."""
     tree = canonical.compiled(bug.code)
     if tree is None:
       return "it does not compile"
@@ -249,14 +251,14 @@ class _Search:
 
 
 def _same_references(problems: Mapping[int, problems_lib.Problem]) -> dict[int, int]:
-  """Training problem -> development problem with the same reference up to names and layout."""
+  """Training problem -> development problem whose reference is equal up to names and layout."""
   dev = {canonical.canonical(problems[number].canonical): number for number in SPLITS["dev"]}
   forms = {number: canonical.canonical(problems[number].canonical) for number in SPLITS["train"]}
   return {number: dev[form] for number, form in forms.items() if form in dev}
 
 
 def _problems(path: epath.Path) -> dict[int, problems_lib.Problem]:
-  """Raises CorpusError when the file has not the problems of both splits."""
+  """The problems of the file by number; raises CorpusError if some of the two splits are missing."""
   problems = {int(p.task_id): p for p in problems_lib.read_problems(path) if p.task_id.isdecimal()}
   missing = [number for numbers in SPLITS.values() for number in numbers if number not in problems]
   if missing:

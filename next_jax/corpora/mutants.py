@@ -1,4 +1,4 @@
-"""Bugs that are mutants of the reference solutions: one change, then two."""
+"""Bugs that are mutants of the reference solutions, with one change or two."""
 
 from collections.abc import Iterator, Mapping, Sequence
 import dataclasses
@@ -18,14 +18,14 @@ _MOST_CHANGES = 2
 class Mutants:
   """Mutants of the reference solutions, those with fewer changes first.
 
-  Half of MBPP's references have fewer than 20 mutants of one change, a few have hundreds; with two, a corpus as large
-  as that of the paper is spread evenly over the problems.
+  Half of MBPP's references have fewer than 20 mutants with one change, a few have hundreds. With two changes, a corpus
+  of the paper's size is spread evenly over the problems.
 
   Attributes:
-    per_problem, share: see `bugs.Origin`.
-    kinds: of mutations. A bug of two is labelled "constant+operator".
-    changes: how many mutations a bug has at most, 1 or 2.
-    max_candidates: mutants to try before a problem is given up, as a multiple of `per_problem`.
+    per_problem, share: See `bugs.Origin`.
+    kinds: Kinds of mutations. A bug with two of them is labelled, for example, "constant+operator".
+    changes: Maximum number of mutations in a bug, 1 or 2.
+    max_candidates: Maximum number of mutants to try per problem, as a multiple of `per_problem`.
   """
 
   name: ClassVar[str] = "mutant"
@@ -64,7 +64,7 @@ class Mutants:
       yield bugs_lib.Bug(code=mutant.code, kind=mutant.kind)
     if self.changes < 2:
       return
-    # One of each single in turn, so that no change is in most of the bugs.
+    # One from each single in turn, so that no change dominates the bugs.
     streams = [(single, mutations.mutants(single.code, rng, self.kinds)) for single in singles]
     rng.shuffle(streams)
     while streams:

@@ -1,4 +1,4 @@
-"""Turns a claimed repair task into a proven one: the bug fails, the reference passes, the trace shows it."""
+"""Proves claimed repair tasks by execution: the reference passes, the bug fails, and the failure is traced."""
 
 from collections.abc import Callable, Sequence
 import dataclasses
@@ -10,27 +10,27 @@ from next_jax.execution import program as program_lib
 from next_jax.tracing.recording import calls
 from next_jax.tracing.recording import recorder
 
-# How a bug shows, by the status of its verdict.
+# Status of the verdict -> how the bug shows.
 SHOWS = {"failed": "wrong value", "error": "exception", "timeout": "endless", "memory": "memory"}
 
 WRONG_REFERENCE = "the reference does not pass"
 
-# What a prompt shows of a loop is its first rounds and its last: ten thousand steps of an endless one say no more
-# than five hundred, and would be most of the bytes of a corpus. Steps end a trace, not the clock, which on a busy
-# machine would end it elsewhere.
+# A prompt shows the first rounds and the last round of a loop. Ten thousand steps of an endless one say no more than
+# five hundred, and would be most of the bytes of a corpus. The number of steps ends a trace, not the clock, because the
+# clock would end it elsewhere on a busy machine.
 TRACE_BUDGET = recorder.Budget(max_steps=500, max_seconds=30.0)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ProofResult(schema.Record):
-  """What became of a claim.
+  """The result of proving a claim.
 
   Attributes:
-    task_id: of the claim.
-    task: the proven task; None when the claim did not hold.
-    shows: how the bug shows, a value of SHOWS; "" when the claim did not hold.
-    hidden_only: the bug passes all public tests.
-    reason: why it did not hold; "" when it did. The reasons are counted in the statistics of a corpus.
+    task_id: Task id of the claim.
+    task: The proven task; None if the claim did not hold.
+    shows: How the bug shows, a value of SHOWS; "" if the claim did not hold.
+    hidden_only: The bug passes all public tests.
+    reason: Why the claim did not hold; "" if it did. The statistics of a corpus count the reasons.
   """
 
   record_name: ClassVar[str] = "result of proving"
@@ -44,16 +44,17 @@ class ProofResult(schema.Record):
 class Prover:
   """Runs bugs and references, and decides which test is shown and traced.
 
-  The first public test that the bug fails is moved to the front; where it passes them all and fails a hidden one, they
-  stay as they are, and the trace is of the first. The tests of a program run in one namespace, so a test may pass or
-  fail because of an earlier one: what is proven is proven for the order that the task is given out with.
+  The first public test that the bug fails moves to the front. If the bug passes all public tests and fails a hidden
+  one, the order stays, and the first public test is traced. The tests of a program run in one namespace, so an earlier
+  test can affect a later one. Tasks are therefore proven for their final order of tests.
 
   Args:
-    executor: an open one.
-    form: of the tests that a task is given out with, once the failing one is in front.
-    bug_cpu_seconds: after which a bug counts as endless, but four times what the reference takes where that is more;
-      None for the executor's limit. Of a corpus of mutants hundreds are endless, and each uses all it may.
-    budget: of the traces.
+    executor: An open executor.
+    form: Chooses the final public and hidden tests of a task, once the failing test is in front.
+    bug_cpu_seconds: CPU seconds after which a bug counts as endless, or four times what the reference takes if that is
+      more. None means the executor's limit. A corpus of mutants has hundreds of endless bugs, and each uses all its
+      time.
+    budget: Limits of the traces.
   """
 
   def __init__(
@@ -74,10 +75,10 @@ class Prover:
     """A result for each claim, in order; proven tasks have their traces.
 
     Args:
-      claims: their public tests are all that may be shown, in order of preference.
+      claims: Unproven tasks. Their public tests are all tests that may be shown, in order of preference.
 
     Raises:
-      CallError: the first public test of a proven task does not call the entry point.
+      CallError: The first public test of a proven task does not call the entry point.
     """
     results: dict[int, ProofResult] = {}
 
@@ -85,7 +86,7 @@ class Prover:
       results[index] = ProofResult(task_id=claims[index].task_id, reason=reason)
 
     def those_with_reference(tasks: dict[int, schema.RepairTask]) -> dict[int, schema.RepairTask]:
-      for index, verdict in zip(tasks, self._reference_verdicts(list(tasks.values()))):
+      for index, verdict in zip(tasks, self._reference_verdicts(list(tasks.values())), strict=True):
         if not verdict.passed:
           drop(index, f"{WRONG_REFERENCE} ({verdict.status})")
       return {index: task for index, task in tasks.items() if index not in results}
@@ -97,12 +98,12 @@ class Prover:
       if verdict.status not in SHOWS:
         drop(index, _reason(verdict))
         continue
-      # A verdict has results up to the first failure, and none when the program did not even load.
+      # A verdict has results up to the first failure, and none if the program did not load.
       failing = max(0, len(verdict.tests) - 1)
       in_front[index] = failing < len(claims[index].public_tests)
       formed[index] = self._form(_moved_to_front(claims[index], failing) if in_front[index] else claims[index])
     formed = those_with_reference(formed)
-    # Once more those whose tests have changed: the failure must not need the tests that were before it.
+    # Tasks whose tests have changed run again: the failure must not need the tests that were before it.
     verdicts |= self._bug_verdicts({i: task for i, task in formed.items() if task.tests != claims[i].tests})
     for index in formed:
       verdict = verdicts[index]
@@ -111,7 +112,8 @@ class Prover:
       elif verdict.status not in SHOWS:
         drop(index, _reason(verdict))
     proven = {index: task for index, task in formed.items() if index not in results}
-    for index, trace in zip(proven, self._executor.trace(map(_trace_request, proven.values()), self._budget)):
+    traces = self._executor.trace(map(_trace_request, proven.values()), self._budget)
+    for index, trace in zip(proven, traces, strict=True):
       task = dataclasses.replace(proven[index], trace=trace)
       shows = SHOWS[verdicts[index].status]
       results[index] = ProofResult(task_id=task.task_id, task=task, shows=shows, hidden_only=not in_front[index])
@@ -120,16 +122,16 @@ class Prover:
   def _reference_verdicts(self, tasks: Sequence[schema.RepairTask]) -> list[schema.Verdict]:
     programs = [_program(task, task.reference_code) for task in tasks]
     missing = [program for program in dict.fromkeys(programs) if program not in self._references]
-    self._references.update(zip(missing, self._executor.verify(missing)))
+    self._references.update(zip(missing, self._executor.verify(missing), strict=True))
     return [self._references[program] for program in programs]
 
   def _bug_verdicts(self, tasks: dict[int, schema.RepairTask]) -> dict[int, schema.Verdict]:
-    """Of tasks whose references have passed."""
+    """Verdicts of the bugs, by index; the references of these tasks have passed."""
     programs = [
         dataclasses.replace(_program(task, task.buggy_code), cpu_seconds=self._limit(reference))
-        for task, reference in zip(tasks.values(), self._reference_verdicts(list(tasks.values())))
+        for task, reference in zip(tasks.values(), self._reference_verdicts(list(tasks.values())), strict=True)
     ]
-    return dict(zip(tasks, self._executor.verify(programs)))
+    return dict(zip(tasks, self._executor.verify(programs), strict=True))
 
   def _limit(self, reference: schema.Verdict) -> float | None:
     if self._bug_cpu_seconds is None:
@@ -154,8 +156,8 @@ def _reason(verdict: schema.Verdict) -> str:
 
 def _trace_request(task: schema.RepairTask) -> program_lib.TraceRequest:
   test_call = calls.test_call(task.public_tests[0], task.entry_point)
-  # Statements of the test before the call may use what the program defines, so they stand after it. The lines of
-  # the program keep their numbers, and the module's own body is not in the trace.
+  # Statements of the test before the call may use what the program defines, so they come after it. The program keeps
+  # its line numbers, and module-level code is not in the trace.
   source = f"{task.buggy_code}\n\n{test_call.preceding}\n" if test_call.preceding else task.buggy_code
   return program_lib.TraceRequest(
       task_id=task.task_id, source=source, call=test_call.call, setup_code=task.setup_code

@@ -1,4 +1,4 @@
-"""Tests that a prompt can show, out of HumanEval's test programs and docstrings."""
+"""Extracts tests that a prompt can show from HumanEval's test programs and docstrings."""
 
 import ast
 from collections.abc import Iterator
@@ -6,7 +6,7 @@ import doctest
 
 
 def asserts(program: str, entry_point: str) -> Iterator[str]:
-  """The asserts of `check` that stand alone: they call the entry point and use no variable of `check`."""
+  """The self-contained asserts of `check`: they call the entry point and use no variable of `check`."""
   (check,) = (n for n in ast.parse(program).body if isinstance(n, ast.FunctionDef) and n.name == "check")
   (parameter,) = check.args.args
   bound = {n.id for n in ast.walk(check) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -18,7 +18,7 @@ def asserts(program: str, entry_point: str) -> Iterator[str]:
     calls = [node.func for node in ast.walk(statement) if isinstance(node, ast.Call)]
     if not any(isinstance(function, ast.Name) and function.id == parameter.arg for function in calls):
       continue
-    # Without the message, which says nothing to a model.
+    # Drop the message, which tells a model nothing.
     source = ast.get_source_segment(program, statement.test) or "\n"
     if parameter.arg != entry_point or "\n" in source:
       for name in names:
@@ -31,11 +31,11 @@ def examples(docstring: str, entry_point: str) -> Iterator[str]:
   """The examples of a docstring, `>>> f(1)` with `2` below it, as asserts."""
   try:
     examples = doctest.DocTestParser().get_examples(docstring)
-  except ValueError:  # not written as doctest wants it
+  except ValueError:  # not in doctest's format
     return
   for example in examples:
     try:
-      call = ast.unparse(ast.parse(example.source.strip(), mode="eval"))  # drops a comment behind the call
+      call = ast.unparse(ast.parse(example.source.strip(), mode="eval"))  # drops a trailing comment
       want = ast.literal_eval(example.want.strip().split("\n")[0])
     except (ValueError, SyntaxError):
       continue

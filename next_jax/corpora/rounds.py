@@ -1,4 +1,4 @@
-"""Rounds of proving whose results are kept, so that a killed build continues where it was."""
+"""Rounds of proving. Their results are kept, so that a killed build resumes."""
 
 from collections.abc import Callable, Iterator, Sequence
 import itertools
@@ -13,13 +13,13 @@ from next_jax.corpora import proving
 
 
 class Rounds:
-  """Results in the order of the claims, a part of a file for each round.
+  """Results in the order of the claims, in one part of a file per round.
 
-  What a round claims must follow from the settings and from the results of the rounds before it; then a build that is
-  started again asks for the same rounds, is given the results that it had, and goes on.
+  The claims of a round must depend only on the settings and on the results of earlier rounds. A restarted build then
+  asks for the same rounds, gets the kept results, and resumes.
 
   Args:
-    directory: of the parts; see `remove`.
+    directory: Directory of the parts; see `remove`.
   """
 
   def __init__(self, directory: epath.PathLike):
@@ -32,10 +32,10 @@ class Rounds:
       claims: Sequence[schema.RepairTask],
       prove: Callable[[Sequence[schema.RepairTask]], list[proving.ProofResult]],
   ) -> list[proving.ProofResult]:
-    """Of one round: those that were kept or, when there are no more, those of `prove`, which are kept then.
+    """The results of one round: the kept ones or, if there are no more, those of `prove`, which are then kept.
 
     Raises:
-      CorpusError: the results that were kept are not of these claims.
+      CorpusError: The kept results belong to other claims.
     """
     kept = list(itertools.islice(self._kept, len(claims)))
     if not kept:
@@ -50,12 +50,12 @@ class Rounds:
     return kept
 
   def remove(self) -> None:
-    """Deletes the parts; when the corpus is whole."""
+    """Deletes the parts; call it when the corpus is complete."""
     if self._directory.exists():
       self._directory.rmtree()
 
 
 def in_rounds(items: Sequence[schema.RepairTask], size: int) -> Iterator[Sequence[schema.RepairTask]]:
-  """Claims that are all known beforehand, in rounds of `size`."""
+  """Splits claims into rounds of `size`."""
   for begin in range(0, len(items), size):
     yield items[begin : begin + size]

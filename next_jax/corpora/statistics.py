@@ -1,4 +1,4 @@
-"""What is in a corpus, and what was dropped and why: statistics.json, and the same as a page to read."""
+"""The contents of a corpus, and the reasons for dropped candidates: statistics.json, and the same as Markdown."""
 
 import collections
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,10 +20,10 @@ def of_split(
   """Counts of one split.
 
   Args:
-    tasks: with their traces.
-    shows: how each bug shows.
-    dropped: the reason of each candidate that became no task.
-    lengths: what measures the prompts; None measures none.
+    tasks: Tasks with their traces.
+    shows: How each bug shows.
+    dropped: The reason for each candidate that became no task.
+    lengths: Measures the prompts; None leaves this out.
   """
   traces = [task.trace for task in tasks if task.trace is not None]
   return {
@@ -45,8 +45,10 @@ def write(directory: epath.PathLike, name: str, report: Mapping[str, Any]) -> No
   """Writes statistics.json and statistics.md.
 
   Args:
-    report: "splits" maps a split to what `of_split` gives; "contamination" is what `contamination.overlaps` gives; all
-      else is shown as it is.
+    directory: Directory of the corpus.
+    name: Heading of the page.
+    report: "splits" maps a split to the result of `of_split`; "contamination" is the result of
+      `contamination.overlaps`; other keys are shown unchanged.
   """
   directory = epath.Path(directory)
   files.write_json(directory / "statistics.json", report)

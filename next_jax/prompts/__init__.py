@@ -1,1 +1,1 @@
-"""From a repair task to text, and from a completion to rationale and fix; SeqIO tasks over both."""
+"""Writes repair tasks as prompts, parses completions into rationale and fix, and declares SeqIO tasks over both."""

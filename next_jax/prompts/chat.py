@@ -1,4 +1,4 @@
-"""Turns of a conversation, for models that were tuned to answer in one."""
+"""Chat templates, for models tuned on conversations."""
 
 import dataclasses
 
@@ -7,20 +7,20 @@ from next_jax import errors
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ChatTemplate:
-  """How turns are marked, and what is asked of the model; the default markers are ChatML's.
+  """The markers of turns and the requests to the model; the default markers are ChatML's.
 
-  A prompt is `begin`, a system turn where there is a message for one, a user and an assistant turn for each solved
-  exemplar, the user's turn with the task, and the marker after which the assistant writes. A turn is its marker, its
-  text and `end`.
+  A prompt is `begin`, a system turn if there is a system message, a user and an assistant turn for each solved
+  exemplar, the user's turn with the task, and the marker of the assistant's turn. A turn is its marker, its text and
+  `end`.
 
   Attributes:
-    begin: before the first turn, such as a beginning-of-sequence token that the vocabulary does not add itself.
-    system, user, assistant: markers in front of turns; `system` is "" for models without such a turn. Special tokens
-      must be in the vocabulary as such.
-    end: after each turn. Of a completion only what stands before it counts; where the model shall learn to write it,
-      it is the end-of-sequence token of the vocabulary.
-    system_message: "" for no system turn.
-    ask_rationale, ask_fix: the request that closes the user's turn, with and without a rationale before the fix.
+    begin: Text before the first turn, such as a beginning-of-sequence token that the vocabulary does not add itself.
+    system, user, assistant: Markers before turns; `system` is "" for models without system turns. Special tokens must
+      be special tokens of the vocabulary.
+    end: Marker after each turn. Only the part of a completion before it counts. If the model is to learn to write it,
+      it must be the vocabulary's end-of-sequence token.
+    system_message: Text of the system turn; "" for none.
+    ask_rationale, ask_fix: Request at the end of the user's turn, with and without a rationale before the fix.
   """
 
   begin: str = ""
@@ -47,13 +47,13 @@ class ChatTemplate:
       )
 
   def opening(self) -> str:
-    """What stands before the first user turn."""
+    """The text before the first user turn."""
     if not self.system_message:
       return self.begin
     return self.begin + self.system + self.system_message + self.end
 
   def asked(self, question: str, with_rationale: bool) -> str:
-    """The user's turn, and the marker of the assistant's."""
+    """The user's turn and the marker of the assistant's turn."""
     request = self.ask_rationale if with_rationale else self.ask_fix
     return self.user + question.rstrip("\n") + "\n\n" + request + self.end + self.assistant
 
@@ -62,13 +62,13 @@ class ChatTemplate:
     return answer + self.end
 
   def answer(self, completion: str) -> str:
-    """What the assistant wrote in its turn: the completion up to the marker of its end."""
+    """The assistant's turn: the completion up to the end marker."""
     end = self.end.strip()
     return completion.partition(end)[0] if end else completion
 
 
 def gemma() -> ChatTemplate:
-  """The markers of Gemma's instruction-tuned models, which know no system turn."""
+  """The markers of Gemma's instruction-tuned models, which have no system turn."""
   return ChatTemplate(
       begin="<bos>", system="", user="<start_of_turn>user\n", assistant="<start_of_turn>model\n", end="<end_of_turn>\n"
   )

@@ -1,19 +1,19 @@
-"""A completion, taken apart into rationale and fix.
+"""Parses a completion into rationale and fix.
 
-One rule says which block counts: the fix is the first closed Python block after the last `### Fix` heading or, where
-there is no such heading, the last closed Python block; blocks that define no function or class (a call, an output) are
-passed over where another block defines one. The rationale is what stands before the heading, or before the block.
+The fix is the first closed Python block after the last `### Fix` heading or, without such a heading, the last closed
+Python block. Blocks that define no function or class (a call, an output) are skipped if another block defines one. The
+rationale is the text before the heading, or before the block.
 
 What a line means:
 
-* Thinking is not looked at. It ends at the first `</think>` where the completion begins with `<think>`, else at a line
-  that is `</think>` and nothing more, for templates that open it in the prompt.
+* Thinking is ignored. It ends at the first `</think>` if the completion begins with `<think>`, else at a line that is
+  only `</think>`, for templates that open it in the prompt.
 * A fence is three or more ` or ~ at the beginning of a line, indented or not. A block ends at a fence of the same kind
-  that is not shorter, is not indented by four or more than the opening one (such a fence is in a docstring) and names
-  no language; one that names a language opens a new block, and the block before was never closed.
-* A block is Python when its fence names Python or nothing.
-* A heading is `### Fix` in any depth, bold, with a colon or as "fixed program", outside of blocks: in a program it is a
-  comment.
+  that is at least as long, is indented by less than four more than the opening one (a deeper fence is in a docstring)
+  and names no language. A fence that names a language opens a new block, and the block before it was never closed.
+* A block is Python if its fence names Python or no language.
+* A heading is `### Fix` at any depth, bold, with a colon or as "fixed program", outside of blocks; inside a program it
+  is a comment.
 """
 
 from collections.abc import Sequence
@@ -22,8 +22,8 @@ import re
 
 from next_jax.prompts import sections
 
-# The patterns are tried on every line of whatever a model writes; none of them can take quadratic time.
-_LINE_BREAK = re.compile(r"\r\n?")  # what Python takes for one as well
+# The patterns run on every line that a model writes, so none of them may take quadratic time.
+_LINE_BREAK = re.compile(r"\r\n?")  # Python's line breaks
 _THINKING_ENDS = re.compile(r"^[ \t]*</think>[ \t]*$", re.MULTILINE)
 _FENCE = re.compile(r"([ \t]*)(`{3,}+|~{3,}+)([^`]*)")
 _LANGUAGE = re.compile(r"[{.]*([\w+#-]*)")  # "python title=fix.py", "python:fix.py", "{.python}"
@@ -37,7 +37,7 @@ _DEFINES = re.compile(r"^[ \t]*(?:async[ \t]+def|def|class)[ \t]", re.MULTILINE)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Completion:
-  """Parts of a completion; `fix` is None exactly when `refusal` says why."""
+  """The parts of a completion; `refusal` gives the reason exactly when `fix` is None."""
 
   rationale: str | None = None
   fix: str | None = None
@@ -59,7 +59,7 @@ class _Block:
 
 
 def parse(completion: str) -> Completion:
-  """Takes any text and never raises; linear in its length."""
+  """The parts of any text, in time linear in its length; never raises."""
   text = _LINE_BREAK.sub("\n", completion)
   answer = _without_thinking(text)
   if answer is None:
@@ -93,7 +93,7 @@ def without_blocks(text: str) -> str:
 
 
 def _without_thinking(text: str) -> str | None:
-  """What follows the thinking; None when it does not end."""
+  """The text after the thinking; None when the thinking does not end."""
   if text.lstrip().startswith("<think>"):
     _, end, answer = text.partition("</think>")
     return answer if end else None
@@ -115,7 +115,7 @@ def _scan(lines: Sequence[str]) -> tuple[list[_Block], int | None]:
         block.last, block, heading_in_block = number, None, None
         continue
       if block is None or (info and block.is_fence_of(indent, marks)):
-        if heading_in_block is not None:  # what it is in was never closed
+        if heading_in_block is not None:  # the block around it was never closed
           heading, heading_in_block = heading_in_block, None
         language = _LANGUAGE.match(info)
         block = _Block(first=number, indent=indent, fence=marks, language=language[1].lower() if language else "")
@@ -130,7 +130,7 @@ def _scan(lines: Sequence[str]) -> tuple[list[_Block], int | None]:
 
 
 def _code(lines: Sequence[str], block: _Block) -> str:
-  """The program in a block, without the indentation that all of it has."""
+  """The program in a block, without the indentation that all its lines share."""
   code = list(lines[block.first + 1 : block.last])
   while code and not code[0].strip():
     del code[0]
@@ -141,7 +141,7 @@ def _code(lines: Sequence[str], block: _Block) -> str:
 
 
 def _rationale(lines: Sequence[str]) -> str:
-  """The text without a heading of its own, which chat models repeat."""
+  """The text without the heading of the rationale, which chat models repeat."""
   heading, _, rest = "\n".join(lines).strip().partition("\n")
   text = rest if heading.rstrip(" \t:") == sections.RATIONALE.strip() else f"{heading}\n{rest}"
   return text.strip()

@@ -1,4 +1,4 @@
-"""Solved repairs for few-shot prompts: real bugs, written by us, traced by our own tracer when asked for."""
+"""Solved repairs for few-shot prompts: real bugs, written by hand, traced by our own tracer on first use."""
 
 import dataclasses
 import functools
@@ -10,6 +10,8 @@ from next_jax.tracing.recording import recorder
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Exemplar:
+  """A traced repair task with its solution."""
+
   task: schema.RepairTask
   rationale: str
   fix: str
@@ -17,7 +19,7 @@ class Exemplar:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class _Written:
-  """What a person writes of an exemplar; `wrong_line` in the place of `right_line` makes the bug."""
+  """The hand-written part of an exemplar. Replacing `right_line` with `wrong_line` makes the bug."""
 
   instruction: str
   fix: str

@@ -1,7 +1,7 @@
 """Metrics in SeqIO's signature, so that SeqIO's and T5X's evaluators can run them: pass@1 by execution.
 
-Targets are what `problem` gives, predictions what `Prompt.parse` gives; both as plain dictionaries, which SeqIO's
-loggers can write.
+Targets come from `problem`, predictions from `Prompt.parse`. Both are plain dictionaries, so that SeqIO's loggers can
+write them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +15,7 @@ from next_jax.execution import program as program_lib
 
 
 def problem(task: schema.RepairTask) -> dict[str, Any]:
-  """What the metric needs of a task: the tests and how to run them. Plain JSON."""
+  """The part of a task that the metric needs: the tests and how to run them, as plain JSON."""
   return {
       "task_id": task.task_id, "entry_point": task.entry_point, "setup_code": task.setup_code,
       "tests": list(task.tests),
@@ -24,15 +24,15 @@ def problem(task: schema.RepairTask) -> dict[str, Any]:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PassAt1:
-  """The share of the tasks whose one prediction passes all public and hidden tests, each 0 to 1.
+  """pass@1: the share of tasks, from 0 to 1, whose one prediction passes all public and hidden tests.
 
-  A program that could not be judged, for a failure of ours, is left out and counted; the loop's `evaluation.repair`
-  does the same. The workers are started for each call by exec, so that they share nothing with a process that holds a
+  A program that could not be judged because of an infrastructure failure is left out and counted, as in the loop's
+  `evaluation.repair`. Each call starts its workers by exec, so they share nothing with the process that holds the
   model.
 
   Attributes:
-    num_workers: programs that run at the same time; None for one a CPU core.
-    limits: of each program.
+    num_workers: Number of programs that run at the same time; None means one per CPU core.
+    limits: Time and memory limits of each program.
   """
 
   num_workers: int | None = None
@@ -44,11 +44,12 @@ class PassAt1:
     """A SeqIO metric function.
 
     Args:
-      targets: as `problem` gives them.
-      predictions: with "fix" (None when there is none).
+      targets: What `problem` returned for each task.
+      predictions: Mappings with the key "fix"; its value is None when the completion has no fix.
 
     Returns:
-      "pass_at_1"; "refused", the share of completions without a fix; "not_judged", how many programs could not be.
+      "pass_at_1"; "refused", the share of completions without a fix; "not_judged", the number of programs that could
+      not be judged.
     """
     written = [
         program_lib.Program(

@@ -10,26 +10,26 @@ from next_jax import schema
 from next_jax.prompts import chat as chat_lib
 from next_jax.prompts import completion as completion_lib
 from next_jax.prompts import exemplars
-from next_jax.prompts import rationales as rationales_lib
+from next_jax.prompts import given_rationales
 from next_jax.prompts import sections
 from next_jax.prompts import token_budget
 from next_jax.tracing import statements
 from next_jax.tracing.annotation import fitting
 from next_jax.tracing.annotation import inline
 
-# Comments two spaces after the code, not in a column: alignment costs tokens and carries nothing.
+# Comments start two spaces after the code, not in a column: alignment costs tokens and adds no information.
 PROMPT_STYLE = inline.InlineStyle(align=False)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Rendered:
-  """A prompt, and what keeping its budget did to the program in it; statistics of a corpus add these up.
+  """A prompt, and how its budget abridged the trace in it; statistics of a corpus add these up.
 
   Attributes:
-    text: the prompt.
-    tokens: of the text; None without a budget.
-    program: whether it fits (without a budget everything does), how many states are written, and how many the budget
-      has shortened or left out. Exemplars are not part of it, and never abridged.
+    text: The prompt.
+    tokens: Number of tokens in the text; None without a budget.
+    program: The annotated program: whether the prompt fits (always, without a budget), and the numbers of states
+      written, shortened and left out. Exemplars are not counted, and never abridged.
   """
 
   text: str
@@ -41,23 +41,24 @@ class Rendered:
 class Prompt:
   """The form of prompts and targets (docs/method.md: inline traces, few-shot or zero-shot).
 
-  For completion models the prompt ends where the model goes on: below the heading of the rationale or, where none is
-  asked for, in the opened block of the fix. For chat models it ends with the marker of the assistant's turn, and the
-  answer has the headings.
+  For completion models the prompt ends where the completion starts: below the heading of the rationale or, if none is
+  asked for, inside the opened block of the fix. For chat models it ends with the marker of the assistant's turn, and
+  the answer contains the headings.
 
   Attributes:
-    with_trace: annotate the program with its trace.
-    with_rationale: ask for a rationale before the fix.
-    rationales: give each task this rationale and ask for the fix; `with_rationale` must be False then.
-    shots: number of solved exemplars before the task; 0 is zero-shot.
-    chat: how turns are marked, for chat models; None for completion models.
-    style: of the trace comments.
-    budget: of the whole prompt; the trace is abridged (`tracing.fitting`) until it is kept. None for no limit.
+    with_trace: Annotate the program with its trace.
+    with_rationale: Ask for a rationale before the fix.
+    rationales: Give each task its rationale and ask for the fix only; requires `with_rationale=False`.
+    shots: Number of solved exemplars before the task; 0 is zero-shot.
+    chat: Chat template, for chat models; None for completion models.
+    style: Style of the trace comments.
+    budget: Budget of the whole prompt; the trace is abridged (`tracing.annotation.fitting`) until the prompt fits.
+      None means no limit.
   """
 
   with_trace: bool = True
   with_rationale: bool = True
-  rationales: rationales_lib.Rationales | None = None
+  rationales: given_rationales.Rationales | None = None
   shots: int = 0
   chat: chat_lib.ChatTemplate | None = None
   style: inline.InlineStyle = PROMPT_STYLE
@@ -73,15 +74,15 @@ class Prompt:
 
   @property
   def shows(self) -> str:
-    """What a model gets besides the task, in words: "trace", "no trace", "trace and rationale"."""
+    """What the prompt shows besides the task, in words, such as "trace", "no trace" or "trace and rationale"."""
     return ("trace" if self.with_trace else "no trace") + (" and rationale" if self.rationales is not None else "")
 
   def with_shots(self, shots: int | None) -> Self:
-    """This form with so many exemplars; None leaves its own."""
+    """This form with this number of exemplars; None keeps its own."""
     return self if shots is None else dataclasses.replace(self, shots=shots)
 
   def within(self, max_tokens: int, vocabulary: token_budget.Vocabulary) -> Self:
-    """This form with a budget, or with its own where that is smaller."""
+    """This form with a budget of `max_tokens`, or with its own budget if that is smaller."""
     if self.budget is not None and self.budget.max_tokens <= max_tokens:
       return self
     return dataclasses.replace(
@@ -89,19 +90,19 @@ class Prompt:
     )
 
   def render(self, task: schema.RepairTask) -> str:
-    """The prompt, which ends where the model goes on.
+    """The prompt, which ends where the completion starts.
 
-    One that cannot fit its budget is given too, without states: an engine refuses it by its length, with the task's
-    name. `compose` says so beforehand.
+    A prompt that cannot fit its budget is returned too, without states; an engine then refuses it for its length and
+    names the task. `compose` tells beforehand whether it fits.
 
     Raises:
-      PromptError: the task has no trace, or its program does not compile and so cannot be annotated.
-      rationales.RationaleError: the rationale is to be given, and there is none.
+      PromptError: The task has no trace, its program does not compile and so cannot be annotated, or the rationale to
+        give is missing.
     """
     return self.compose(task).text
 
   def compose(self, task: schema.RepairTask) -> Rendered:
-    """The prompt and what became of the trace in it. Raises as `render`."""
+    """The prompt and how its trace was abridged; raises what `render` raises."""
     given = None if self.rationales is None else self.rationales(task.task_id)
 
     def whole(program: str) -> str:
@@ -116,7 +117,7 @@ class Prompt:
 
   @functools.cached_property
   def solved(self) -> str:
-    """What stands before the task: the solved exemplars, the same in all prompts."""
+    """The text before the task: the solved exemplars, the same in all prompts."""
     parts = [] if self.chat is None else [self.chat.opening()]
     for exemplar in exemplars.load(self.shots):
       program = self._program(exemplar.task, lambda program: True).text
@@ -126,7 +127,7 @@ class Prompt:
     return "".join(parts)
 
   def target(self, rationale: str, fix: str) -> str:
-    """The completion that says `rationale` and `fix`."""
+    """The completion that states `rationale` and `fix`."""
     if self.chat is None and not self.with_rationale:
       return fix.strip("\n") + sections.FENCE_CLOSE
     answer = sections.FIX + sections.fenced(fix)
@@ -137,12 +138,12 @@ class Prompt:
     return answer
 
   def parse(self, completion: str) -> completion_lib.Completion:
-    """The parts of what a model wrote after `render`; never raises."""
+    """The parts of a completion of the prompt from `render`; never raises."""
     if self.chat is not None:
       return completion_lib.parse(self.chat.answer(completion))
     if self.with_rationale:
       return completion_lib.parse(completion)
-    # The prompt has opened the block already.
+    # The prompt has already opened the block.
     return completion_lib.parse(sections.FIX + sections.FENCE_OPEN + completion)
 
   def _asked(self, task: schema.RepairTask, program: str, given: str | None) -> str:
@@ -179,7 +180,7 @@ class Prompt:
 
 FEW_SHOTS = 3
 
-# The settings of docs/method.md, zero-shot and few-shot, that every corpus has SeqIO tasks for; see tasks/__init__.py.
+# The settings of docs/method.md, zero-shot and few-shot. Every corpus has a SeqIO task for each; see tasks/__init__.py.
 SETTINGS = {
     f"{name}{suffix}": dataclasses.replace(form, shots=shots)
     for suffix, shots in (("", 0), (f"_{FEW_SHOTS}shot", FEW_SHOTS))
@@ -187,6 +188,6 @@ SETTINGS = {
         "trace": Prompt(),
         "notrace": Prompt(with_trace=False),
         "direct": Prompt(with_rationale=False),
-        "proxy": Prompt(with_rationale=False, rationales=rationales_lib.FromSamples()),
+        "proxy": Prompt(with_rationale=False, rationales=given_rationales.FromSamples()),
     }.items()
 }

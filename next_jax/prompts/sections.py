@@ -1,4 +1,4 @@
-"""The headings of prompts and completions; one place, because the parser must know what the prompt says."""
+"""The headings of prompts and completions, in one place because the parser must know what the prompt says."""
 
 import re
 
@@ -14,6 +14,6 @@ _FENCES = re.compile(r"^[ \t]*(`{3,})", re.MULTILINE)
 
 
 def fenced(code: str) -> str:
-  """The code in a block, whose fence is longer than any in the code."""
+  """The code in a Python block whose fence is longer than any fence in the code."""
   fence = "`" * max(3, 1 + max((len(run) for run in _FENCES.findall(code)), default=0))
   return fence + FENCE_OPEN.lstrip("`") + code.strip("\n") + FENCE_CLOSE.rstrip("`") + fence

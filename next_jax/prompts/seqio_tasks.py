@@ -1,10 +1,10 @@
 """SeqIO tasks over repair tasks and over training examples.
 
-Both kinds have the features `inputs` (the prompt) and `targets` (the completion and EOS), and carry `task_id`,
-`inputs_pretokenized` and `targets_pretokenized` along; repair tasks carry `problem` too, the tests as JSON.
+Both kinds have the features `inputs` (the prompt) and `targets` (the completion and EOS). They also carry `task_id`,
+`inputs_pretokenized` and `targets_pretokenized`; repair tasks carry `problem` too, the tests as JSON.
 
-Nothing is ever cut in the middle. Where a `sequence_length` is given, prompts of repair tasks are abridged until they
-keep it, and training examples that do not are left out.
+No text is truncated. With a `sequence_length`, prompts of repair tasks are abridged until they fit it, and training
+examples that are longer are left out.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -23,9 +23,9 @@ import tensorflow as tf
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import metrics
 from next_jax.prompts import prompt as prompt_lib
+from next_jax.prompts import training_example
 
 ReadSplit = Callable[[str], Sequence[schema.RepairTask]]
 Lengths = Mapping[str, int] | None  # tokens of each feature, as SeqIO gives them
@@ -33,7 +33,7 @@ Lengths = Mapping[str, int] | None  # tokens of each feature, as SeqIO gives the
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Registration:
-  """What a repair task was registered with; see `register_repair_task`."""
+  """The arguments that a repair task was registered with; see `register_repair_task`."""
 
   name: str
   corpus: str
@@ -47,7 +47,11 @@ _registrations: dict[str, Registration] = {}
 
 
 def registration(name: str) -> Registration:
-  """What the repair task `name` was registered with; SeqIO's registry itself has only the tokens."""
+  """The registration of the repair task `name`, from which SeqIO's own registry keeps only the tokens.
+
+  Raises:
+    PromptError: No such task is registered; the message names similar ones.
+  """
   if name not in _registrations:
     close = difflib.get_close_matches(name, _registrations) or sorted(_registrations)
     raise errors.PromptError(
@@ -69,18 +73,18 @@ def register_repair_task(
 ) -> str:
   """Registers a task for sampling and for SeqIO's evaluators; returns its name.
 
-  A prompt that cannot keep the sequence length that SeqIO is given, not even without any state, is left empty: nothing
-  is asked, and the answer counts as wrong. The number of such prompts is logged. Cached (`seqio_cache_tasks`) are the
-  repair tasks, not the prompts, whose length is known only when they are read.
+  A prompt that exceeds SeqIO's sequence length even without any state is left empty: the model is asked nothing, and
+  its answer counts as wrong. Each such prompt is logged. `seqio_cache_tasks` caches the repair tasks, not the prompts,
+  because the sequence length is known only on reading.
 
   Args:
-    name: name in SeqIO's registry; what was registered under it before is replaced.
-    corpus: whose tasks they are.
-    read: gives the repair tasks of a split, in the order they are sampled in.
-    splits: names of the splits.
-    prompt: how a repair task is written. Targets are empty: what is right is for the tests to say.
-    vocabulary: of inputs and targets.
-    metric_fns: of targets as `metrics.problem` gives them and of completions taken apart.
+    name: Name in SeqIO's registry; replaces a task of that name.
+    corpus: Name of the corpus that the tasks belong to.
+    read: Returns the repair tasks of a split in sampling order.
+    splits: Names of the splits.
+    prompt: Form in which a repair task is written. Targets are empty, because the tests decide what is right.
+    vocabulary: Vocabulary of inputs and targets.
+    metric_fns: SeqIO metric functions of targets (from `metrics.problem`) and parsed completions.
   """
   _registrations[name] = Registration(
       name=name, corpus=corpus, read=read, splits=tuple(splits), prompt=prompt, vocabulary=vocabulary
@@ -110,9 +114,9 @@ def register_variant(
     splits: Sequence[str] | None = None,
     vocabulary: seqio.Vocabulary | None = None,
 ) -> str:
-  """Registers a task that differs from the registered `like` in what is given; returns its name.
+  """Registers a copy of the registered task `like` with the given parts replaced; returns its name.
 
-  Gin can bind a task's name to it, for a prompt that no declared task has:
+  In gin it stands in for a task's name, for a prompt that no declared task has:
 
       loop.SelfTraining.task = @seqio_tasks.register_variant()
       seqio_tasks.register_variant.name = "minirepair_chat"
@@ -128,7 +132,7 @@ def register_variant(
 
 
 def register(form: Registration) -> str:
-  """Registers a task made from another one's registration, by `dataclasses.replace`; returns its name."""
+  """Registers the task of `form`, usually another task's registration with parts replaced; returns its name."""
   return register_repair_task(
       form.name, corpus=form.corpus, read=form.read, splits=form.splits, prompt=form.prompt, vocabulary=form.vocabulary
   )
@@ -136,9 +140,9 @@ def register(form: Registration) -> str:
 
 @contextlib.contextmanager
 def temporary(name: str) -> Iterator[str]:
-  """While active, the task `name` is registered; afterwards it is gone from the registries.
+  """Removes the task `name` from the registries on exit.
 
-  For tasks that one stage of a run reads: an engine takes a task by name, and SeqIO knows names of one registry only.
+  For tasks that only one stage of a run reads: engines take a task by name, and SeqIO has a single registry of names.
   """
   try:
     yield name
@@ -154,18 +158,18 @@ def register_training_set(
 
       register_training_set("next_iteration_01", "WORKDIR/iteration_01/filter", vocabulary=minirepair_vocabulary())
 
-  Its one split is "train". Examples whose inputs or targets are longer than a sequence length that SeqIO is given are
-  left out. What was registered under `name` before is replaced.
+  Its one split is "train". Examples whose inputs or targets exceed SeqIO's sequence length are left out.
 
   Args:
-    directory: with a JSONL file of `Example`.
-    vocabulary: of inputs and targets.
-    file: its name; the stage `filter` writes kept.jsonl.
+    name: Name in SeqIO's registry; replaces a task of that name.
+    directory: Directory that holds a JSONL file of `Example`.
+    vocabulary: Vocabulary of inputs and targets.
+    file: Name of the file; the stage `filter` writes kept.jsonl.
   """
   path = epath.Path(directory) / file
 
   def read_columns(unused_split: str) -> dict[str, list[str]]:
-    records = files.read_jsonl(path, example_lib.Example)
+    records = files.read_jsonl(path, training_example.Example)
     return {field: [getattr(record, field) for record in records] for field in ("task_id", "inputs", "targets")}
 
   return _register(name, read_columns, ("train",), vocabulary, after=[_leave_out_too_long])
@@ -180,7 +184,7 @@ def _register(
   """Puts a task into SeqIO's registry; `before` and `after` are preprocessors on either side of the tokenizer."""
 
   def dataset_fn(split, shuffle_files, seed=None):
-    del shuffle_files, seed  # the order is that of the file; whoever trains shuffles
+    del shuffle_files, seed  # file order; the trainer shuffles
     columns = read_columns(split)
     return tf.data.Dataset.from_tensor_slices({key: tf.constant(value, tf.string) for key, value in columns.items()})
 
@@ -207,11 +211,11 @@ def _render(
     dataset: tf.data.Dataset, form: prompt_lib.Prompt, output_features: Mapping[str, seqio.Feature],
     sequence_length: Lengths = None,
 ) -> tf.data.Dataset:
-  """Repair tasks into prompts that keep the length of `inputs`."""
+  """Renders repair tasks as prompts that fit the sequence length of `inputs`."""
   limit = (sequence_length or {}).get("inputs")
   if limit is not None:
     form = form.within(limit, output_features["inputs"].vocabulary)
-  _ = form.solved  # exemplars are traced here, in the thread of the caller, and not in one of TensorFlow's
+  _ = form.solved  # traces the exemplars in the caller's thread, not in one of TensorFlow's
 
   def write(line: bytes) -> tuple[bytes, bytes]:
     task = schema.RepairTask.from_json(json.loads(line))

@@ -8,7 +8,7 @@ from next_jax import errors
 
 
 class Vocabulary(Protocol):
-  """What counts tokens; SeqIO's vocabularies do."""
+  """Counts tokens; SeqIO's vocabularies do."""
 
   def encode(self, text: str) -> Sequence[int]:
     """The tokens of a text, without end-of-sequence."""
@@ -17,11 +17,11 @@ class Vocabulary(Protocol):
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class TokenBudget:
-  """How long a prompt may be.
+  """Maximum length of a prompt.
 
   Attributes:
-    max_tokens: of the whole prompt, as `max_prompt_length` of an engine counts them.
-    vocabulary: of the model.
+    max_tokens: Maximum tokens of the whole prompt, counted as for an engine's `max_prompt_length`.
+    vocabulary: Vocabulary of the model.
   """
 
   max_tokens: int

@@ -13,8 +13,8 @@ from etils import epath
 from next_jax import errors
 from next_jax import files
 from next_jax import schema
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import prompt as prompt_lib
+from next_jax.prompts import training_example
 from next_jax.selftrain import filters as filters_lib
 from next_jax.selftrain import loop as loop_lib
 from next_jax.selftrain import run as run_lib
@@ -126,10 +126,12 @@ class GoldFixes:
       count = max(count, made.num_kept[-1])
     return [(tasks[number % len(tasks)], number // len(tasks)) for number in range(count)]
 
-  def _example(self, form: prompt_lib.Prompt, task: schema.RepairTask, turn: int, seed: int) -> example_lib.Example:
+  def _example(
+      self, form: prompt_lib.Prompt, task: schema.RepairTask, turn: int, seed: int
+  ) -> training_example.Example:
     rationale = ""
     if self.rationale is not None:
       rationale = self.rationale(random.Random(seeds.derive(seed, task.task_id, turn)), task)
-    return example_lib.Example(
+    return training_example.Example(
         task_id=task.task_id, inputs=form.render(task), targets=form.target(rationale, task.reference_code)
     )

@@ -11,8 +11,8 @@ from next_jax import errors
 from next_jax.corpora.minirepair import generated
 from next_jax.engines import engine as engine_lib
 from next_jax.execution import executor as executor_lib
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import seqio_tasks
+from next_jax.prompts import training_example
 from next_jax.selftrain import model as model_lib
 from next_jax.selftrain import run as run_lib
 from next_jax.selftrain import training_set
@@ -122,12 +122,12 @@ class Pretraining:
         inputs={},
     )
 
-    def render(demonstration: generated.Demonstration) -> example_lib.Example:
+    def render(demonstration: generated.Demonstration) -> training_example.Example:
       task = demonstration.task
       # The rank is a uniform number in hexadecimal: the same demonstration is shown the same way always.
       traced = int(seeds.rank(seed, task.task_id)[:8], 16) < self.share_with_trace * 16**8
       prompt = with_trace if traced else without_trace
-      return example_lib.Example(
+      return training_example.Example(
           task_id=task.task_id, inputs=prompt.render(task),
           targets=prompt.target(
               demonstration.rationale if traced else demonstration.rationale_without_trace, demonstration.fix
@@ -139,7 +139,7 @@ class Pretraining:
       progress.say(f"[demonstrations] {self.num_demonstrations:,} demonstrations of {self.corpus.name}")
       with progress.Bar(self.num_demonstrations, "demonstrations", parts.count(path)) as bar:
 
-        def chunks(skip: int, step: int) -> Iterator[list[example_lib.Example]]:
+        def chunks(skip: int, step: int) -> Iterator[list[training_example.Example]]:
           del step  # 1: not written together, the corpus has worker processes of its own
           start = skip * PART_SIZE
           demonstrations = self.corpus.demonstrations(
@@ -155,7 +155,7 @@ class Pretraining:
           if part:
             yield part
 
-        written = parts.write(path, example_lib.Example, chunks)
+        written = parts.write(path, training_example.Example, chunks)
         return stage_lib.Outcome(
             metrics={"digest": settings_lib.digest(path)}, counts={"examples": len(written)},
             timing={"demonstrations_per_second": bar.rate()},

@@ -23,8 +23,8 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
+from next_jax.prompts import given_rationales
 from next_jax.prompts import prompt as prompt_lib
-from next_jax.prompts import rationales as rationales_lib
 from next_jax.rationales import cutting
 from next_jax.selftrain import model as model_lib
 from next_jax.selftrain import proxy_training
@@ -111,7 +111,7 @@ class ProxyEvaluation(evaluate.Evaluation):
     whose = {"own": "its rationale", "shuffled": "its rationales shuffled", "none": "no rationale"}[self.given]
     return evaluate.Respondent(
         checkpoint=self._proxy(run)[0], engine=self.engine or run.engine, counts=counts, input=f"proxy, {whose}",
-        prompt=dataclasses.replace(prompt, rationales=rationales_lib.FromSamples(path)),
+        prompt=dataclasses.replace(prompt, rationales=given_rationales.FromSamples(path)),
         groups={"rationale": lambda task: became[task.task_id]},
     )
 

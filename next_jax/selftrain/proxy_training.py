@@ -16,8 +16,8 @@ from next_jax import errors
 from next_jax import files
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import seqio_tasks
+from next_jax.prompts import training_example
 from next_jax.rationales import cutting
 from next_jax.selftrain import model as model_lib
 from next_jax.selftrain import run as run_lib
@@ -89,7 +89,7 @@ class ProxyTraining:
       prompt = form.prompt.with_shots(0).within(run.sampling.max_prompt_length, form.vocabulary)
       prompt = dataclasses.replace(prompt, rationales=given.__getitem__)
       files.write_jsonl(directory / EXAMPLES, [
-          example_lib.Example(
+          training_example.Example(
               task_id=one.task_id, inputs=prompt.render(one), targets=prompt.target("", one.reference_code)
           )
           for one in tasks

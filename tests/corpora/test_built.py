@@ -1,4 +1,4 @@
-"""Tests of corpora that were built before."""
+"""A run can take a corpus that was built before."""
 
 import pytest
 

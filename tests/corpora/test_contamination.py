@@ -1,4 +1,4 @@
-"""Tests of what two splits have in common."""
+"""Repairs and problems that two splits share are found, and refused between train and dev."""
 
 import pytest
 

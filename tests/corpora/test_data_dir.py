@@ -1,4 +1,4 @@
-"""Tests of where built corpora are found."""
+"""Built corpora are found in the data directory."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Tests of downloads, from file:// addresses: there need be no network."""
+"""Downloads are checked and kept; the tests use file:// addresses and need no network."""
 
 import dataclasses
 import hashlib

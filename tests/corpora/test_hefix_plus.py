@@ -1,4 +1,4 @@
-"""Tests of HeFix+ over rows of the real files."""
+"""HeFix+, over rows of the real files."""
 
 import ast
 import dataclasses
@@ -38,7 +38,7 @@ def fixture_path(shared_data, tmp_path_factory):
 
 
 def _write_plus(path, shared_data, numbers):
-  """Rows of HumanEval+ with few of the inputs (some take seconds) but those that show 44 to be wrong."""
+  """Writes rows of HumanEval+ with 20 inputs each (some take seconds), and with all for 44, whose program is wrong."""
   with gzip.open(shared_data / "HumanEvalPlus.jsonl.gz", "rt") as file:
     rows = [json.loads(line) for line in file]
   path.write_text("".join(
@@ -225,10 +225,10 @@ def test_inputs_of_other_problems_are_refused(settings, plus_path, executor, tmp
 
 @pytest.mark.slow
 def test_all_164_tasks_hold(shared_data, tmp_path):
-  # With all inputs, benchmarks/building.py shows it: that takes minutes.
+  # benchmarks/building.py shows this for all inputs, which takes minutes.
   plus_path = _write_plus(tmp_path / "plus.jsonl", shared_data, range(164))
   settings = hefix_plus.HefixPlus(file=shared_data / "humanevalpack_python.jsonl", plus_file=plus_path)
-  # Three bugs do not end, and are run to this limit many times.
+  # Three bugs do not end, and run to this limit many times.
   with executor_lib.Executor(num_workers=2, limits=limits.Limits(cpu_seconds=2.0)) as executor:
     assert settings.build(tmp_path / "out", executor) == {"test": 164}
 
@@ -263,7 +263,7 @@ def test_the_check_of_a_download_refuses_a_program_or_test_that_has_changed(shar
 
 
 def test_the_digest_of_human_eval_plus_is_that_of_the_real_content(shared_data, tmp_path):
-  # Packed otherwise than at the source, as another mirror may.
+  # Compressed differently from the source, as another mirror may do.
   content = gzip.decompress((shared_data / "HumanEvalPlus.jsonl.gz").read_bytes())
   (tmp_path / "origin.gz").write_bytes(gzip.compress(content, 1))
   source = dataclasses.replace(hefix_plus.PLUS_SOURCE, url=(tmp_path / "origin.gz").as_uri())

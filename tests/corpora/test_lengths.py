@@ -1,4 +1,4 @@
-"""Tests of how long prompts are."""
+"""Prompts are measured in tokens, with and without budgets."""
 
 import pytest
 
@@ -8,7 +8,7 @@ from next_jax.prompts import prompt
 
 
 class Characters:
-  """A vocabulary of which every character is a token."""
+  """A vocabulary in which every character is a token."""
 
   def encode(self, text):
     return list(text)

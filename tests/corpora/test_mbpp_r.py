@@ -1,4 +1,4 @@
-"""Tests of MBPP-R over the real file."""
+"""MBPP-R, over the real file."""
 
 import dataclasses
 import json
@@ -244,12 +244,12 @@ def test_a_right_sample_is_no_bug(settings, shared_data, executor, tmp_path):
   assert statistics["splits"]["train"]["dropped"] == {"the bug passes all tests": 1}
 
 
-def test_a_build_that_was_stopped_goes_on_and_ends_with_the_same_bytes(settings, executor, tmp_path):
+def test_a_build_that_was_stopped_resumes_and_ends_with_the_same_bytes(settings, executor, tmp_path):
   class Stopped(Exception):
     pass
 
   class Stopping:
-    """An executor that is gone after some calls."""
+    """An executor that fails after some calls."""
 
     def __init__(self, calls):
       self._calls = calls

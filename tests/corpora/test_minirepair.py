@@ -37,7 +37,7 @@ def demonstrations():
 
 
 def shape(code):
-  """Its canonical form with the same number in place of every number, and the same text in place of every text."""
+  """Canonical form in which all numbers are one number and all texts are one text."""
   tree = ast.parse(code)
   for node in ast.walk(tree):
     if isinstance(node, ast.Constant) and type(node.value) in (int, str):
@@ -150,7 +150,7 @@ def test_rationales_state_only_what_the_trace_holds(demonstrations):
 def test_rationales_name_the_line_that_the_fix_changes(demonstrations):
   for demonstration in demonstrations[:1000]:
     old, new = demonstration.task.buggy_code.split("\n"), demonstration.fix.split("\n")
-    line = next(index for index, pair in enumerate(zip(old, new)) if pair[0] != pair[1])
+    line = next(index for index, pair in enumerate(zip(old, new, strict=False)) if pair[0] != pair[1])
     for text in (demonstration.rationale, demonstration.rationale_without_trace):
       if len(old) == len(new):
         assert f"ine {line + 1} " in text or f"ines {line + 1} and " in text, text

@@ -1,4 +1,4 @@
-"""Tests of reading the programs that models wrote."""
+"""Programs that models wrote are read from all common formats."""
 
 import ast
 import json

@@ -1,4 +1,4 @@
-"""Tests of mutants as an origin of bugs."""
+"""Mutants as an origin of bugs."""
 
 import itertools
 

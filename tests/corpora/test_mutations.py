@@ -1,5 +1,6 @@
-"""Mutations: each kind finds its place, changes only it, and gives programs that compile."""
+"""Each kind of mutation finds its place, changes only that place, and gives programs that compile."""
 
+import itertools
 import random
 
 import pytest
@@ -115,7 +116,7 @@ def test_real_programs_can_be_mutated(shared_data):
   rows = [row for _, row in files.read_jsonl_objects(shared_data / "mbpp.jsonl")][:150]
   for row in rows:
     code = row["code"]
-    mutants = [m for m, _ in zip(mutations.mutants(code, random.Random(0)), range(5))]
+    mutants = list(itertools.islice(mutations.mutants(code, random.Random(0)), 5))
     with_mutants += bool(mutants)
     for mutant in mutants:
       compile(mutant.code, "mutant", "exec")

@@ -1,4 +1,4 @@
-"""Tests of what makes a repair task a proven one."""
+"""Proving decides by execution which claims become repair tasks."""
 
 import dataclasses
 

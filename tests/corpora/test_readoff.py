@@ -88,11 +88,11 @@ def test_no_other_candidate_passes_the_tests(items):
       assert not passing, item.case.task.task_id
 
 
-# ---- (i) the trace tells
+# ---- the trace tells
 
 
 def read_off(text, candidates, wanted):
-  """The candidates whose last state in the text of a prompt is `wanted`: what somebody does who reads the prompt."""
+  """The candidates whose last state in the text of a prompt is `wanted`, as a reader would find them."""
   program = text.rpartition("### Program")[2]
   last = {}
   for line in program.split("\n"):
@@ -150,7 +150,7 @@ def test_values_in_lists_and_dicts_are_found_by_their_index():
   assert reading.holders(["n", "m"], trace, 7) == (["n"], [])
 
 
-# ---- (ii) code and tests do not tell
+# ---- code and tests do not tell
 
 
 def test_at_least_four_candidates_are_left_to_who_knows_the_wrong_one(items):
@@ -209,7 +209,7 @@ def learned(train, features):
         for feature in features:
           seen[feature, values[feature]] += 1
           right[feature, values[feature]] += candidate == item.right
-  # Smoothed by 5 looks at a chance of 0.24, so that what was seen once does not decide.
+  # Smoothed by 5 pseudo-counts at a chance of 0.24, so that one observation does not decide.
   return lambda feature, value: (right[feature, value] + 1.2) / (seen[feature, value] + 5)
 
 

@@ -67,7 +67,7 @@ def test_bug_and_fix_differ_by_one_number(items):
 
 
 def met(item):
-  """What somebody finds who reads the prompt: the number that the open line's name has, when the wanted item is met."""
+  """The number that a reader of the prompt finds: the value of the open line's name at the wanted item."""
   text = prompt.Prompt().render(item.case.task).rpartition("### Program")[2]
   name = re.search(r"(\w+) (?:[!=]= |in \[\d+, )" + item.wrong + r"\b", text) or re.search(r"get\((\w+), ", text)
   name = name or re.search(r"if (\w+) == (?!\d)", text)  # by the constant's name

@@ -1,4 +1,4 @@
-"""Tests of the statistics of a corpus."""
+"""The statistics of a corpus."""
 
 import json
 

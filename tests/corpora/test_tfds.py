@@ -1,4 +1,4 @@
-"""Tests of the TFDS datasets, over tasks of the embedded corpus under their names."""
+"""The TFDS datasets, over tasks of the embedded corpus under the names of the real ones."""
 
 import json
 

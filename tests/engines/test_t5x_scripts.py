@@ -17,7 +17,7 @@ from next_jax.engines import engine
 from next_jax.engines.native import native
 from next_jax.models import base_models
 from next_jax.models import transformer
-from next_jax.prompts import example as example_lib
+from next_jax.prompts import training_example
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 
@@ -77,7 +77,7 @@ def training_set(corpus_dir, tmp_path):
   """A directory as the stage `filter` leaves it, with two examples."""
   tasks = files.read_jsonl(corpus_dir / "minirepair" / "train.jsonl", schema.RepairTask)
   targets = " is what it should not be"
-  examples = [example_lib.Example(task_id=task.task_id, inputs=task.buggy_code, targets=targets) for task in tasks]
+  examples = [training_example.Example(task_id=task.task_id, inputs=task.buggy_code, targets=targets) for task in tasks]
   files.write_jsonl(tmp_path / "kept.jsonl", examples)
   return str(tmp_path)
 

@@ -15,9 +15,9 @@ from next_jax.engines.native import native
 from next_jax.models import base_models
 from next_jax.models import transformer
 from next_jax.models import vocabularies
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import metrics as metrics_lib
 from next_jax.prompts import seqio_tasks
+from next_jax.prompts import training_example
 from next_jax.selftrain.verbs import sample as sample_lib
 
 NUM_DEV = 3
@@ -35,7 +35,7 @@ def test_pass_at_1_of_a_validation_is_that_of_the_greedy_completions(corpus_dir,
   import tasks.minirepair  # noqa: F401  (registers the tasks)
 
   examples = [
-      example_lib.Example(task_id=task.task_id, inputs=task.buggy_code, targets=task.reference_code)
+      training_example.Example(task_id=task.task_id, inputs=task.buggy_code, targets=task.reference_code)
       for task in files.read_jsonl(corpus_dir / "train.jsonl", schema.RepairTask)
   ]
   files.write_jsonl(tmp_path / "kept.jsonl", examples)

@@ -5,7 +5,7 @@ import pytest
 from next_jax import files
 from next_jax import schema
 from next_jax.corpora import data_dir
-from next_jax.prompts import rationales
+from next_jax.prompts import given_rationales
 from next_jax.tracing.recording import recorder
 
 SPLITS = {"minirepair": ("train", "dev", "unseen"), "mbpp_r": ("train", "dev"), "hefix_plus": ("test",)}
@@ -59,7 +59,7 @@ def built(tmp_path_factory):
 def corpora(built):
   """`built`, where the tasks read it."""
   data_dir.set_data_dir(built)
-  rationales.set_path(built / "rationales.jsonl")
+  given_rationales.set_path(built / "rationales.jsonl")
   yield built
-  rationales.set_path(None)
+  given_rationales.set_path(None)
   data_dir.set_data_dir(None)

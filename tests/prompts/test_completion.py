@@ -218,5 +218,5 @@ def test_time_grows_with_the_length_and_no_faster(line):
     completion.without_blocks(text)
     return time.process_time() - began
 
-  # Eight times the text; with anything quadratic in it the ratio were sixty-four.
+  # Eight times the text; quadratic time would make the ratio sixty-four.
   assert min(seconds(320_000) for _ in range(2)) < 24 * min(seconds(40_000) for _ in range(3)) + 0.05

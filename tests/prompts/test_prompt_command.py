@@ -10,8 +10,8 @@ from next_jax import main
 from next_jax import schema
 from next_jax.corpora import data_dir
 from next_jax.models import vocabularies
+from next_jax.prompts import given_rationales
 from next_jax.prompts import prompt
-from next_jax.prompts import rationales
 
 TASK_ID = "minirepair/dev/é1"
 
@@ -19,10 +19,10 @@ TASK_ID = "minirepair/dev/é1"
 @pytest.fixture(autouse=True)
 def _fresh_choices(monkeypatch):
   monkeypatch.delenv(data_dir.ENVIRONMENT_VARIABLE, raising=False)
-  monkeypatch.delenv(rationales.ENVIRONMENT_VARIABLE, raising=False)
+  monkeypatch.delenv(given_rationales.ENVIRONMENT_VARIABLE, raising=False)
   yield
   data_dir.set_data_dir(None)
-  rationales.set_path(None)
+  given_rationales.set_path(None)
 
 
 @pytest.fixture(name="task")

@@ -16,9 +16,9 @@ from next_jax.engines import scripted
 from next_jax.execution import executor
 from next_jax.execution import limits
 from next_jax.models import vocabularies
-from next_jax.prompts import example
+from next_jax.prompts import given_rationales
 from next_jax.prompts import prompt
-from next_jax.prompts import rationales
+from next_jax.prompts import training_example
 from next_jax.selftrain import loop
 from next_jax.selftrain.verbs import evaluate
 import tasks  # noqa: F401  (registers)
@@ -28,7 +28,7 @@ SPLITS = {"minirepair": "dev", "mbpp_r": "dev", "hefix_plus": "test"}
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Copied:
-  """A corpus that was built before."""
+  """A corpus that serves tasks built before."""
 
   name: str
   source: str
@@ -81,7 +81,7 @@ def test_an_oracle_has_1_and_a_parrot_0_on_every_corpus_in_every_setting(corpora
 
   form = prompt.SETTINGS[setting].with_shots(0)  # a tuned model is asked zero-shot
   by_id = {task.task_id: task for task in files.read_jsonl(corpora / "mbpp_r/train.jsonl", schema.RepairTask)}
-  kept = files.read_jsonl(oracle / "iteration_01/filter/kept.jsonl", example.Example)
+  kept = files.read_jsonl(oracle / "iteration_01/filter/kept.jsonl", training_example.Example)
   assert {one.task_id for one in kept} == set(by_id)
   for one in kept:
     assert one.inputs == form.render(by_id[one.task_id])
@@ -102,7 +102,7 @@ def test_how_many_prompts_were_abridged_and_refused_is_kept_and_said(corpora, tm
   )
   counts = files.read_json(tmp_path / "run/base/evaluate/hefix_plus/stage.json")["counts"]
   assert counts["abridged"] == abridged
-  for one in files.read_jsonl(tmp_path / "run/iteration_01/filter/kept.jsonl", example.Example):
+  for one in files.read_jsonl(tmp_path / "run/iteration_01/filter/kept.jsonl", training_example.Example):
     assert len(encode(one.inputs)) <= 60  # and learned as they were asked
 
 
@@ -164,7 +164,7 @@ def test_an_oracle_has_1_and_a_parrot_0_on_the_real_corpora_through_next_jax_run
 
   asked = [setting for setting in prompt.SETTINGS if not setting.startswith("proxy")]
   for engine, rate in (("Oracle", 1.0), ("Parrot", 0.0)):
-    monkeypatch.delenv(rationales.ENVIRONMENT_VARIABLE, raising=False)
+    monkeypatch.delenv(given_rationales.ENVIRONMENT_VARIABLE, raising=False)
     assert main.main(["run", *write_config(tmp_path, shared_data, engine, asked)]) == 0
     found = rates(tmp_path / engine, "base")
     assert found == {f"{name}_{setting}": rate for name in ("mbpp_r", "hefix_plus") for setting in asked}
@@ -175,7 +175,7 @@ def test_an_oracle_has_1_and_a_parrot_0_on_the_real_corpora_through_next_jax_run
         for sample in files.read_jsonl(tmp_path / engine / f"base/evaluate/{name}_trace/samples.jsonl", schema.Sample)
     ]
     files.write_jsonl(tmp_path / "rationales.jsonl", samples)
-    monkeypatch.setenv(rationales.ENVIRONMENT_VARIABLE, str(tmp_path / "rationales.jsonl"))
+    monkeypatch.setenv(given_rationales.ENVIRONMENT_VARIABLE, str(tmp_path / "rationales.jsonl"))
     proxies = ["trace", "proxy", "proxy_3shot"]
     assert main.main(["run", *write_config(tmp_path, shared_data, engine, proxies)]) == 0
     assert set(rates(tmp_path / engine, "base").values()) == {rate}

@@ -15,11 +15,11 @@ from next_jax import files
 from next_jax import schema
 from next_jax.corpora import data_dir
 from next_jax.models import vocabularies
-from next_jax.prompts import example
+from next_jax.prompts import given_rationales
 from next_jax.prompts import metrics
 from next_jax.prompts import prompt
-from next_jax.prompts import rationales
 from next_jax.prompts import seqio_tasks
+from next_jax.prompts import training_example
 import tasks as declared  # registers
 
 SPLITS = {"minirepair": "unseen", "mbpp_r": "dev", "hefix_plus": "test"}
@@ -145,14 +145,14 @@ def test_a_task_read_for_several_epochs_abridges_too(corpora):
 
 
 def test_proxy_tasks_need_rationales_and_say_so(corpora, tmp_path, monkeypatch):
-  monkeypatch.delenv(rationales.ENVIRONMENT_VARIABLE, raising=False)
+  monkeypatch.delenv(given_rationales.ENVIRONMENT_VARIABLE, raising=False)
   (task, *_) = seqio_tasks.registration("minirepair_proxy").read("dev")
   form = seqio_tasks.registration("minirepair_proxy").prompt
   assert form.render(task).endswith("### Rationale\ninc is wrong.\n### Fix\n```python\n")
-  rationales.set_path(None)
+  given_rationales.set_path(None)
   with pytest.raises(errors.PromptError, match="no rationales are given; set NEXT_JAX_RATIONALES"):
     form.render(task)
-  monkeypatch.setenv(rationales.ENVIRONMENT_VARIABLE, str(tmp_path / "samples.jsonl"))
+  monkeypatch.setenv(given_rationales.ENVIRONMENT_VARIABLE, str(tmp_path / "samples.jsonl"))
   with pytest.raises(errors.PromptError, match="samples.jsonl: no such file"):
     form.render(task)
   files.write_jsonl(tmp_path / "samples.jsonl", [])
@@ -167,7 +167,7 @@ def test_the_first_rationale_of_a_task_counts_without_its_code(tmp_path):
       sample(sample_index=1, rationale="Off by one:\n```python\nreturn x + 1\n```\nis right.\n```\nreturn"),
       sample(sample_index=2, rationale="No."),
   ])
-  assert rationales.FromSamples(tmp_path / "samples.jsonl")("a") == "Off by one:\nis right."
+  assert given_rationales.FromSamples(tmp_path / "samples.jsonl")("a") == "Off by one:\nis right."
 
 
 # Feature converters and evaluators.
@@ -197,7 +197,7 @@ def test_encoder_decoder_and_decoder_only_models_see_the_whole_prompt(corpora, n
 
 
 def test_decoder_only_models_are_trained_on_prompts_and_completions(tmp_path):
-  files.write_jsonl(tmp_path / "kept.jsonl", [example.Example(task_id="a", inputs="x = ", targets="12")] * 3)
+  files.write_jsonl(tmp_path / "kept.jsonl", [training_example.Example(task_id="a", inputs="x = ", targets="12")] * 3)
   seqio_tasks.register_training_set("test_training", tmp_path, vocabulary=VOCABULARY)
   for converter, tokens in (
       (seqio.PrefixLMFeatureConverter(pack=True), "decoder_target_tokens"),
@@ -264,7 +264,7 @@ def test_a_share_of_right_answers_is_measured_and_what_was_written_is_logged(cor
 
 
 def test_training_set_gives_inputs_and_targets_with_eos(tmp_path):
-  files.write_jsonl(tmp_path / "kept.jsonl", [example.Example(task_id="a", inputs="x = ", targets="12")])
+  files.write_jsonl(tmp_path / "kept.jsonl", [training_example.Example(task_id="a", inputs="x = ", targets="12")])
   for _ in range(2):  # registering again is harmless
     name = seqio_tasks.register_training_set("test_training_set", tmp_path, vocabulary=VOCABULARY)
   (row,) = read(name, "train")
@@ -274,7 +274,8 @@ def test_training_set_gives_inputs_and_targets_with_eos(tmp_path):
 
 def test_training_examples_that_are_too_long_are_left_out_whole(tmp_path):
   examples = [
-      example.Example(task_id=f"{n} {m}", inputs="x" + " = 1" * n, targets="y" * m) for n in (1, 30) for m in (1, 30)
+      training_example.Example(task_id=f"{n} {m}", inputs="x" + " = 1" * n, targets="y" * m)
+      for n in (1, 30) for m in (1, 30)
   ]
   files.write_jsonl(tmp_path / "train.jsonl", examples)
   name = seqio_tasks.register_training_set("test_training_set", tmp_path, file="train.jsonl", vocabulary=VOCABULARY)

@@ -11,7 +11,7 @@ from next_jax import files
 from next_jax import schema
 from next_jax.corpora.minirepair import rationales
 from next_jax.prompts import completion
-from next_jax.prompts import example
+from next_jax.prompts import training_example
 from next_jax.rationales import consistency
 from next_jax.selftrain import controls
 from next_jax.selftrain import filters
@@ -37,7 +37,7 @@ def workdir(tmp_path_factory, small_loop):
 
 
 def read_examples(workdir, name):
-  return files.read_jsonl(workdir / name, example.Example)
+  return files.read_jsonl(workdir / name, training_example.Example)
 
 
 def hard_tasks(workdir):

@@ -14,7 +14,7 @@ from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.evaluation import repair
 from next_jax.execution.confinement import confinement
-from next_jax.prompts import example
+from next_jax.prompts import training_example
 from next_jax.selftrain import controls
 from next_jax.selftrain import filters
 from next_jax.selftrain import task_set
@@ -89,8 +89,8 @@ def test_what_is_kept_passes_and_is_unique_and_bounded_over_all_iterations(workd
       t.task_id: canonical.canonical(t.reference_code)
       for t in files.read_jsonl(workdir / "base/hard/tasks.jsonl", schema.RepairTask)
   }
-  kept = files.read_jsonl(workdir / "iteration_02/filter/kept.jsonl", example.Example)
-  first = files.read_jsonl(workdir / "iteration_01/filter/kept.jsonl", example.Example)
+  kept = files.read_jsonl(workdir / "iteration_02/filter/kept.jsonl", training_example.Example)
+  first = files.read_jsonl(workdir / "iteration_01/filter/kept.jsonl", training_example.Example)
   assert {e.task_id for e in first} <= {e.task_id for e in kept} <= set(references)  # a union, of hard tasks
   assert len(kept) == len({e.task_id for e in kept})  # the oracle half of an apprentice knows one fix
   assert all("### Rationale" in e.inputs and "# (" in e.inputs and "### Fix" in e.targets for e in kept)

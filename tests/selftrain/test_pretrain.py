@@ -13,7 +13,7 @@ from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.execution import executor
 from next_jax.prompts import completion
-from next_jax.prompts import example
+from next_jax.prompts import training_example
 from next_jax.selftrain import pretrain
 from next_jax.selftrain.verbs import evaluate
 from next_jax.stages import stage
@@ -35,7 +35,7 @@ def make(workdir, **fields):
 
 
 def examples_of(workdir):
-  return files.read_jsonl(workdir / "demonstrations/train.jsonl", example.Example)
+  return files.read_jsonl(workdir / "demonstrations/train.jsonl", training_example.Example)
 
 
 @pytest.fixture(scope="module")

@@ -14,8 +14,8 @@ from next_jax.corpora.minirepair import rationales
 from next_jax.engines import engine as engine_lib
 from next_jax.engines import scripted
 from next_jax.evaluation import changes
-from next_jax.prompts import example
 from next_jax.prompts import seqio_tasks
+from next_jax.prompts import training_example
 from next_jax.rationales import cutting
 from next_jax.selftrain import model
 from next_jax.selftrain import proxy
@@ -138,7 +138,7 @@ def trained(tmp_path_factory):
 
 def test_a_proxy_learns_references_from_tasks_with_rationales_that_do_not_say_them(trained):
   tasks = {t.task_id: t for t in files.read_jsonl(trained / "corpus/minirepair/train.jsonl", schema.RepairTask)}
-  learned = files.read_jsonl(trained / "proxy/examples/examples.jsonl", example.Example)
+  learned = files.read_jsonl(trained / "proxy/examples/examples.jsonl", training_example.Example)
   assert len(learned) == 10 and {one.task_id for one in learned} <= set(tasks)
   without = 0
   for one in learned:

@@ -1,4 +1,4 @@
-"""What a family of problems draws at random: names, constants, ways to write the same thing."""
+"""Random choices of a family of problems: names, constants, and ways to write the same thing."""
 
 import builtins
 from collections.abc import Callable
@@ -9,7 +9,7 @@ from typing import Any
 
 Inputs = Callable[[random.Random], tuple[Any, ...]]
 
-# Small pools of names that say what they hold; a small model must be able to learn them all.
+# Small pools of descriptive names, so that a small model can learn them all.
 NAMES: dict[str, tuple[str, ...]] = {
     "numbers": ("nums", "values", "data", "items"),
     "others": ("others", "extra", "more"),
@@ -51,9 +51,9 @@ FUNCTIONS: dict[str, tuple[str, ...]] = {
     "part": ("inner", "helper", "part"),
 }
 
-# What made-up names are put together from: the words above, and syllables.
+# Parts of made-up names: the words above, and syllables.
 _WORDS = tuple(sorted({word for pool in (*NAMES.values(), *FUNCTIONS.values()) for word in pool if "_" not in word}))
-# Names that families write without drawing them, as single letters are; made-up names keep clear of them.
+# Names that families write without drawing them, as they do single letters. Made-up names avoid both.
 FIXED = frozenset("cart depth end first high level low order points prices result row rows weights".split())
 _CONSONANTS = "b c d f g h j k l m n p r s t v w x z ch st tr".split()
 _VOWELS = "a e i o u ee ou".split()
@@ -63,11 +63,13 @@ COMPARISONS = ((">", "greater than"), ("<", "less than"), (">=", "at least"), ("
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class DrawnProblem:
-  """A right program and what belongs to it.
+  """A right program with its descriptions and inputs.
 
   Attributes:
-    precise, vague: descriptions with and without the constants and boundaries.
-    inputs: draws the arguments of one call.
+    code: The program.
+    entry_point: Name of the function that tests call.
+    precise, vague: Descriptions with and without the constants and boundaries.
+    inputs: Draws the arguments of one call.
   """
 
   code: str
@@ -78,11 +80,12 @@ class DrawnProblem:
 
 
 class Draw:
-  """Random choices for one problem; no name is given out twice.
+  """Random choices for one problem; no name is drawn twice.
 
   Args:
-    open_names: names are made up instead of taken from the pools. Nobody can learn them all, so a
-      model that reads such programs learns to copy, which it needs for programs of other people.
+    rng: Source of all choices.
+    open_names: Make names up instead of taking them from the pools. There are too many to learn, so a model that reads
+      such programs learns to copy names, which it needs for other people's programs.
   """
 
   def __init__(self, rng: random.Random, *, open_names: bool = False):
@@ -100,7 +103,7 @@ class Draw:
     return self._unused(FUNCTIONS[role])
 
   def between(self, low: int, high: int) -> int:
-    """A whole number, both ends included."""
+    """A whole number from `low` to `high`, both included."""
     return self.rng.randint(low, high)
 
   def pick(self, *options: Any) -> Any:
@@ -110,7 +113,7 @@ class Draw:
     return self.rng.random() < probability
 
   def comparison(self) -> tuple[str, str]:
-    """An operator and how one says it."""
+    """An operator and its phrase in a description."""
     return self.rng.choice(COMPARISONS)
 
   def each(self, sequence: str, role: str = "element") -> tuple[str, str]:
@@ -132,7 +135,7 @@ class Draw:
     return name
 
   def _made_up(self) -> str:
-    """A name as people write them: `kept_row`, `topCh`, `li2`, `tresu`."""
+    """A made-up name in a common style, such as `kept_row`, `topCh`, `li2` or `tresu`."""
     while True:
       parts = [self._part() for _ in range(self.rng.choice((1, 1, 2, 2, 3)))]
       if self.flip(0.2):
@@ -157,5 +160,5 @@ class Draw:
 
 
 def program(*lines: str) -> str:
-  """The lines as one text; empty ones, parts that a variation leaves out, are dropped."""
+  """The lines as one text. Empty lines are dropped: they are parts that a variation leaves out."""
   return "\n".join(line for line in lines if line) + "\n"

@@ -1,4 +1,4 @@
-"""What corpora that this package generates share: writing the splits, and streaming demonstrations."""
+"""The base class of generated corpora: writes the splits and streams demonstrations."""
 
 import abc
 import collections
@@ -12,7 +12,7 @@ from etils import epath
 from next_jax import files
 from next_jax import schema
 
-_CHUNK = 250  # demonstrations that a process makes at once
+_CHUNK = 250  # demonstrations per piece of work of a process
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -47,7 +47,7 @@ class GeneratedCorpus(abc.ABC):
   seed: int
 
   def build(self, directory: epath.PathLike, executor: Any = None) -> dict[str, int]:
-    """Writes <split>.jsonl for each split that has tasks, and statistics.json; returns the tasks of each split.
+    """Writes <split>.jsonl for each split and statistics.json; returns the number of tasks in each split.
 
     The programs are this package's own, so they run here and `executor` is not needed.
     """
@@ -67,8 +67,8 @@ class GeneratedCorpus(abc.ABC):
   def demonstrations(self, num: int, *, start: int = 0, num_workers: int = 0) -> Iterator[Demonstration]:
     """Demonstrations number `start` to `start + num - 1`, streamed, in order.
 
-    Number i depends on the settings and i alone: the first n are the same whatever the total, and several machines can
-    make a range each.
+    Number i depends only on the settings and i. So the first n are the same for any total, and several machines can
+    each make a range.
 
     Args:
       num: Number of demonstrations.
@@ -109,7 +109,7 @@ class GeneratedCorpus(abc.ABC):
 
   @abc.abstractmethod
   def demonstration(self, number: int) -> Demonstration:
-    """Demonstration of this number; no pair of dev or unseen is among them."""
+    """The demonstration with this number. No demonstration has a (bug, fix) pair of dev or unseen."""
 
 
 def count(values: Any) -> dict[str, int]:

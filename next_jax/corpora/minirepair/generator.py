@@ -1,4 +1,4 @@
-"""Makes one repair task: a problem of a family, a bug proven by execution, tests, a trace."""
+"""Makes one repair task: a problem from a family, a bug proven by execution, tests, and a trace."""
 
 from collections.abc import Callable, Sequence
 import dataclasses
@@ -18,20 +18,22 @@ from next_jax.tracing.recording import recorder
 
 @dataclasses.dataclass(frozen=True)
 class Rejected:
-  """No task came of it, and why; the reasons are counted in the statistics."""
+  """A draw that gave no task, and why. The statistics count the reasons."""
 
   reason: str
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Case:
-  """A task with what is known of it beside its record.
+  """A task with facts that its record does not hold.
 
   Attributes:
-    pair_key: identity of (bug, fix).
-    canonical_bug, canonical_fix: canonical forms of the buggy code and of the reference.
-    shows: how the bug shows on the first public test: "value", "exception" or "endless".
-    vague: whether the instruction leaves out constants and boundaries.
+    task: The repair task.
+    family: Name of the family.
+    pair_key: Identity of (bug, fix).
+    canonical_bug, canonical_fix: Canonical forms of the buggy code and of the reference.
+    shows: How the bug shows on the first public test: "value", "exception" or "endless".
+    vague: Whether the instruction leaves out constants and boundaries.
   """
 
   task: schema.RepairTask
@@ -48,15 +50,16 @@ class Generator:
   """Settings of single tasks.
 
   Attributes:
-    vague_share: of instructions without constants and boundaries; tests and trace must tell.
-    num_public_tests, num_hidden_tests: at most so many hidden ones, fewer where inputs run out.
-    max_trace_steps: longer traces are dropped (an endless one is cut there).
-    exception_share: share kept of bugs whose first public test raises; they are easy to spot, and
-      without a bound wrong variables would make a third of the corpus so.
-    endless_share: the same for bugs that never end.
-    max_value_length: characters of an argument list or a result in a test.
-    max_pieces: words and signs of program, public tests and trace together, which bounds the prompt.
-    mutants_per_problem: bugs to try before another problem is drawn.
+    vague_share: Share of instructions without constants and boundaries, which tests and trace must then show.
+    num_public_tests: Number of public tests.
+    num_hidden_tests: Maximum number of hidden tests; there are fewer if inputs run out.
+    max_trace_steps: Maximum steps of a trace; tasks with longer ones are dropped, and endless ones are cut there.
+    exception_share: Share that is kept of bugs whose first public test raises. They are easy to spot, and without a
+      bound wrong variables would make a third of the corpus such bugs.
+    endless_share: Share that is kept of bugs that never end.
+    max_value_length: Maximum characters of an argument list or a result in a test.
+    max_pieces: Maximum words and signs in program, public tests and trace together, which bounds the prompt.
+    mutants_per_problem: Number of bugs to try before another problem is drawn.
   """
 
   vague_share: float = 0.6
@@ -79,7 +82,7 @@ class Generator:
       number: int,
       open_names: bool = False,
   ) -> Case | Rejected:
-    """One task of the combination whose pair key `accepts`, or the reason why there is none this time."""
+    """A task of the combination whose pair key `accepts` accepts, or the reason why this draw gave none."""
     family, kind = combination
     problem = families.family(family)(draw.Draw(rng, open_names=open_names))
     bugs = list(itertools.islice(mutations.mutants(problem.code, rng, (kind,)), self.mutants_per_problem))
@@ -97,7 +100,7 @@ class Generator:
       task_id: str,
       family: str,
   ) -> Case | Rejected:
-    """A task of the first of the bugs whose pair key `accepts` and that the tests show, or why there is none."""
+    """A task of the first bug that fails a test and whose pair key `accepts` accepts, or why there is none."""
     if not bugs:
       return Rejected("mutation finds no place")
     canonical_fix = canonical.canonical(problem.code)
@@ -110,7 +113,7 @@ class Generator:
     if len({repr(expected) for _, expected in calls}) < 2:
       return Rejected("one result for all inputs")
     reason = ""
-    for bug, pair_key in zip(bugs, keys):
+    for bug, pair_key in zip(bugs, keys, strict=True):
       if not accepts(pair_key):
         reason = "pair is taken or belongs to another split"
         continue
@@ -164,14 +167,14 @@ class Generator:
   def _prove(
       self, rng: random.Random, problem: draw.DrawnProblem, bug: str, calls: list[tuple[tuple, object]]
   ) -> tuple[tuple[str, ...], schema.Trace, str] | Rejected:
-    """(tests, a failing one first; trace of that one; how the bug shows on it)."""
+    """(tests with a failing one first, trace of that test, how the bug shows on it)."""
     function = running.load(bug, problem.entry_point)
     outcomes = [running.run(function, arguments) for arguments, _ in calls]
     if any(outcome.how == "oversized" for outcome in outcomes):
       return Rejected("values grow")
     failing = [
         index
-        for index, (outcome, (_, expected)) in enumerate(zip(outcomes, calls))
+        for index, (outcome, (_, expected)) in enumerate(zip(outcomes, calls, strict=True))
         if outcome.how != "returned" or outcome.value != expected
     ]
     if not failing:

@@ -1,4 +1,4 @@
-"""Random arguments: small values, often close to the constants of the program, where bugs show."""
+"""Random arguments: small values, often close to the constants of the program, where bugs show up."""
 
 import random
 
@@ -10,7 +10,7 @@ WORDS = (
 
 
 def integer(rng: random.Random, low: int = 0, high: int = 20, near: tuple[int, ...] = ()) -> int:
-  """Close to one of `near` in half of the cases, else anywhere between low and high."""
+  """A number close to one of `near` in half of the cases, else anywhere from `low` to `high`."""
   if near and rng.random() < 0.5:
     return min(max(rng.choice(near) + rng.choice((-1, 0, 0, 1)), low), high)
   return rng.randint(low, high)
@@ -23,7 +23,7 @@ def integers(
 
 
 def repeating(rng: random.Random, shortest: int = 0, longest: int = 6, kinds: int = 3) -> list[int]:
-  """A list in which values come again."""
+  """A list with repeated values."""
   values = [rng.randint(0, 9) for _ in range(kinds)]
   return [rng.choice(values) for _ in range(rng.randint(shortest, longest))]
 

@@ -27,15 +27,14 @@ class MiniRepair(generated.GeneratedCorpus):
   Attributes:
     seed: Seed of everything that is drawn.
     num_train, num_dev, num_unseen: Number of tasks that `build` writes.
-    num_other: Number of tasks of families that neither pretraining nor the loop has: a second corpus in the same style.
-      With 0 there is no such split.
-    faithful_share: Share of demonstrations whose fix is right; the others' is the buggy code with a random edit. The
-      base model should fix little at the first try, but something in eight (docs/method.md).
-    open_names_share: Share of demonstrations whose names are made up (see draw.Draw); the tasks of the splits have
-      names of the pools.
-    max_attempts: Draws for one task before the settings count as impossible.
+    num_other: Number of tasks from families that neither pretraining nor the loop has: a second corpus in the same
+      style. With 0 there is no such split.
+    faithful_share: Share of demonstrations whose fix is right; the fix of the others is the buggy code with a random
+      edit. The base model should rarely fix a task in one try, but sometimes in eight (docs/method.md).
+    open_names_share: Share of demonstrations whose names are made up (see `draw.Draw`); the splits use pooled names.
+    max_attempts: Maximum draws for one task; if none succeeds, the settings count as impossible.
     generator: Makes a task from a combination of family and mutation.
-    splits: Which combinations and pairs belong to which split.
+    splits: Assigns combinations and pairs to splits.
   """
 
   name: ClassVar[str] = "minirepair"
@@ -116,7 +115,7 @@ class MiniRepair(generated.GeneratedCorpus):
     return self.splits.owner(pair_key) == "train"
 
   def _random_edit(self, rng: random.Random, case: generator_lib.Case) -> str | None:
-    """The buggy code with one more random change, which is neither the fix nor a pair of dev or unseen."""
+    """The buggy code with a random change that is neither the fix nor a pair of dev or unseen, if there is one."""
     for mutant in mutations.mutants(case.task.buggy_code, rng):
       pair_key = canonical.pair_key(case.canonical_bug, mutant.canonical)
       if mutant.canonical != case.canonical_fix and self._for_training(pair_key):

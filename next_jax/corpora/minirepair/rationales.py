@@ -1,9 +1,9 @@
-"""Rationales from templates: what went wrong, what a step of the trace shows, which line to change.
+"""Writes rationales from templates: what went wrong, what a step of the trace shows, which line to change.
 
     The call returns 3 but should return 4. At step (4) total=3. Line 4 "if n < 2:" should be "if n <= 2:".
 
-They describe any change of a program, right or wrong: half of the demonstrations are wrong and just as
-confident, so that the base model is one that guesses.
+A rationale can describe any change of a program, right or wrong. Half of the demonstrations are wrong and just as
+confident, so that the base model learns to guess.
 """
 
 import random
@@ -22,11 +22,14 @@ def write(
 ) -> tuple[str, str]:
   """(rationale, rationale without trace) for changing the buggy code of a traced task into `fix`.
 
-  The first quotes the trace: observed value, step numbers, states. The second knows only the task,
-  its tests and the change.
+  The first quotes the trace: observed value, step numbers, states. The second uses only the task, its tests and the
+  change.
 
   Args:
-    state: the one to quote; None leaves it to the changed line, and whether one is quoted at all to chance.
+    rng: Chooses the templates.
+    task: A task with a trace.
+    fix: The changed program.
+    state: State to quote; None chooses one that concerns the changed line, or by chance none.
   """
   expected = task.public_tests[0].rpartition(" == ")[2]
   place = _place(rng, task.buggy_code, fix)
@@ -47,12 +50,12 @@ def write(
 
 
 def of_reference(rng: random.Random, task: schema.RepairTask) -> str:
-  """What a right rationale says in prompts that show the trace; for a control that is tuned on references."""
+  """The rationale of the reference for prompts that show the trace; for a control that is tuned on references."""
   return write(rng, task, task.reference_code)[0]
 
 
 def of_reference_without_trace(rng: random.Random, task: schema.RepairTask) -> str:
-  """As `of_reference`, for prompts without trace."""
+  """The rationale of the reference for prompts without trace."""
   return write(rng, task, task.reference_code)[1]
 
 
@@ -80,7 +83,7 @@ def _observation(rng: random.Random, trace: schema.Trace, expected: str) -> str:
 
 
 def _fact(rng: random.Random, task: schema.RepairTask, fix: str, expected: str) -> str:
-  """A state of the trace about a variable of the changed line; one that equals the expected value if there is one."""
+  """Quotes a state of a variable of the changed line, if possible one that equals the expected value, else ""."""
   old_lines, new_lines = task.buggy_code.split("\n"), fix.split("\n")
   line = _first_difference(old_lines, new_lines)
   new_names = set(_identifiers(new_lines[line])) if line < len(new_lines) else set()
@@ -104,7 +107,7 @@ def _quote(rng: random.Random, state: State) -> str:
 
 
 def shown_states(trace: schema.Trace) -> list[State]:
-  """Those of the first two and the last visit of each line, which are what the prompt shows."""
+  """The states that the prompt shows: those of the first two visits and the last visit of each line."""
   visits: dict[int, list[int]] = {}
   for number, step in enumerate(trace.steps):
     if step.changes or step.value is not None:
@@ -118,7 +121,7 @@ def shown_states(trace: schema.Trace) -> list[State]:
 
 
 def _place(rng: random.Random, old: str, new: str) -> str:
-  """Which line is to be changed and how."""
+  """The sentence that says which line to change, and how."""
   old_lines, new_lines = old.split("\n"), new.split("\n")
   line = _first_difference(old_lines, new_lines)
   number = line + 1
@@ -142,7 +145,7 @@ def _place(rng: random.Random, old: str, new: str) -> str:
 
 
 def _first_difference(old_lines: list[str], new_lines: list[str]) -> int:
-  for index, (old, new) in enumerate(zip(old_lines, new_lines)):
+  for index, (old, new) in enumerate(zip(old_lines, new_lines, strict=False)):
     if old != new:
       return index
   return min(len(old_lines), len(new_lines))

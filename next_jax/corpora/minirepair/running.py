@@ -1,7 +1,7 @@
-"""Runs our own generated programs in this process, cut off when they do not end or values grow.
+"""Runs our own generated programs in this process, and stops them when they do not end or values grow.
 
-Only for programs that this package made: they are pure functions over small values, so a budget of
-lines and a bound on values is enough. Everything else goes to `next_jax.execution`.
+Only for programs that this package generates. They are pure functions over small values, so a budget of lines and a
+bound on values suffice. All other programs go to `next_jax.execution`.
 """
 
 from collections.abc import Callable
@@ -18,14 +18,19 @@ _MAX_LENGTH = 200
 
 @dataclasses.dataclass(frozen=True)
 class CallOutcome:
-  """What one call came to: `how` is "returned", "raised", "endless" or "oversized"."""
+  """The outcome of one call.
+
+  Attributes:
+    how: "returned", "raised", "endless" or "oversized".
+    value: The result, or the name of the exception class; None if the call was stopped.
+  """
 
   how: str
   value: Any = None
 
 
 class _Stop(BaseException):
-  """Raised into a program that ran over a budget; not an Exception, so no `except` of its keeps it alive."""
+  """Raised in a program that exceeds a budget; no Exception, so that its own `except Exception` does not catch it."""
 
   def __init__(self, how: str):
     super().__init__(how)
@@ -33,14 +38,14 @@ class _Stop(BaseException):
 
 
 def load(code: str, entry_point: str) -> Callable[..., Any]:
-  """The function, defined in a namespace of its own."""
+  """The function `entry_point`, defined in a fresh namespace."""
   namespace: dict[str, Any] = {}
   exec(compile(code, "<minirepair>", "exec"), namespace)
   return namespace[entry_point]
 
 
 def copy(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
-  """A copy that a program may change; for plain values only."""
+  """A deep copy, which a program may change; for plain values only."""
   return marshal.loads(marshal.dumps(arguments))
 
 
@@ -69,7 +74,7 @@ def run(function: Callable[..., Any], arguments: tuple[Any, ...]) -> CallOutcome
     value = function(*arguments)
   except _Stop as stop:
     return CallOutcome(stop.how)
-  except Exception as error:  # an outcome of the program, kept as such
+  except Exception as error:  # the outcome of the program
     return CallOutcome("raised", type(error).__name__)
   finally:
     sys.settrace(previous)

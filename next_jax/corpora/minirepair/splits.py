@@ -1,4 +1,4 @@
-"""Which (family, mutation) combination and which (bug, fix) pair belongs where."""
+"""Assigns (family, mutation) combinations and (bug, fix) pairs to splits."""
 
 import dataclasses
 import functools
@@ -16,23 +16,22 @@ Combination = tuple[str, str]
 class Splits:
   """Two independent rules, both by hash, so that they hold for any number of tasks.
 
-  1. A combination of family and mutation kind is in pretraining only, in the loop only ("train" and
-     "dev"), or in neither ("unseen"). The shares are taken within each family, so that each family
-     appears in pretraining with some kinds. Of pretraining's, "train" may have a share as well;
-     "dev" and "unseen" have none.
-  2. A canonical (bug, fix) pair belongs to "dev", to "unseen" or to training ("train" and the
-     demonstrations), whatever its description and combination. So no development pair can be in
-     training, even where two families make the same program.
+  1. A combination of family and mutation kind is in pretraining only, in the loop only ("train" and "dev"), or in
+     neither ("unseen"). The shares apply within each family, so each family appears in pretraining with some kinds.
+     "train" may also have a share of pretraining's combinations; "dev" and "unseen" have none of them.
+  2. A canonical (bug, fix) pair belongs to "dev", to "unseen" or to training ("train" and the demonstrations),
+     independent of its description and combination. So no development pair can be in training, even if two families
+     make the same program.
 
-  Split "other" has families of its own, `families.OTHERS`, with all mutation kinds. Its pairs are among those that
-  "unseen" may have, so rule 2 keeps them out of training and "dev"; those of "unseen" have other fixes, as no family
-  of one is the same computation as one of the other.
+  Split "other" has its own families, `families.OTHERS`, with all mutation kinds. Its pairs are among those that
+  "unseen" may have, so rule 2 keeps them out of training and "dev". "unseen" has no fix of "other", because no two
+  families of theirs compute the same thing.
 
   Attributes:
-    pretraining_share, loop_share: of a family's mutation kinds; the rest is unseen.
-    revisited_share: of pretraining's kinds, those that "train" has beside the loop's own.
-    dev_pair_share, unseen_pair_share: of all pairs; the rest is for training.
-    salt: another one gives other splits.
+    pretraining_share, loop_share: Shares of each family's mutation kinds; the rest is unseen.
+    revisited_share: Share of pretraining's kinds that "train" has in addition to the loop's own.
+    dev_pair_share, unseen_pair_share: Shares of all pairs; the rest is for training.
+    salt: Salt of the hashes; another salt gives other splits.
   """
 
   pretraining_share: float = 0.5
@@ -43,15 +42,15 @@ class Splits:
   salt: str = "minirepair-1"
 
   def combinations(self, part: str) -> tuple[Combination, ...]:
-    """All (family, kind) of a part, whether or not the kind finds a place in the family.
+    """All (family, kind) combinations of a part, even if the kind finds no place in the family.
 
     Args:
-      part: PRETRAINING, LOOP (of "dev"), TRAIN, UNSEEN or OTHER.
+      part: PRETRAINING, LOOP (for "dev"), TRAIN, UNSEEN or OTHER.
     """
     return _combinations(self)[part]
 
   def owner(self, pair_key: str) -> str:
-    """The one of "dev", "unseen" and "train" that may have the pair; "other" may have what "unseen" may."""
+    """The split that may have the pair: "dev", "unseen" or "train". "other" may have the pairs of "unseen"."""
     place = int(pair_key[:8], 16) / 2**32
     if place < self.dev_pair_share:
       return "dev"

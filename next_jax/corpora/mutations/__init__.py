@@ -1,9 +1,9 @@
-"""Bugs made on purpose: small changes of one place of a program, by kind.
+"""Deliberate bugs: small changes at one place of a program, by kind.
 
     for mutant in mutations.mutants(code, random.Random(0), kinds=("comparison", "operator")):
       print(mutant.kind, mutant.line, mutant.before_line, "->", mutant.after_line)
 
-The change is spliced into the text, so comments and formatting of everything else stay as they are.
+The change is spliced into the text, so comments and formatting elsewhere stay unchanged.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,11 +24,12 @@ class Mutant:
   """A program with one bug.
 
   Attributes:
-    kind: a key of MUTATIONS.
-    line: of the (first) change, from 1; the same in the original and in the mutant.
-    before_line, after_line: that line in the original and in the mutant, without indentation. For
-      a forgotten step `after_line` is the line that took its place.
-    canonical: canonical form of `code`.
+    kind: A key of MUTATIONS.
+    code: The whole mutated program.
+    line: Line of the (first) change, from 1; the same in the original and in the mutant.
+    before_line, after_line: That line in the original and in the mutant, without indentation. For a forgotten step
+      `after_line` is the line that took its place.
+    canonical: Canonical form of `code`.
   """
 
   kind: str
@@ -40,13 +41,13 @@ class Mutant:
 
 
 def mutants(code: str, rng: random.Random, kinds: Sequence[str] = KINDS) -> Iterator[Mutant]:
-  """Yields every mutant once, kinds in turn at random so that frequent places do not drown the rest.
+  """Yields every mutant once. The kind is drawn anew for each, so kinds with many places do not dominate.
 
-  Every mutant compiles and differs from the code in its canonical form. The order depends on `rng`
-  only. Lazy: a caller that wants one pays for one.
+  Every mutant compiles and differs from the code in its canonical form. The order depends only on `rng`. The iterator
+  is lazy: a caller that wants one mutant pays for one.
 
   Raises:
-    CorpusError: the code does not parse, or a kind is unknown.
+    CorpusError: The code does not parse, or a kind is unknown.
   """
   for kind in kinds:
     if kind not in MUTATIONS:

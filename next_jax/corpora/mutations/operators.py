@@ -1,7 +1,8 @@
-"""The mutation operators: each finds its places in a program and yields the edits it can make there."""
+"""The mutation operators. Each finds its places in a program and yields the possible edits there."""
 
 import ast
 from collections.abc import Callable, Iterator
+import itertools
 
 from next_jax.corpora.mutations import source as source_lib
 
@@ -22,7 +23,7 @@ _COMPARISONS: dict[type, tuple[str, tuple[str, ...]]] = {
     ast.IsNot: ("is not", ("is",)),
 }
 
-# No "/" out of "//" and no "**": the first only changes types, the second makes numbers that take hours.
+# Never "/" for "//", which changes only types, and never "**", which makes numbers that take hours.
 _OPERATORS: dict[type, tuple[str, tuple[str, ...]]] = {
     ast.Add: ("+", ("-", "*")),
     ast.Sub: ("-", ("+",)),
@@ -57,14 +58,14 @@ def comparison(source: SourceText) -> Iterator[Edit]:
   for node in source.nodes:
     if type(node) is ast.Compare:
       operands = [node.left, *node.comparators]
-      for left, operator, right in zip(operands, node.ops, operands[1:]):
+      for left, operator, right in zip(operands, node.ops, operands[1:], strict=False):
         old, news = _COMPARISONS[type(operator)]
         for new in news:
           yield from _some(source.replace_between(left, right, old, new))
 
 
 def constant(source: SourceText) -> Iterator[Edit]:
-  """Another number, or True for False, except where a variable gets its first value or a sequence is cut."""
+  """Another number, or True for False, except in initial values, indices and slices."""
   for node in source.nodes:
     if type(node) is not ast.Constant or _is_first_value(source, node) or _in_index(source, node):
       continue
@@ -108,7 +109,7 @@ def operator(source: SourceText) -> Iterator[Edit]:
       old, news = _OPERATORS.get(type(node.op), ("", ()))
       for new in news:
         if type(node.op) is ast.Mod and type(node.left) in (ast.Constant, ast.JoinedStr):
-          continue  # most likely the formatting of a string
+          continue  # most likely string formatting
         yield from _some(source.replace_between(node.left, node.right, old, new))
     elif type(node) is ast.AugAssign:
       old, news = _OPERATORS.get(type(node.op), ("", ()))
@@ -157,7 +158,7 @@ def wrong_return(source: SourceText) -> Iterator[Edit]:
 
 
 def swapped_branches(source: SourceText) -> Iterator[Edit]:
-  """The two branches of an `if` change places."""
+  """The two branches of an `if` are swapped."""
   for node in source.nodes:
     if type(node) is ast.IfExp:
       yield Edit((
@@ -179,14 +180,14 @@ def swapped_branches(source: SourceText) -> Iterator[Edit]:
 
 
 def early_return(source: SourceText) -> Iterator[Edit]:
-  """The `return` after a loop slips into the loop; `break` for `continue`."""
+  """The `return` after a loop moves into the loop; `break` for `continue`."""
   for node in source.nodes:
     if type(node) is ast.Continue:
       yield source.replace(node, "break")
     body = getattr(node, "body", None)
     if type(body) is not list:
       continue
-    for loop, after in zip(body, body[1:]):
+    for loop, after in itertools.pairwise(body):
       if type(loop) not in (ast.For, ast.While) or loop.orelse or type(after) is not ast.Return:
         continue
       if not source.owns_line(after) or loop.body[0].lineno == loop.lineno:
@@ -217,7 +218,7 @@ def boolean(source: SourceText) -> Iterator[Edit]:
   for node in source.nodes:
     if type(node) is ast.BoolOp:
       old, new = ("and", "or") if type(node.op) is ast.And else ("or", "and")
-      for left, right in zip(node.values, node.values[1:]):
+      for left, right in itertools.pairwise(node.values):
         yield from _some(source.replace_between(left, right, old, new))
     elif type(node) is ast.UnaryOp and type(node.op) is ast.Not:
       yield source.replace(node, source.text(node.operand))

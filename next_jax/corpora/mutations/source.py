@@ -1,4 +1,4 @@
-"""Code with the positions of its syntax tree, so that one place can be changed and all else kept."""
+"""Code with the positions of its syntax tree, so that one place can change and the rest stays."""
 
 import ast
 import dataclasses
@@ -10,7 +10,11 @@ _WITHOUT_POSITION = (ast.arguments, ast.comprehension, ast.withitem, ast.match_c
 
 @dataclasses.dataclass(frozen=True)
 class Edit:
-  """Pieces of the code, as byte offsets, and what to put there; pieces do not overlap."""
+  """A change of the code.
+
+  Attributes:
+    pieces: (start, end, new text) with byte offsets; pieces do not overlap.
+  """
 
   pieces: tuple[tuple[int, int, str], ...]
 
@@ -23,11 +27,12 @@ class SourceText:
   """A parsed program. Offsets are in bytes of UTF-8, as `ast` counts columns.
 
   Attributes:
-    nodes: in order of `ast.walk`, without what lies in f-strings, whose positions are wrong before
-      Python 3.12.
-    parents: node to the node that holds it.
+    nodes: Nodes in the order of `ast.walk`, without those inside f-strings, whose positions are wrong before Python
+      3.12.
+    parents: Node -> its parent node.
 
-  Raises SyntaxError or ValueError when the code does not parse.
+  Raises:
+    SyntaxError, ValueError: The code does not parse.
   """
 
   def __init__(self, code: str):
@@ -45,7 +50,7 @@ class SourceText:
       self.nodes.append(node)
       if type(node) is ast.JoinedStr:
         continue
-      for field in type(node)._fields:  # as ast.iter_child_nodes, in half the time
+      for field in type(node)._fields:  # like ast.iter_child_nodes, in half the time
         value = getattr(node, field, None)
         for child in value if type(value) is list else (value,):
           if isinstance(child, ast.AST) and (hasattr(child, "lineno") or type(child) in _WITHOUT_POSITION):
@@ -62,14 +67,14 @@ class SourceText:
     return self.data[self.start(node) : self.end(node)].decode("utf-8")
 
   def line_start(self, line: int) -> int:
-    """Offset of the first byte of a line, counted from 1."""
+    """Offset of the first byte of a line; lines count from 1."""
     return self._line_starts[line - 1]
 
   def line_text(self, line: int) -> str:
     return self.lines[line - 1].decode("utf-8")
 
   def owns_line(self, node: ast.stmt) -> bool:
-    """Whether the statement is the only thing, apart from a comment, on one line."""
+    """Whether the statement is on one line and alone there, apart from a comment."""
     if node.lineno != node.end_lineno:
       return False
     line = self.lines[node.lineno - 1]
@@ -80,7 +85,7 @@ class SourceText:
     return Edit.one(self.start(node), self.end(node), text)
 
   def replace_between(self, left: ast.AST, right: ast.AST, old: str, new: str) -> Edit | None:
-    """Replaces the operator `old` that stands between two nodes; None when it is not found exactly."""
+    """Replaces the operator `old` between two nodes; None if it is not found exactly."""
     start, end = self.end(left), self.start(right)
     gap = self.data[start:end]
     if b"#" in gap or b"\n" in gap:
@@ -97,7 +102,7 @@ class SourceText:
     return data.decode("utf-8")
 
   def line_of(self, edit: Edit) -> int:
-    """Line, from 1, of the first piece."""
+    """Line of the first piece, from 1."""
     offset = min(piece[0] for piece in edit.pieces)
     return self.data.count(b"\n", 0, offset) + 1
 
@@ -109,7 +114,7 @@ class SourceText:
     return None
 
   def locals_of(self, function: ast.FunctionDef | ast.AsyncFunctionDef) -> list[str]:
-    """Names the function binds, arguments first, in the order of the code."""
+    """Names that the function binds, arguments first, in the order of the code."""
     names: dict[str, None] = {}
     arguments = function.args
     for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs):

@@ -6,8 +6,8 @@ from etils import epath
 
 from next_jax import files
 from next_jax import schema
-from next_jax.prompts import example as example_lib
 from next_jax.prompts import prompt as prompt_lib
+from next_jax.prompts import training_example
 from next_jax.selftrain import filters as filters_lib
 from next_jax.selftrain import run as run_lib
 from next_jax.selftrain import task_set
@@ -90,10 +90,10 @@ def _candidates(
   return found
 
 
-def _example(candidate: filters_lib.Candidate, prompt: prompt_lib.Prompt) -> example_lib.Example:
+def _example(candidate: filters_lib.Candidate, prompt: prompt_lib.Prompt) -> training_example.Example:
   fix = candidate.sample.fix
   assert fix is not None  # `Parsed` was applied
-  return example_lib.Example(
+  return training_example.Example(
       task_id=candidate.task.task_id,
       inputs=prompt.render(candidate.task),
       targets=prompt.target(candidate.sample.rationale or "", fix),

@@ -1,4 +1,4 @@
-"""The families: each turns random choices into a right program of 3 to 10 lines."""
+"""The families. Each turns random choices into a right program of 3 to 10 lines."""
 
 from collections.abc import Callable
 
@@ -15,7 +15,7 @@ from next_jax.corpora.minirepair.families import words
 
 Family = Callable[[draw.Draw], draw.DrawnProblem]
 
-# Their order, as that of all families, is part of what a seed stands for.
+# The order of all families is part of what a seed stands for.
 _OF_NUMBERS = (
     digits.sum_digits, digits.count_digit, numbers.halvings, numbers.clamp, numbers.three_levels,
     numbers.sum_multiples, numbers.power, numbers.sequence_of_sums, numbers.fizz, numbers.count_divisors,
@@ -45,10 +45,10 @@ FAMILIES: dict[str, Family] = {
     for family in (*_OF_NUMBERS, *_OF_LISTS, *_OF_TEXTS, *dicts.FAMILIES)
 }
 
-# Written later, for a split that shares no family with pretraining, nor with the loop; none of them is in FAMILIES.
+# Families of split "other", which shares none with pretraining or the loop; none of them is in FAMILIES.
 OTHERS: dict[str, Family] = {family.__name__: family for family in (*others.FAMILIES, *other_lists.FAMILIES)}
 
 
 def family(name: str) -> Family:
-  """One of FAMILIES or of OTHERS."""
+  """The family of this name, from FAMILIES or OTHERS."""
   return FAMILIES[name] if name in FAMILIES else OTHERS[name]

@@ -1,4 +1,4 @@
-"""Families over lists of whole numbers that are kept out of pretraining and of the loop; see `families.OTHERS`."""
+"""Families over lists of whole numbers for split "other" only; see `families.OTHERS`."""
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
@@ -122,7 +122,7 @@ def nearest(d: Draw) -> DrawnProblem:
 
 def insert_in_order(d: Draw) -> DrawnProblem:
   f, xs, n, i = d.function("build"), *d.names("numbers", "integer", "index")
-  # The loop goes on where the first holds, so the place is before the first number of which the second is true.
+  # The loop continues while the operator holds, so the place is before the first number that the phrase describes.
   op, phrase, turned = d.pick(
       ("<", "at least", False), ("<=", "greater than", False), (">", "at most", True), (">=", "less than", True)
   )

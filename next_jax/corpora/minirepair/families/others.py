@@ -1,6 +1,6 @@
-"""Families over whole numbers, texts and dictionaries that are kept out of pretraining and of the loop.
+"""Families over whole numbers, texts and dictionaries for split "other" only, which pretraining and the loop lack.
 
-See `families.OTHERS`; those over lists are in `other_lists`.
+See `families.OTHERS`; families over lists are in `other_lists`.
 """
 
 from next_jax.corpora.minirepair import inputs

@@ -1,1 +1,1 @@
-"""Generated programs whose right value stands in the trace in one place."""
+"""ReadOff: generated programs whose right value the trace shows in one place."""

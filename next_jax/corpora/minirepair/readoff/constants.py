@@ -1,10 +1,10 @@
-"""Families with a wrong constant, whose right value a program meets only at run time.
+"""Families with a wrong constant whose right value appears only at run time.
 
     key = n * 7 % 41  # (1) key=28
     if key == 15:
 
-The test expects what the program does for this very key, so 28 is what must stand there. The trace shows it beside the
-name that the open line asks for; without it the value is the outcome of arithmetic too long for the head.
+The test expects the behaviour for exactly this key, so the constant must be 28. The trace shows that value beside the
+name that the open line compares. Without the trace it takes arithmetic too long to do in the head.
 """
 
 from collections.abc import Callable, Sequence
@@ -20,17 +20,17 @@ from next_jax.corpora.minirepair.draw import program
 from next_jax.corpora.minirepair.readoff import question
 from next_jax.corpora.minirepair.readoff import reading
 
-MODULI = (31, 37, 41, 43, 47)  # so a guess is right once in 30 to 46 times; all such numbers are one token
-_DRAWS = 300  # of arguments, to find some that meet the constant
+MODULI = (31, 37, 41, 43, 47)  # a guess is right once in 30 to 46 times; all these numbers are one token
+_DRAWS = 300  # maximum draws of arguments to find some whose computed number equals the constant
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Constant(question.ReadOffQuestion):
-  """A question whose candidates are numbers, of which its arguments are drawn to meet one.
+  """A question whose candidates are numbers. Arguments are drawn so that the program often computes the right one.
 
   Attributes:
-    right: the number that is met by about half of the arguments.
-    read: (trace, expected result) -> what the trace shows in place of the open one.
+    right: The right number; the program computes it for about half of the arguments.
+    read: (trace, expected result) -> the number that the trace shows for the open place.
   """
 
   right: str
@@ -43,7 +43,7 @@ class Constant(question.ReadOffQuestion):
     return [str(self.read(trace, expected))]
 
   def in_sight(self, trace: schema.Trace) -> dict[str, rationales.State | None]:
-    """The whole numbers below 100 that the prompt shows as states."""
+    """Whole numbers below 100 that the prompt shows as states -> a state that shows each."""
     states = rationales.shown_states(trace)
     return {state[3]: state for state in states if state[3].isdecimal() and len(state[3]) < 3}
 
@@ -97,7 +97,7 @@ def flagged(d: Draw) -> Constant:
 
 
 def two_gates(d: Draw) -> Constant:
-  """Two numbers are met; the second one's constant is open."""
+  """Two computed numbers are compared; the constant of the second is open."""
   f, (n, m) = d.function("rate"), d.names("integer", "second_integer")
   first, second = question.temporaries(d, 2, n, m)
   (one, _), (two, k) = _arithmetic(d, n, m, first), _arithmetic(d, n, m, second)
@@ -112,7 +112,7 @@ def two_gates(d: Draw) -> Constant:
 
 
 def by_part(d: Draw) -> Constant:
-  """A helper makes the number."""
+  """A helper computes the number."""
   f, part, (n, m, key) = d.function("check"), d.function("part"), d.names("integer", "second_integer", "key")
   (i, j), factor, k = d.pick(("i", "j"), ("s", "t")), d.between(2, 9), d.pick(*MODULI)
   helper = [f"def {part}({i}, {j}):", f"    return {i} * {j} % {k}"]
@@ -125,7 +125,7 @@ def by_part(d: Draw) -> Constant:
 
 
 def counted(d: Draw) -> Constant:
-  """A loop, too long to be run in the head, makes the number."""
+  """A loop, too long to run in the head, computes the number."""
   f, (n, m, key, i) = d.function("count"), d.names("integer", "second_integer", "key", "index")
   factor, rounds, k = d.between(2, 9), d.between(5, 9), d.pick(*MODULI)
   lines = [
@@ -138,7 +138,7 @@ def counted(d: Draw) -> Constant:
 
 
 def until(d: Draw) -> Constant:
-  """The number changes with each of three items; the one that is returned tells in which round it was met."""
+  """The number changes with each of three items; the returned item tells in which round it equalled the constant."""
   f, (xs, x, key) = d.function("find"), d.names("numbers", "element", "key")
   start, factor, k = d.between(1, 9), d.between(2, 9), d.pick(*MODULI)
   head = [f"    {key} = {start}", f"    for {x} in {xs}:", f"        {key} = ({key} * {factor} + {x}) % {k}"]
@@ -179,7 +179,7 @@ def until(d: Draw) -> Constant:
 
 
 def assigned(d: Draw) -> Constant:
-  """The constant has a name, and is compared by it."""
+  """The constant has a name, which the comparison uses."""
   f, (n, m, key) = d.function("check"), d.names("integer", "second_integer", "key")
   (limit,) = question.temporaries(d, 1, n, m, key)
   lines, k = _arithmetic(d, n, m, key)
@@ -204,7 +204,7 @@ def listed(d: Draw) -> Constant:
 
 
 def nested(d: Draw) -> Constant:
-  """The comparison is inside another one."""
+  """The comparison is inside another `if`."""
   f, (n, m, key) = d.function("check"), d.names("integer", "second_integer", "key")
   lines, k = _arithmetic(d, n, m, key)
   least = d.between(2, 9)
@@ -218,7 +218,7 @@ def nested(d: Draw) -> Constant:
 
 
 def _arithmetic(d: Draw, n: str, m: str, key: str) -> tuple[list[str], int]:
-  """One or two lines that make `key` of the arguments, and the modulus that it is below."""
+  """One or two lines that compute `key` from the arguments, and the modulus that bounds it."""
   k, factor, other = d.pick(*MODULI), d.between(2, 9), d.between(2, 9)
   one = d.pick(f"{n} * {m}", f"{n} * {factor} + {m} * {other}", f"{n} * {n} + {m} * {other}")
   if d.flip():
@@ -230,12 +230,17 @@ def _constant(
     d: Draw, f: str, arguments: tuple[str, str], lines: Sequence[str], key: str, k: int,
     rest: Callable[[str], list[str]], before: Sequence[str] = (),
 ) -> Constant:
-  """A function of two numbers that returns the first where `key` is met, and as a rule the second where it is not.
+  """A function of two numbers that returns the first if `key` equals a constant, else usually the second.
 
   Args:
-    before: lines before the function.
-    lines: of the function, which make `key`.
-    rest: the lines behind these, with a constant.
+    d: Source of random choices.
+    f: Name of the function.
+    arguments: Names of its arguments.
+    lines: First lines of the function, which compute `key`.
+    key: Name that is compared.
+    k: Modulus; `key` is below it.
+    rest: Constant -> the remaining lines of the function.
+    before: Lines before the function.
   """
   n, m = arguments
 

@@ -1,4 +1,4 @@
-"""Families that fill a dict or a list, of which one value is wanted."""
+"""Families that fill a dict or a list and want one of its values."""
 
 from next_jax.corpora.minirepair import inputs
 from next_jax.corpora.minirepair.draw import Draw
@@ -24,7 +24,7 @@ def by_key(d: Draw) -> ReadOffQuestion:
 
 
 def by_number(d: Draw) -> ReadOffQuestion:
-  """Each of some numbers gets another."""
+  """Each of some numbers gets another number."""
   f, (table, i) = d.function("find"), d.names("mapping", "index")
   first = d.between(0, 4)
   code = _filling(d, f, f"{table} = {{}}", f"for {i} in range({first}, {first + 5}):", f"{table}[{i}] = {{}}")
@@ -55,7 +55,7 @@ def by_index(d: Draw) -> ReadOffQuestion:
 
 
 def _filling(d: Draw, f: str, start: str, head: str, put: str):
-  """What is put is the next number of a chain times another, so that it is not the value of a name as well."""
+  """Puts the next number of a chain times another number, so that the value is not that of a name as well."""
   n, m, k = d.names("integer", "second_integer", "limit")
   factor, other = d.between(2, 9), d.pick(m, d.between(2, 9))
   return lambda chosen: program(

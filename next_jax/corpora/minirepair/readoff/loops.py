@@ -1,4 +1,4 @@
-"""Families with a loop: it changes several numbers or lists, one of which is wanted."""
+"""Families with a loop that changes several numbers or lists, one of which is wanted."""
 
 import random
 
@@ -9,7 +9,7 @@ from next_jax.corpora.minirepair.readoff.question import ReadOffQuestion
 
 
 def rounds(d: Draw) -> ReadOffQuestion:
-  """Numbers that move on one place in each of several rounds, as one of them is multiplied."""
+  """In each of several rounds, numbers move one place on and one of them is multiplied."""
   f, (n, m, k), i = d.function("sum"), d.names("integer", "second_integer", "limit"), d.name("index")
   names = question.temporaries(d, 5, n, m, k, i)
   num_rounds, factor = d.between(5, 9), d.pick(n, m, d.between(2, 9))
@@ -32,7 +32,7 @@ def rounds(d: Draw) -> ReadOffQuestion:
 
 
 def unpacked(d: Draw) -> ReadOffQuestion:
-  """Numbers of which each round makes one, and which get names after the loop."""
+  """Each round makes a number; after the loop the numbers get names."""
   f, (n, m, k), (built, i) = d.function("sum"), d.names("integer", "second_integer", "limit"), d.names("built", "index")
   names = question.temporaries(d, 5, n, m, k, built, i)
   factor, added = d.pick(n, m, d.between(2, 9)), d.between(1, 9)
@@ -55,7 +55,7 @@ def unpacked(d: Draw) -> ReadOffQuestion:
 
 
 def buckets(d: Draw) -> ReadOffQuestion:
-  """Numbers are put into lists, which a list of lists has under other names; which list one goes to is computed."""
+  """Numbers go into lists by a computed index in a list of lists; each list has a name too."""
   f, (xs, x, k) = d.function("select"), d.names("numbers", "element", "limit")
   *names, rows = question.temporaries(d, 6, xs, x, k)
   factor, order = d.between(2, 9), d.rng.sample(names, 5)
@@ -78,7 +78,7 @@ def buckets(d: Draw) -> ReadOffQuestion:
 
 
 def _numbers_and_modulus(rng: random.Random) -> tuple[list[int], int]:
-  """Three numbers: the prompt leaves out no visit of a line that runs three times, so it shows each change."""
+  """Three numbers and a modulus. The prompt shows all visits of a line that runs three times, so each change shows."""
   *numbers, modulus = question.arguments(rng, 3)
   return numbers, modulus
 

@@ -1,4 +1,4 @@
-"""A program with one open place, and what may stand there: which of them is meant, only an execution tells."""
+"""A program with one open place and the candidates for it; only execution tells which is right."""
 
 from collections.abc import Callable
 import dataclasses
@@ -12,28 +12,28 @@ from next_jax.corpora.minirepair import draw
 from next_jax.corpora.minirepair import rationales
 from next_jax.corpora.minirepair.readoff import reading
 
-# Of intermediate results. All occur in the pretraining corpus, though mostly in other roles; all are one token. No "a":
-# instructions have that word.
+# Names of intermediate results. All occur in the pretraining corpus, though mostly in other roles, and all are one
+# token. "a" is missing because instructions use it as a word.
 NAMES = (
     "b", "c", "d", "v", "w", "x", "y", "acc", "best", "count", "found", "hits", "high", "kept", "last", "low",
     "old", "out", "peak", "prev", "rest", "result", "score", "size", "spare", "top", "total",
 )
 
-# Largest constants and results are below 20, which are the numbers that the pretraining corpus is full of.
+# Constants and results stay below 20, the most frequent numbers of the pretraining corpus.
 MODULI = (11, 13, 17, 19)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReadOffQuestion:
-  """A family's program whose one open place any of the candidates could fill.
+  """A program of a family with one open place that any of the candidates could fill.
 
   Attributes:
-    code: the program with a candidate in the open place.
-    candidates: expressions, each a name or a name with a constant index, or constants; five or more.
-    kind: of the bug that a wrong candidate is: "wrong_return", "wrong_variable", "wrong_key", "wrong_index" or
+    code: Candidate -> the program with it in the open place.
+    candidates: Five or more expressions: names, names with a constant index, or constants.
+    kind: Kind of bug that a wrong candidate makes: "wrong_return", "wrong_variable", "wrong_key", "wrong_index" or
       "wrong_constant".
-    precise, vague, entry_point, inputs: as in `draw.DrawnProblem`. The descriptions say nothing about the place.
-    wanted: the part of the call's result that comes from the open place; the result itself for most families.
+    precise, vague, entry_point, inputs: As in `draw.DrawnProblem`. The descriptions say nothing about the open place.
+    wanted: Result of a call -> its part that comes from the open place; for most families the result itself.
   """
 
   code: Callable[[str], str]
@@ -46,25 +46,25 @@ class ReadOffQuestion:
   wanted: Callable[[Any], Any] = lambda result: result
 
   def pose(self, rng: random.Random) -> tuple[str, str]:
-    """(right candidate, wrong candidate), all pairs with equal chances and from nothing but `rng`.
+    """(right candidate, wrong candidate), drawn from `rng` alone with equal chances for all pairs.
 
-    So to whoever knows the wrong one, the others are equally likely, whatever they look like.
+    So all other candidates are equally likely to be right for someone who knows the wrong one.
     """
     right, wrong = rng.sample(self.candidates, 2)
     return right, wrong
 
   def read_off(self, trace: schema.Trace, expected: Any) -> list[str]:
-    """The candidates that the trace of the failing test says are right, and what else it says so of."""
+    """The candidates, and other names, that have the expected value in the trace of the failing test."""
     holding, others = reading.holders(self.candidates, trace, self.wanted(expected))
     return holding + others
 
   def in_sight(self, trace: schema.Trace) -> dict[str, rationales.State | None]:
-    """What somebody takes who does not know how to tell, and the state of the trace that it is taken from, if any."""
+    """Candidates that a guesser would choose from -> the state of the trace that shows each; None if none does."""
     del trace
     return dict.fromkeys(self.candidates)
 
   def posed(self, right: str, wrong: str) -> tuple[draw.DrawnProblem, mutations.Mutant]:
-    """The program with the right candidate, and the bug that is the wrong one."""
+    """The program with the right candidate, and the bug with the wrong one."""
     code, bug = self.code(right), self.code(wrong)
     lines, bug_lines = code.split("\n"), bug.split("\n")
     (line,) = (index for index, (old, new) in enumerate(zip(lines, bug_lines, strict=True)) if old != new)
@@ -88,9 +88,9 @@ def temporaries(d: draw.Draw, num: int, *taken: str) -> list[str]:
 
 
 def arguments(rng: random.Random, num: int) -> tuple[int, ...]:
-  """Numbers of two digits, and a prime below 20 to whose modulus they are none of them 0: so no product of them is 0.
+  """`num` numbers of two digits, then a prime below 20 that divides none of them, so no remainder of a product is 0.
 
-  The products that the programs make of them are of three and four digits, and their remainders anything.
+  The programs' products have three or four digits, so their remainders can be anything.
   """
   modulus = rng.choice(MODULI)
   return (*rng.sample([n for n in range(21, 60) if n % modulus], num), modulus)

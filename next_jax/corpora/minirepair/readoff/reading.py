@@ -1,4 +1,4 @@
-"""What can be read off a trace: the values that names have at the end, as the prompt shows them."""
+"""Reads values off a trace: the last values of names, as far as the prompt shows them."""
 
 import ast
 from collections.abc import Sequence
@@ -8,10 +8,10 @@ from next_jax import schema
 
 
 def last_states(trace: schema.Trace) -> dict[str, Any]:
-  """Name -> its last value, for the names whose last value the prompt shows as a whole.
+  """Name -> its last value, for names whose last value the prompt shows in full.
 
-  Of a line that runs often the prompt leaves out the visits between the second and the last; a name that changed last
-  in one of these is not among the names.
+  The prompt omits the visits of a line between the second and the last. Names that changed last in such a visit are
+  left out.
   """
   visits: dict[int, list[int]] = {}
   for number, step in enumerate(trace.steps):
@@ -24,13 +24,13 @@ def last_states(trace: schema.Trace) -> dict[str, Any]:
     if number in shown:
       try:
         states[name] = ast.literal_eval(text)
-      except (ValueError, SyntaxError):  # abridged, or no plain value: nothing to read off
+      except (ValueError, SyntaxError):  # abridged, or not a plain value
         continue
   return states
 
 
 def holders(candidates: Sequence[str], trace: schema.Trace, wanted: Any) -> tuple[list[str], list[str]]:
-  """(candidates that have the value `wanted` at the end, names besides the candidates' that have it)."""
+  """(candidates whose last value is `wanted`, other names whose last value is `wanted`)."""
   states = last_states(trace)
   names = {candidate.partition("[")[0] for candidate in candidates}
   return (

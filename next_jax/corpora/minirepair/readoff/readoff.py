@@ -1,4 +1,4 @@
-"""The ReadOff corpus: MiniRepair tasks that the trace answers, and nothing else does."""
+"""The ReadOff corpus: tasks in the style of MiniRepair that only the trace answers."""
 
 import ast
 import collections
@@ -28,7 +28,13 @@ SPLITS = ("train", "dev", "unseen")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class ReadOffCase:
-  """A task with the question that it came from."""
+  """A task with the question that it came from.
+
+  Attributes:
+    case: The task with its family and canonical forms.
+    question: The question.
+    right, wrong: The candidates in the reference and in the bug.
+  """
 
   case: generator_lib.Case
   question: question_lib.ReadOffQuestion
@@ -37,7 +43,7 @@ class ReadOffCase:
 
   @property
   def chance(self) -> float:
-    """Of who knows which place is wrong, and guesses among the other candidates."""
+    """Chance of a right guess for someone who knows the wrong place and guesses among the other candidates."""
     return 1 / (len(self.question.candidates) - 1)
 
 
@@ -45,26 +51,26 @@ class ReadOffCase:
 class ReadOff(generated.GeneratedCorpus):
   """Repair tasks in which the trace names the fix, and code and tests do not.
 
-  Each program computes five or six values that look alike, by arithmetic too long for the head, and uses the wrong one.
-  The trace of the first public test shows all values at the end, and exactly one is what the test expects: the fix
-  copies that one. Description, tests and code alone say only that it is another one. The right and the wrong candidate
-  are drawn with equal chances (`ReadOffQuestion.pose`), so one guess in four or five is right, and no experience with a
-  family makes guesses better.
+  Each program computes five or six similar values, by arithmetic too long to do in the head, and uses the wrong one.
+  The trace of the first public test shows all values at the end. Exactly one of them is what the test expects, and the
+  fix uses that one. Description, tests and code alone show only that the present one is wrong. The right and the wrong
+  candidate are drawn with equal chances (`ReadOffQuestion.pose`), so one guess in four or five is right, and experience
+  with a family does not improve guesses.
 
   The base model of MiniRepair does not copy such programs well enough to fix any, so there are demonstrations to tune
-  it on (gin_configs/runs/base_readoff.gin). A share of them is right, as in MiniRepair, and the others are as
-  confident; the same ones are shown with and without a trace. Everything is a pure function of these settings.
+  it on (gin_configs/runs/base_readoff.gin). As in MiniRepair, a share of them is right, and the others are just as
+  confident. The same demonstrations are used with and without a trace. Everything is a pure function of these settings.
 
   Attributes:
     seed: Seed of everything that is drawn.
     num_train, num_dev, num_unseen: Number of tasks that `build` writes.
-    faithful_share: Share of demonstrations whose fix is right; the others' fix has a third candidate.
-    families: Families in which a name is wrong and the trace tells which one has the expected value, or those of
-      `constants`.
-    unseen_families: The families that are in split "unseen" only; all others are in "train" and "dev" only.
-    max_attempts: Draws for one task before the settings count as impossible.
-    generator: Makes a task of a program.
-    pairs: Decides by its hash which split a canonical (bug, fix) pair belongs to.
+    faithful_share: Share of demonstrations whose fix is right; the fix of the others uses a third candidate.
+    families: Names of families: those in which a name is wrong and the trace tells which one has the expected value, or
+      those of `constants`.
+    unseen_families: Families that are only in split "unseen"; all others are only in "train" and "dev".
+    max_attempts: Maximum draws for one task; if none succeeds, the settings count as impossible.
+    generator: Makes a task from a program.
+    pairs: Assigns canonical (bug, fix) pairs to splits by hash.
   """
 
   name: ClassVar[str] = "readoff"
@@ -119,12 +125,13 @@ class ReadOff(generated.GeneratedCorpus):
     }
 
   def demonstration(self, number: int) -> generated.Demonstration:
-    """Of the families of "train". The rationale asserts the fix, right or not, and quotes what the trace has of it.
+    """A demonstration from a family of "train".
 
-    Neither the bug with its fix nor with its reference is a pair of dev or unseen.
+    The rationale asserts the fix, right or not, and quotes the state of the trace that it comes from, if any. Neither
+    (bug, fix) nor (bug, reference) is a pair of dev or unseen.
     """
     rng = random.Random(f"readoff/{self.seed}/demonstration/{number}")
-    faithful = rng.random() < self.faithful_share  # before the draws, of which not all are for training
+    faithful = rng.random() < self.faithful_share  # drawn before the programs, because some of those are rejected
     for _ in range(self.max_attempts):
       item = self._item(rng, "pretraining", number, self._for_training, collections.Counter())
       trace = item.case.task.trace

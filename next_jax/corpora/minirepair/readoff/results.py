@@ -1,4 +1,4 @@
-"""Families in straight lines: several intermediate results, one of which is wanted."""
+"""Families without loops: several intermediate results, one of which is wanted."""
 
 from next_jax.corpora.minirepair.draw import Draw
 from next_jax.corpora.minirepair.draw import program
@@ -10,7 +10,7 @@ def chain(d: Draw) -> ReadOffQuestion:
   """Each result is made of the one before and one of the arguments."""
   f, (n, m, k) = d.function("sum"), d.names("integer", "second_integer", "limit")
   names = question.temporaries(d, d.pick(5, 5, 6), n, m, k)
-  lines = [f"    {name} = {before} * {d.pick(n, m)} % {k}" for name, before in zip(names, [n, *names])]
+  lines = [f"    {name} = {before} * {d.pick(n, m)} % {k}" for name, before in zip(names, [n, *names], strict=False)]
   return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {m}, {k}):", *lines, f"    return {chosen}"),
       candidates=tuple(names),
@@ -27,7 +27,7 @@ def side_by_side(d: Draw) -> ReadOffQuestion:
   f, (n, m, k) = d.function("sum"), d.names("integer", "second_integer", "limit")
   names = question.temporaries(d, 5, n, m, k)
   products = d.rng.sample([*(f"{x} * {factor}" for x in (n, m) for factor in range(2, 7)), f"{n} * {m}"], 5)
-  lines = [f"    {name} = {product} % {k}" for name, product in zip(names, products)]
+  lines = [f"    {name} = {product} % {k}" for name, product in zip(names, products, strict=True)]
   return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {m}, {k}):", *lines, f"    return {chosen}"),
       candidates=tuple(names),
@@ -63,7 +63,7 @@ def kept_result(d: Draw) -> ReadOffQuestion:
   """The wanted result gets another name before it is returned."""
   f, (n, k) = d.function("sum"), d.names("integer", "limit")
   *names, kept = question.temporaries(d, 6, n, k)
-  lines = [f"    {name} = {before} * {d.between(2, 9)} % {k}" for name, before in zip(names, [n, *names])]
+  lines = [f"    {name} = {before} * {d.between(2, 9)} % {k}" for name, before in zip(names, [n, *names], strict=False)]
   return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {k}):", *lines, f"    {kept} = {chosen}", f"    return {kept}"),
       candidates=tuple(names),
@@ -80,7 +80,8 @@ def in_a_pair(d: Draw) -> ReadOffQuestion:
   f, (n, m, k) = d.function("build"), d.names("integer", "second_integer", "limit")
   names = question.temporaries(d, 5, n, m, k)
   lines = [
-      f"    {name} = {before} * {d.pick(n, m, d.between(2, 9))} % {k}" for name, before in zip(names, [n, *names])
+      f"    {name} = {before} * {d.pick(n, m, d.between(2, 9))} % {k}"
+      for name, before in zip(names, [n, *names], strict=False)
   ]
   return ReadOffQuestion(
       code=lambda chosen: program(f"def {f}({n}, {m}, {k}):", *lines, f"    return [{k}, {chosen}]"),
@@ -105,7 +106,7 @@ def calls(d: Draw) -> ReadOffQuestion:
           f"def {part}({i}, {j}):",
           f"    return {i} * {j}",
           f"def {f}({n}, {k}):",
-          *(f"    {name} = {part}({n}, {factor}) % {k}" for name, factor in zip(names, factors)),
+          *(f"    {name} = {part}({n}, {factor}) % {k}" for name, factor in zip(names, factors, strict=True)),
           f"    return {chosen}",
       ),
       candidates=tuple(names),

@@ -1,6 +1,8 @@
-"""Rationales that are given with a task: the proxy setting asks how much they help another model to find the fix.
+"""Rationales that a prompt gives with its task.
 
-docs/method.md, proxy-based evaluation: the model gets the task and the rationale, with the code of the fix cut off.
+The proxy setting measures how much they help another model to find the fix.
+
+docs/method.md, proxy-based evaluation: the model gets the task and the rationale, without the code of the fix.
 """
 
 from collections.abc import Mapping
@@ -19,10 +21,10 @@ ENVIRONMENT_VARIABLE = "NEXT_JAX_RATIONALES"
 
 
 class Rationales(Protocol):
-  """Where the rationale of each task comes from."""
+  """Gives the rationale of each task."""
 
   def __call__(self, task_id: str, /) -> str:
-    """Raises PromptError when there is none."""
+    """The rationale of the task; raises PromptError when there is none."""
     ...
 
 
@@ -30,20 +32,20 @@ _chosen: epath.Path | None = None
 
 
 def set_path(path: epath.PathLike | None) -> None:
-  """From now on `FromSamples()` reads this file; None goes back to the environment's."""
+  """Makes `FromSamples()` read this file from now on; None returns to $NEXT_JAX_RATIONALES."""
   global _chosen
   _chosen = None if path is None else epath.Path(path)
 
 
 class FromSamples:
-  """Rationales of a file of `Sample`, such as WORKDIR/iteration_01/evaluate/dev/samples.jsonl.
+  """Reads rationales from a file of `Sample`, such as WORKDIR/iteration_01/evaluate/dev/samples.jsonl.
 
-  Of the samples of a task, the first that has a rationale counts, in the order of the file. Code blocks in it are cut
-  off: they may hold the fix.
+  A task gets the rationale of its first sample, in file order, that has one. Code blocks are removed from it, because
+  they may hold the fix.
 
   Args:
-    path: of the file; None is what `set_path` chose, else $NEXT_JAX_RATIONALES. SeqIO tasks are registered when a
-      module is imported, before anybody knows the file, so it is asked for at each call.
+    path: JSONL file of samples. None means the file that `set_path` chose, else $NEXT_JAX_RATIONALES. SeqIO tasks are
+      registered on import, before the file is known, so the path is looked up at each call.
   """
 
   def __init__(self, path: epath.PathLike | None = None):
@@ -51,7 +53,7 @@ class FromSamples:
 
   @property
   def path(self) -> epath.Path | None:
-    """The file that is read now: what a stage of the loop keeps of these rationales."""
+    """The file that a call reads now; the one setting that a stage of the loop records."""
     chosen = self._path or _chosen or os.environ.get(ENVIRONMENT_VARIABLE)
     return None if not chosen else epath.Path(chosen).expanduser()
 
@@ -60,7 +62,7 @@ class FromSamples:
     if path is None:
       raise errors.PromptError(
           f"task {task_id!r}: no rationales are given; set {ENVIRONMENT_VARIABLE} to a JSONL file of samples, or call"
-          " next_jax.prompts.rationales.set_path, or use FromSamples(path)"
+          " next_jax.prompts.given_rationales.set_path, or use FromSamples(path)"
       )
     if not path.exists():
       raise errors.PromptError(f"{os.fspath(path)}: no such file; expected a JSONL file of samples with rationales")
@@ -79,7 +81,7 @@ class FromSamples:
 
 @functools.lru_cache(maxsize=4)
 def _read(path: str, length: int, modified: float) -> Mapping[str, str]:
-  del length, modified  # a file that was written anew is read anew
+  del length, modified  # part of the cache key: a changed file is read again
   found: dict[str, str] = {}
   for sample in files.read_jsonl(path, schema.Sample):
     rationale = completion.without_blocks(sample.rationale or "")
