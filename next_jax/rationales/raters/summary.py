@@ -22,8 +22,8 @@ def summarize(key: key_lib.Key, raters: Sequence[answers_lib.RaterFile], *, seed
   rater's higher score for one model than for the other on the same task.
 
   Returns:
-    A dictionary: "study", "seed", "raters" (name, page, answers, items), and for each of "questions": "models" (model ->
-    mean, low, high, num_tasks, num_answers), "pairs" (first, second, wins and losses of the first, ties, difference,
+    A dictionary: "study", "seed", "raters" (name, page, answers, items), and for each of "questions": "models" (model
+    -> mean, low, high, num_tasks, num_answers), "pairs" (first, second, wins and losses of the first, ties, difference,
     low, high, num_tasks) and "agreement" (alpha, low, high, num_items), which is None for a single rater.
 
   Raises:
