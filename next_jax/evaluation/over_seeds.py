@@ -78,9 +78,9 @@ class Contrast:
   """How much more the second runs have than the first, seed by seed and task by task.
 
   Attributes:
-    first, second: of the tasks that both were asked.
+    first, second: Means over the tasks that both were asked.
     difference: second - first.
-    p_value: of the sign-flip permutation test over tasks, of each task's difference averaged over the seeds. It says
+    p_value: That of the sign-flip permutation test over tasks, of each task's difference averaged over seeds. It says
       whether other tasks would show the difference with these seeds; the interval of `difference` counts the seeds too.
   """
 

@@ -28,9 +28,9 @@ def fix_rate(
   A sample whose verdict is "infrastructure" was not judged: it is left out, and counted.
 
   Args:
-    samples, verdicts: of the tasks, in the same order.
+    samples, verdicts: Those of the tasks, in the same order.
     ks: those larger than the number of judged samples of every task are left out.
-    seed: of the resampling.
+    seed: The seed of the resampling.
     groups: what to break down by.
 
   Returns:

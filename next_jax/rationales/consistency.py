@@ -115,8 +115,8 @@ def consistency(
 
   Args:
     tasks: traced.
-    samples: of these tasks, in any order.
-    seed: of the resampling.
+    samples: The samples of these tasks, in any order.
+    seed: The seed of the resampling.
 
   Returns:
     "num_tasks", "num_samples" (with a rationale), "without_rationale"; "contradicted_rationales" (share of rationales

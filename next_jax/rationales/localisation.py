@@ -97,8 +97,8 @@ def localisation(
   so are their bootstrap intervals of 95 %.
 
   Args:
-    samples: of these tasks, in any order.
-    seed: of the resampling.
+    samples: The samples of these tasks, in any order.
+    seed: The seed of the resampling.
 
   Returns:
     "num_tasks", "num_samples" (with a rationale), "without_rationale"; "names_a_line" (share of rationales that name a

@@ -29,7 +29,7 @@ class ContrastResult:
     first, second: ARM/MODEL/EVALUATION, or the gain of one over another.
     contrast: None until all that it compares have a finished seed in common.
     seeds: those that both have.
-    num_samples: of each task.
+    num_samples: Samples of each task.
   """
 
   name: str

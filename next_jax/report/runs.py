@@ -77,7 +77,7 @@ class Runs:
   """All runs of a report.
 
   Attributes:
-    directory: of the page; None where the runs come from several places.
+    directory: That of the page; None where the runs come from several places.
     arms: in the order in which they were asked for.
     findings: title -> "hypothesis" and "contrasts", of sweep.json.
     missing: "arm, seed n" of runs that a sweep wants and that are not there or not finished.

@@ -20,7 +20,7 @@ class StageRecord:
   """A finished stage.
 
   Attributes:
-    seconds: of wall time; None where nobody measured them.
+    seconds: Wall time, in seconds; None where nobody measured them.
     resumed: the seconds are those of the last part only.
     taken: over from another run, whose seconds these are.
   """
@@ -65,9 +65,9 @@ class EvaluationRecord:
 
   Attributes:
     model: name of its directory: "base", "iteration_01", "control_unfiltered".
-    name: of the directory under `evaluate/`.
+    name: The directory's name under `evaluate/`.
     input: what the prompts held: "trace" or "no trace".
-    num_samples: of each task.
+    num_samples: Samples of each task.
     pass_at: k -> pass@k.
     statuses: status of the verdicts, or "refused" -> number of samples.
     by_bug_kind: kind -> (samples that passed, samples).

@@ -1,4 +1,4 @@
-"""A sweep: what it refuses before anything runs, what its runs share, and how it goes on when it was killed."""
+"""A sweep: what it refuses before anything runs, what its runs share, and how it resumes after it was killed."""
 
 import dataclasses
 import json

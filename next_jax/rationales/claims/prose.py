@@ -47,7 +47,7 @@ class Prose:
 
   Attributes:
     text: words, with private characters in the place of values and code.
-    offsets: of each character of `text`, and of its end, in the rationale.
+    offsets: Where each character of `text`, and its end, stand in the rationale.
     values: position in `text` -> the literal there.
     calls: position in `text` -> the source of the call there.
     sentences: (start, end) in `text`.

@@ -33,7 +33,7 @@ class Place:
 
   Attributes:
     relation: "at", "after" or "before" the step or line.
-    round: of a loop, from 1, or LAST.
+    round: The round of a loop, from 1, or LAST.
     moment: "start" or "end" of the call.
   """
 

@@ -34,7 +34,7 @@ def alpha(
   of a task share its difficulty; resamples in which all answers are the same have no alpha and are left out.
 
   Args:
-    answers: of each rater, item -> score; raters may leave items out.
+    answers: For each rater, item -> score; raters may leave items out.
     task_of: item -> task.
     domain: all scores there are.
 

@@ -40,7 +40,7 @@ class RaterFile(schema.Record):
   """The answers of one rater, to the items that were answered whole.
 
   Attributes:
-    study, built: of the page, as in the key.
+    study, built: Those of the page, as in the key.
     page: number of the page, from 1; it decides the order of the items.
     rater: the name that was typed in.
     exported: when, ISO 8601, UTC.

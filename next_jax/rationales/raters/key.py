@@ -35,8 +35,8 @@ class Key(schema.Record):
   Attributes:
     study: digest of all that is rated; pages and answers carry it.
     built: when the pages were made, ISO 8601, UTC.
-    seed: of tasks, samples, ids and orders.
-    num_raters: so many pages were made.
+    seed: The seed that draws tasks, samples, ids and orders.
+    num_raters: The number of pages made.
     models: in the order in which they were given.
   """
 

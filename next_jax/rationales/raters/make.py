@@ -22,7 +22,7 @@ def make(
 
   Args:
     directories: an evaluation of each model, all on the same tasks.
-    num_raters: so many pages, which differ in order only.
+    num_raters: The number of pages, which differ in order only.
     built: time in ISO 8601; now if None. All else follows from the evaluations and the seed.
 
   Raises:

@@ -9,7 +9,7 @@ class Question:
   """One question.
 
   Attributes:
-    name: of the key in a rater's file.
+    name: The key in a rater's file.
     scores: answer as it stands there -> the number that is averaged. The answers are ordered; agreement uses no more
       of the numbers than their order.
   """

@@ -32,7 +32,7 @@ def filter(
     samples: Of the base and of the iterations so far, in this order.
     filters: Applied one after the other; see `filters`.
     tasks: The hard tasks.
-    limit: Keep only so many samples, chosen by the seed. None keeps all.
+    limit: Keep at most this many samples, chosen by the seed. None keeps all.
   """
   prompt = tasks.form.prompt.with_shots(0)
   seed = run.derive_seed("filter", name)
