@@ -5,14 +5,14 @@ import functools
 import io
 import tokenize
 
-_MOST_PAIRS = 1_000_000  # of lines that are compared; whoever writes more has not changed a line but a program
+_MOST_PAIRS = 1_000_000  # maximum number of lines that are compared; a longer fix is another program
 
 
 @functools.lru_cache(maxsize=4096)
 def changed(old: str, new: str) -> frozenset[int]:
-  """The lines of `old` that were changed or taken out to make `new`; of lines put in, the two that they stand between.
+  """The lines of `old` that were changed or taken out to make `new`; for inserted lines, the two lines around them.
 
-  Lines put in beside one that was changed or taken out are part of that change. Of all ways to make one of the other,
+  Lines inserted next to a changed or removed line are part of that change. Of all ways to make one from the other,
   those count that change, take out and put in as few lines as possible (Levenshtein's distance over lines), and where
   there are several, as for one of two equal lines that is gone, the lines of all of them. Blank lines, comments and
   blanks at the ends of lines do not matter.
@@ -60,7 +60,7 @@ def new_code(old: str, new: str) -> list[str]:
 
 
 def is_unchanged(old: str, new: str | None) -> bool:
-  """Whether a fix is the program it should fix; None is no program."""
+  """Whether a fix is the program it should fix; None means that there is no fix."""
   return new is not None and list(code(old).values()) == list(code(new).values())
 
 
@@ -70,7 +70,7 @@ def code(source: str) -> Mapping[int, str]:
   texts = source.split("\n")
   try:
     tokens = list(tokenize.generate_tokens(io.StringIO(source).readline))
-  except (tokenize.TokenError, SyntaxError, ValueError):  # what is no program keeps its comments
+  except (tokenize.TokenError, SyntaxError, ValueError):  # text that does not parse keeps its comments
     tokens = []
   for token in tokens:
     if token.type == tokenize.COMMENT:

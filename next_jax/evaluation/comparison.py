@@ -14,7 +14,7 @@ NUM_RESAMPLES = 10_000
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Difference:
-  """How much more the second model solves than the first, on the tasks that both were asked.
+  """How much more the second model solves than the first, on the tasks that both answered.
 
   Attributes:
     estimate: Mean difference of pass@k; tasks are resampled in pairs.

@@ -9,7 +9,7 @@ from next_jax import errors
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Estimate:
-  """A mean over tasks with the ends of its 95 % interval; `num_tasks` is None where nobody said how many they are."""
+  """A mean over tasks with the ends of its 95 % interval; `num_tasks` is None where the number is unknown."""
 
   value: float
   low: float
@@ -21,12 +21,12 @@ class Estimate:
 
 
 def estimate(per_task_values: Sequence[float], *, num_resamples: int = 2000, seed: int = 0) -> dict[str, float] | None:
-  """"value", "low" and "high" of a mean and its 95 % interval, as `metrics.json` has them; None of no values."""
+  """"value", "low" and "high" of a mean and its 95 % interval, as in `metrics.json`; None if there are no values."""
   if not per_task_values:
     return None
   low, high = bootstrap_interval(per_task_values, num_resamples=num_resamples, seed=seed)
   value = math.fsum(per_task_values) / len(per_task_values)
-  # The last bits of a mean differ between machines; nobody can mean them.
+  # The last bits of a mean differ between machines.
   return {"value": round(value, 6), "low": round(low, 6), "high": round(high, 6)}
 
 
@@ -35,7 +35,7 @@ def bootstrap_interval(
 ) -> tuple[float, float]:
   """(lower, upper) of the percentile bootstrap for the mean.
 
-  Tasks are what is resampled, not samples: a task's samples share its difficulty, so they are no
+  Tasks are resampled, not samples: a task's samples share its difficulty, so they are not
   independent evidence. Efron and Tibshirani, "An Introduction to the Bootstrap", chapter 13.
   """
   import numpy as np
@@ -61,7 +61,7 @@ def bootstrap_interval(
 
 
 def sign_flip_p_value(differences: Sequence[float], num_permutations: int = 10_000, seed: int = 0) -> float:
-  """Two-sided, of the permutation test that gives each task's difference a random sign.
+  """Two-sided p-value of the permutation test that gives each task's difference a random sign.
 
   Never below 1 / (num_permutations + 1). Good, "Permutation, Parametric and Bootstrap Tests of Hypotheses",
   section 3.2.

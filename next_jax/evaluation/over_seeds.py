@@ -1,6 +1,6 @@
 """Means over runs with several seeds, with intervals that count both the seeds and the tasks.
 
-All seeds of an arm are asked the same tasks, so that seeds and tasks are crossed. In each resample tasks are drawn
+All seeds of an arm answer the same tasks, so seeds and tasks are crossed. In each resample tasks are drawn
 with replacement, once for all seeds, and seeds are drawn with replacement: Owen, "The pigeonhole bootstrap" (Annals of
 Applied Statistics, 2007, arXiv 0712.1111), which errs on the side of wider intervals. Drawing other tasks for each seed
 would take the difficulty of the tasks for noise that several seeds average out. With one seed it is the bootstrap over
@@ -25,8 +25,8 @@ class OverSeeds:
   """A mean over seeds and tasks.
 
   Attributes:
-    estimate: each seed counts the same, each task of a seed counts the same; `num_tasks` are different ones.
-    per_seed: the mean of each seed over its tasks.
+    estimate: Mean in which seeds weigh the same, and so do the tasks of a seed; `num_tasks` counts distinct tasks.
+    per_seed: Mean of each seed over its tasks.
   """
 
   estimate: intervals.Estimate
@@ -37,13 +37,13 @@ class OverSeeds:
 
 
 def mean(runs: Sequence[Values], *, num_resamples: int = NUM_RESAMPLES, seed: int = 0) -> OverSeeds:
-  """Of runs with a seed each; raises IntervalError where there is none, or one without tasks."""
+  """The mean over runs, one for each seed; raises IntervalError where there is none, or one without tasks."""
   (found,) = _means([runs], num_resamples, seed)
   return found
 
 
 def _means(sides: Sequence[Sequence[Values]], num_resamples: int, seed: int) -> list[OverSeeds]:
-  """Of several values of the same tasks and runs, from the same resamples, drawing which is what takes the time."""
+  """The means of several values over the same resamples: drawing resamples is the slow part."""
   import numpy as np
 
   runs = sides[0]
@@ -78,10 +78,11 @@ class Contrast:
   """How much more the second runs have than the first, seed by seed and task by task.
 
   Attributes:
-    first, second: Means over the tasks that both were asked.
+    first, second: Means over the tasks that both answered.
     difference: second - first.
-    p_value: That of the sign-flip permutation test over tasks, of each task's difference averaged over seeds. It says
-      whether other tasks would show the difference with these seeds; the interval of `difference` counts the seeds too.
+    p_value: P-value of the sign-flip permutation test over tasks, of each task's difference averaged over seeds. It
+      says whether other tasks would show the difference with these seeds; the interval of `difference` counts the
+      seeds too.
   """
 
   first: OverSeeds
@@ -99,7 +100,7 @@ class Contrast:
 def contrast(
     first: Sequence[Values], second: Sequence[Values], *, num_resamples: int = NUM_RESAMPLES, seed: int = 0
 ) -> Contrast:
-  """Of pairs of runs with the same seed; raises IntervalError where a pair has no task in common."""
+  """The comparison over pairs of runs with the same seed; raises IntervalError where a pair has no task in common."""
   pairs = [
       [(task_id, value, after[task_id]) for task_id, value in before.items() if task_id in after]
       for before, after in zip(first, second, strict=True)

@@ -28,10 +28,10 @@ def fix_rate(
   A sample whose verdict is "infrastructure" was not judged: it is left out, and counted.
 
   Args:
-    samples, verdicts: Those of the tasks, in the same order.
-    ks: those larger than the number of judged samples of every task are left out.
+    samples, verdicts: Samples of the tasks and their verdicts, in the same order.
+    ks: Values of k; those larger than the number of judged samples of every task are left out.
     seed: The seed of the resampling.
-    groups: what to break down by.
+    groups: What to break down by.
 
   Returns:
     "num_tasks", "num_samples" (of each task), "pass_at" (k -> value, low, high), "unchanged" (share of samples whose

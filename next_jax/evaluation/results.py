@@ -16,7 +16,7 @@ from next_jax import schema
 
 @dataclasses.dataclass(frozen=True)
 class Results:
-  """What an evaluation has left; each file is read when it is first asked for, and once.
+  """The files of an evaluation, each read once, when it is first needed.
 
   All properties raise EvaluationError for a missing file or a record of an unknown task, FileError for a damaged file.
   """

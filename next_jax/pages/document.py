@@ -1,4 +1,4 @@
-"""A whole page in one file: styles, scripts and data stand in it, and it may load nothing."""
+"""A whole page in one file: styles, scripts and data are inline, and it may load nothing."""
 
 from collections.abc import Sequence
 import html

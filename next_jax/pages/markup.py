@@ -50,7 +50,7 @@ def estimate(value: intervals.Estimate | None, scale: float) -> str:
 
 
 def meter(passed: int, total: int) -> str:
-  """A cell with a share, in numbers and as a bar; an empty one where there is nothing to have a share of."""
+  """A cell with a share, in numbers and as a bar; empty where the total is 0."""
   if not total:
     return "<td></td>"
   return (

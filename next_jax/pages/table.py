@@ -9,11 +9,11 @@ from next_jax.pages import markup
 
 
 class Number(str):
-  """A number as it is to be shown, such as "1.5*"; stands on the right of its column."""
+  """A number as shown, such as "1.5*"; aligned right."""
 
 
 class Html(str):
-  """A cell that only HTML can show, such as a bar."""
+  """A cell for HTML only, such as a bar."""
 
 
 @dataclasses.dataclass(frozen=True)

@@ -4,7 +4,7 @@
       print(finding.status, finding.statement.text, finding.why)
 
 docs/method.md, step 2 (NExT, Ni et al., arXiv 2404.14662, section 4.2): rationales that contradict the trace are
-dropped. Patterns find the claims, a module of `claims` for each kind; what no pattern finds is not judged. A claim is
+dropped. Patterns find the claims, a module of `claims` for each kind; what no pattern matches is not judged. A claim is
 "supported" or "contradicted" where trace, source and public tests decide, and "unverifiable" where they do not: about
 other inputs, after the end of a truncated trace, inside an abridged value.
 """
@@ -42,7 +42,7 @@ CHECKS: dict[str, Callable[[statement_lib.Statement, evidence.Evidence], status_
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class CheckedClaim:
-  """A statement and what the trace says of it; `why` is for people."""
+  """A statement and its status; `why` is the reason, for people."""
 
   statement: statement_lib.Statement
   status: str
@@ -65,7 +65,7 @@ class Checker:
     )
 
   def check(self, rationale: str) -> tuple[CheckedClaim, ...]:
-    """The statements of a rationale, in its order, each with its status; any text will do."""
+    """The statements of a rationale, in its order, each with its status. Accepts any text."""
     return tuple(self._finding(statement) for statement in statements(rationale, self._names))
 
   def contradicts(self, rationale: str) -> bool:
@@ -81,7 +81,7 @@ class Checker:
     return CheckedClaim(statement=statement, status=status, why=why)
 
   def _is_given(self, statement: statement_lib.Statement) -> bool:
-    """Whether the run is one that a statement supposes."""
+    """Whether the condition of a statement holds in the run."""
     return bool(statement.given) and all(
         any(literals.same(value, state.literal) for state in self._evidence.states.get(name, ()))
         for name, value in statement.given
@@ -97,7 +97,7 @@ def check(task: schema.RepairTask, rationale: str) -> tuple[CheckedClaim, ...]:
 
 
 def statements(rationale: str, names: statement_lib.Names) -> list[statement_lib.Statement]:
-  """The claims of a rationale, by where they begin."""
+  """The claims of a rationale, by position."""
   found: dict[statement_lib.Statement, None] = {}
   for sentence in statement_lib.sentences(rationale, names):
     for pattern in PATTERNS:
@@ -114,7 +114,7 @@ def consistency(
   so are their bootstrap intervals of 95 %.
 
   Args:
-    tasks: traced.
+    tasks: Traced tasks.
     samples: The samples of these tasks, in any order.
     seed: The seed of the resampling.
 

@@ -1,4 +1,4 @@
-"""Cutting: a rationale without the code of a fix, for whoever is to find the fix with its help."""
+"""Cutting: removes the code of a fix from a rationale that is given to another model."""
 
 from collections.abc import Sequence
 import re
@@ -14,7 +14,7 @@ _SHORTEST_PIECE = 3  # names, numbers and operators, of a line that stands in a 
 _TOKEN = re.compile(r"\*\*=?|//=?|<<=?|>>=?|[-+*/%<>=!&|^@:]=?|\w+|[^\w\s]")
 _CODE = re.compile(r"\w+|[-+*/%<>=!&|^@]+=?")
 _OPENS, _CLOSES = re.compile(r"[`\"“]\Z"), re.compile(r"[`\"”]")
-# What is asked for: "should be 3", "change it to n + 1", "replaced by `<=`".
+# Requested changes: "should be 3", "change it to n + 1", "replaced by `<=`".
 _ASKED = re.compile(
     r"(?:\b(?:should|must|ought to|has to|needs? to) (?:be|read|use|say)|\bneeds?|\b(?:chang|replac|turn)\w*\b[^.\n]*"
     r"\b(?:to|with|by|into))(?: the)?\s*[`\"“]?\Z",

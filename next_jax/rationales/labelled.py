@@ -1,4 +1,4 @@
-"""Labelled statements: how well the consistency checker does what a careful reader does.
+"""Labelled statements: how far the consistency checker agrees with a careful reader.
 
 A file of text: an introduction, then programs, each with its tests and statements about its run on the first test::
 
@@ -45,8 +45,8 @@ class Rates:
   """Precision and recall of one status, in one kind or in all.
 
   Attributes:
-    said, true, right: how many the checker gives the status, how many have it, and how many both.
-    precision, recall: (value, low, high), a bootstrap over statements; None where there is nothing to divide by.
+    said, true, right: Number of statements that the checker gives the status, that have it, and both.
+    precision, recall: Triples (value, low, high) by a bootstrap over statements; None where the denominator is 0.
   """
 
   said: int

@@ -47,11 +47,11 @@ _FAULT = re.compile(
     re.IGNORECASE,
 )
 _NAME = re.compile(r"\w*")
-_SHORTEST_PIECE = 3  # characters of code that are looked for inside of lines
+_SHORTEST_PIECE = 3  # minimum characters of code that may match a part of a line
 
 
 def lines(rationale: str, source: str) -> list[frozenset[int]]:
-  """The places of a program that a rationale names, as the first lines of this module say; any text will do."""
+  """The places of a program that a rationale names, by the rules at the top of this module. Accepts any text."""
   code = changes.code(source)
   texts = frozenset(text.strip() for text in code.values())
   read = prose.read(rationale, functions=frozenset(), source_lines=texts)

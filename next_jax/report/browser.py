@@ -1,6 +1,6 @@
 """The data of the page's browser of samples: plain JSON, bounded in size.
 
-Each task is in it once, however many models were measured on it.
+Each task occurs once, however many models were evaluated on it.
 """
 
 from collections.abc import Sequence

@@ -27,8 +27,8 @@ class ContrastResult:
 
   Attributes:
     first, second: ARM/MODEL/EVALUATION, or the gain of one over another.
-    contrast: None until all that it compares have a finished seed in common.
-    seeds: those that both have.
+    contrast: The comparison; None until both sides have a finished seed in common.
+    seeds: Seeds that both sides have.
     num_samples: Samples of each task.
   """
 
@@ -78,7 +78,7 @@ def compare(
 
 
 def _side(values: list[Mapping[str, float]]) -> Mapping[str, float]:
-  """Task id -> value, or gain: what the first has more than the second, of the tasks that both have."""
+  """Task id -> value, or gain: first minus second, for the tasks that both have."""
   if len(values) == 1:
     return values[0]
   later, earlier = values
@@ -137,7 +137,7 @@ class ModelResult:
   """One model of one arm on one set of tasks, over its seeds.
 
   Attributes:
-    same_as: an earlier arm, whose very evaluations these are.
+    same_as: An earlier arm with identical evaluations.
   """
 
   arm: str
@@ -152,7 +152,7 @@ class ModelResult:
 
 
 def results(runs: runs_lib.Runs, measures: measures_lib.Measures) -> list[ModelResult]:
-  """Of every evaluation, every arm and every model."""
+  """The results of every model of every arm on every evaluation."""
   return list(_results(runs, measures))
 
 
@@ -234,7 +234,7 @@ def _kinds(runs: runs_lib.Runs, key: runs_lib.EvaluationKey) -> table.Table | No
 
 
 def minutes(runs: runs_lib.Runs) -> table.Table:
-  """Wall time of every run: what it needed here, and what it would have needed alone."""
+  """Wall time of every run here, and what it would have been without stages from other runs."""
   rows = []
   for arm in runs.arms:
     for seed, run in arm.runs.items():
@@ -244,7 +244,7 @@ def minutes(runs: runs_lib.Runs) -> table.Table:
       mark = "*" if any(stage.resumed for stage in timed) else ""
       state = "finished" if run.finished else "under way"
       rows.append((arm.name, str(seed), f"{own:.1f}{mark}", f"{alone:.1f}{mark}", state))
-  notes = "Wall time of the stages. Alone: with the stages that were taken over from other runs."
+  notes = "Wall time of the stages. Alone: including the stages reused from other runs."
   if any(row[2].endswith("*") for row in rows):
     notes += " * a stage was continued after a stop: the time of its last part only."
   return table.Table(

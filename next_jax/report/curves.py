@@ -60,7 +60,7 @@ def over_iterations(results: Sequence[contrasts.ModelResult], *, title: str) -> 
 def _lines(results: Sequence[contrasts.ModelResult]) -> list[_Line]:
   """Arms in their order; a chain of controls begins at its arm's base, a single control stands at the end alone.
 
-  What is an earlier arm's from base to end is left out.
+  An arm whose results all equal an earlier arm's is left out.
   """
   last = max((int(m[1]) for one in results if (m := re.fullmatch(r"iteration_0*(\d+)", one.model))), default=0)
   lines: dict[tuple[str, str], list[tuple[int, contrasts.ModelResult]]] = {}

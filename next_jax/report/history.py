@@ -54,7 +54,7 @@ def minutes(run: workdir_lib.RunRecord) -> str:
   if any(stage.resumed for stage in timed):
     notes.append("* resumed after a stop: the time of the last part only.")
   if any(stage.taken for stage in timed):
-    notes.append("† taken over from another run, which needed this time.")
+    notes.append("† reused from another run, which took this time.")
   return table.Table(
       title="Minutes", columns=("model", *kinds, "all"), rows=tuple(rows), notes=" ".join(notes)
   ).html()
@@ -101,6 +101,6 @@ def _tuning(one: workdir_lib.Round) -> str:
   parts = []
   for name in ("steps", "tokens", "examples_too_long", "loss"):
     value = one.tuning.get(name)
-    if value:  # no example is too long: nothing to say
+    if value:  # no example was too long
       parts.append(f"{name.replace('_', ' ')} {value:,.{3 if name == 'loss' else 0}f}")
   return ", ".join(parts)

@@ -91,7 +91,7 @@ def results(run: workdir_lib.RunRecord) -> table.Table | None:
 
 
 def controls(run: workdir_lib.RunRecord) -> str:
-  """What the gain owes to the filter and to the trace, in sentences with the numbers they rest on."""
+  """How much of the gain is owed to the filter and to the trace, in sentences with their numbers."""
   base, best = run.base_evaluation, run.best_evaluation
   if not base or not best or base is best:
     return ""
@@ -102,7 +102,7 @@ def controls(run: workdir_lib.RunRecord) -> str:
     if is_other or 1 not in one.pass_at or one is best:
       continue
     if one.is_control and one.input == best.input:
-      # Of a chain of controls, each has a counterpart: as many iterations, as many examples.
+      # Each model of a chain of controls has a counterpart with as many iterations and examples.
       counterpart = iterations.get(f"iteration_{one.model.rpartition('_')[2]}", best)
       items.append(
           f"{_name(one)}: {markup.percent(one.pass_at[1])}, against {markup.percent(base.pass_at[1])} of the base and"
@@ -117,7 +117,7 @@ def controls(run: workdir_lib.RunRecord) -> str:
 
 
 def rationales(run: workdir_lib.RunRecord) -> str:
-  """What is known of rationales without reading them, and how many programs stay as they are: base and best model."""
+  """Automatic measures of rationales, and the share of programs returned unchanged, for the base and best model."""
   shown = _base_and_best(run)
   sentences = [
       _shares("Rationales that contradict the trace", [(one, one.contradicted) for one in shown]),

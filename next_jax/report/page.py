@@ -20,7 +20,7 @@ FILE_NAME = "index.html"
 def write(
     workdir: epath.PathLike, *, out: epath.PathLike | None = None, bounds: browser.Bounds = browser.Bounds()
 ) -> epath.Path:
-  """Writes the page and its plots from whatever the run has finished, and returns the page's path.
+  """Writes the page and its plots from all that the run has finished, and returns the page's path.
 
   Args:
     workdir: Work directory of the run.

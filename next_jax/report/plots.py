@@ -36,7 +36,7 @@ STYLE = {
 
 
 def pass_at(evaluations: Sequence[workdir_lib.EvaluationRecord], k: int) -> figure_lib.Figure | None:
-  """pass@k of every model, one line for each split and input; None when nobody has a pass@k.
+  """pass@k of every model, one line for each split and input; None when no evaluation has a pass@k.
 
   The iterations are joined by a line. Controls stand apart on the right, hollow and not joined.
   """

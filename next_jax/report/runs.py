@@ -37,7 +37,7 @@ class ArmRuns:
   """Runs that differ in their seed only.
 
   Attributes:
-    runs: seed -> run, in the order of seeds.
+    runs: Seed -> run, in the order of seeds.
   """
 
   name: str
@@ -77,10 +77,10 @@ class Runs:
   """All runs of a report.
 
   Attributes:
-    directory: That of the page; None where the runs come from several places.
-    arms: in the order in which they were asked for.
-    findings: title -> "hypothesis" and "contrasts", of sweep.json.
-    missing: "arm, seed n" of runs that a sweep wants and that are not there or not finished.
+    directory: Where the page is written; None where the runs come from several places.
+    arms: Arms in the order in which they were requested.
+    findings: Title -> "hypothesis" and "contrasts", of sweep.json.
+    missing: "arm, seed n" of runs of a sweep that does not exist or is not finished.
   """
 
   directory: epath.Path | None
@@ -92,7 +92,7 @@ class Runs:
     return next((arm for arm in self.arms if arm.name == name), None)
 
   def keys(self) -> list[EvaluationKey]:
-    """Everything that some arm was asked, in the order of the first run that was."""
+    """Every evaluation of some arm, in the order of the first run that has it."""
     return list(dict.fromkeys(key_of(e) for arm in self.arms for run in arm.runs.values() for e in run.evaluations))
 
 
@@ -103,7 +103,7 @@ def is_sweep(directory: epath.PathLike) -> bool:
 def read(directories: Sequence[epath.PathLike]) -> Runs:
   """Reads sweeps and work directories.
 
-  A run is of the arm that its directory's parent is named after where it is called seed_<n>, else of an arm by itself.
+  A directory called seed_<n> belongs to the arm that its parent is named after; any other is an arm by itself.
 
   Raises:
     ReportError: a directory is neither, or two runs are of the same arm and seed.

@@ -1,4 +1,4 @@
-"""What a work directory holds that a report needs; a run that is still under way has less of it."""
+"""Reads the parts of a work directory that a report needs; an unfinished run has fewer."""
 
 import collections
 import dataclasses
@@ -21,8 +21,8 @@ class StageRecord:
 
   Attributes:
     seconds: Wall time, in seconds; None where nobody measured them.
-    resumed: the seconds are those of the last part only.
-    taken: over from another run, whose seconds these are.
+    resumed: Whether the stage was resumed, so that the seconds are those of its last part only.
+    taken: Whether the stage was reused from another run, whose seconds these are.
   """
 
   name: str
@@ -46,10 +46,10 @@ class Round:
   """One round of the loop: what became of its samples, and what was learnt from.
 
   Attributes:
-    model: whose directory it is; its samples were drawn to make this model.
-    statuses: status of the verdicts -> number of samples; empty when none were drawn here.
-    num_hard, num_kept: tasks found hard, examples kept for tuning; None when not decided here.
-    tuning: metrics of the fine-tuning, empty before it is finished.
+    model: The model that was made from these samples.
+    statuses: Verdict status -> number of samples; empty when none were drawn here.
+    num_hard, num_kept: Number of hard tasks, and of examples kept for tuning; None when not decided here.
+    tuning: Metrics of the fine-tuning, empty before it is finished.
   """
 
   model: str
@@ -64,15 +64,15 @@ class EvaluationRecord:
   """One model on one set of tasks.
 
   Attributes:
-    model: name of its directory: "base", "iteration_01", "control_unfiltered".
+    model: Name of its directory: "base", "iteration_01", "control_unfiltered".
     name: The directory's name under `evaluate/`.
-    input: what the prompts held: "trace" or "no trace".
+    input: What the prompts held: "trace" or "no trace".
     num_samples: Samples of each task.
-    pass_at: k -> pass@k.
-    statuses: status of the verdicts, or "refused" -> number of samples.
-    by_bug_kind: kind -> (samples that passed, samples).
-    contradicted: share of rationales that contradict the trace; None where no sample has one.
-    unchanged: share of samples that return the buggy program.
+    pass_at: Dictionary from k to pass@k.
+    statuses: Verdict status, or "refused" -> number of samples.
+    by_bug_kind: Kind -> (samples that passed, samples).
+    contradicted: Share of rationales that contradict the trace; None where no sample has one.
+    unchanged: Share of samples that return the buggy program.
     localisation: "names_bug", "names_own_change", "chance" -> estimate; see evaluation/localisation.py.
     groups: "origin", "symptom", ... -> group -> pass@1 with its number of tasks; see evaluation/groups.py.
   """
@@ -105,13 +105,13 @@ class EvaluationRecord:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class RunRecord:
-  """Everything of a work directory that is finished.
+  """All finished parts of a work directory.
 
   Attributes:
-    settings: run.json; {} if it is not there.
-    config: config.gin; "" if it is not there.
-    best: best.json; {} until the run has chosen.
-    finished: the run ended well.
+    settings: Contents of run.json; {} if it is missing.
+    config: Contents of config.gin; "" if it is missing.
+    best: Contents of best.json; {} until the run has chosen.
+    finished: Whether the run has finished.
   """
 
   directory: epath.Path
@@ -125,7 +125,7 @@ class RunRecord:
 
   @property
   def best_evaluation(self) -> EvaluationRecord | None:
-    """Of the chosen model, or of the last iteration until one is chosen, on dev with the loop's own input."""
+    """The result of the best model, or of the last iteration before the choice, on dev with the loop's own input."""
     mine = [e for e in self._main_set() if not e.is_control]
     chosen = [e for e in mine if e.model == self.best.get("model")]
     found = chosen or mine
@@ -160,7 +160,7 @@ def read(directory: epath.PathLike) -> RunRecord:
   """Reads what is there; what is not finished yet is left out.
 
   Raises:
-    ReportError: the directory does not exist, or nothing in it is of a run.
+    ReportError: the directory does not exist, or holds nothing of a run.
     FileError: a file is damaged; the message names it.
   """
   directory = epath.Path(directory)
@@ -265,7 +265,7 @@ def _optional_estimate(value: dict[str, Any] | None) -> intervals.Estimate | Non
 
 
 def _round(directory: epath.Path) -> Round | None:
-  """Read from the records themselves, so that no number here can differ from what was learnt from."""
+  """Counted from the records themselves, so that the numbers cannot differ from the training set."""
   statuses: collections.Counter[str] = collections.Counter()
   if (directory / "verify" / "stage.json").exists():
     verdicts = files.read_jsonl(directory / "verify" / "verdicts.jsonl", schema.Verdict)

@@ -26,7 +26,7 @@ class Candidate:
 
 
 class Filter(Protocol):
-  """Chooses samples; to add one, write a frozen dataclass like those below and bind it in `SelfTraining.filters`."""
+  """Chooses samples. To add one, write a frozen dataclass like those below and bind it in `SelfTraining.filters`."""
 
   def __call__(self, candidates: Sequence[Candidate]) -> list[Candidate]:
     ...
@@ -130,6 +130,6 @@ def _canonical(fix: str | None) -> str:
   fix = fix or ""
   try:
     text = canonical.canonical(fix)
-  except (canonical.CanonicalError, RecursionError):  # no program, or one too deep to walk
+  except (canonical.CanonicalError, RecursionError):  # not a program, or nested too deeply to walk
     text = fix
   return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -44,10 +44,10 @@ START_FROM = ("base", "last")
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Iterations:
-  """What iterations have made.
+  """The results of the iterations.
 
   Attributes:
-    hard: D_H.
+    hard: Tasks of D_H.
     samples: Verified samples of D_H: from the base, then from the model before each iteration.
     models: P0, then the model of each iteration.
     num_kept: Number of examples that each iteration was tuned on.
@@ -71,7 +71,7 @@ class Control(Protocol):
   name: str
 
   def run(self, loop: "SelfTraining", run: run_lib.Run, made: Iterations) -> None:
-    """Makes and evaluates the models, after the iterations `made`."""
+    """Makes and evaluates the models, given what the iterations have `made`."""
     ...
 
 
@@ -235,7 +235,7 @@ class SelfTraining:
     )
 
   def _splits(self) -> list[tuple[str, str]]:
-    """(task, split) of all that the run reads."""
+    """Pairs (task, split) that the run reads."""
     return [(self.task, self.train_split), *((e.task, e.split) for e in self.evaluations)]
 
   def _training_tasks(self, run: run_lib.Run) -> task_set.TaskSet:

@@ -27,7 +27,7 @@ from next_jax.stages import settings as settings_lib
 from next_jax.stages import stage as stage_lib
 
 EXAMPLES = "train.jsonl"
-PART_SIZE = 2000  # demonstrations of a part; a killed run repeats at most this many
+PART_SIZE = 2000  # demonstrations in a part; a killed run repeats at most this many
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,7 @@ class Invocation:
   Raises StageError if a work directory does not exist.
 
   Attributes:
-    reuse: Work directories of other runs. A stage that one of them has finished is taken over; the first one wins.
+    reuse: Work directories of other runs. A stage that one of them has finished is reused; the first one wins.
     bound_arguments: Gives the arguments that gin passes to a configured function, such as an optimizer.
   """
 

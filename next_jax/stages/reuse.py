@@ -48,13 +48,13 @@ def take(source: epath.Path, directory: epath.Path, *, manifest: str, timing: st
   seconds = files.read_json(source / timing) if (source / timing).exists() else {}
   files.write_json(directory / timing, {**seconds, "taken_from": os.fspath(source)})
   if (source / manifest).read_text() != text:
-    raise errors.StageError(f"{os.fspath(source)}: was made again while it was taken over; run the same command again")
+    raise errors.StageError(f"{os.fspath(source)}: was made again while it was reused; run the same command again")
   files.write_text(directory / manifest, text)
   (directory / MARK).unlink()
 
 
 def clear(directory: epath.Path) -> None:
-  """Empties a directory that a killed run had only half taken over. Removes the mark last."""
+  """Empties a directory that a killed run had only half copied. Removes the mark last."""
   if (directory / MARK).exists():
     _empty(directory)
     (directory / MARK).unlink()

@@ -3,7 +3,7 @@
 The manifest, `stage.json`, is written last and by rename. A directory with a manifest is finished and never changes
 again. Before the work begins, `claim.json` records the settings, so that a killed stage is refused when it is started
 again with other settings; its files are never mixed. Seconds and rates go to `timing.json`. All other files in the
-directory have the same bytes however often the run was killed. A stage that another run has finished can be taken over
+directory have the same bytes however often the run was killed. A stage that another run has finished can be reused
 (`reuse`).
 
 In a run of several processes, process 0 writes the manifests and merges the parts that all have written (`parts`).
@@ -99,7 +99,7 @@ class Stage:
     return self.workdir / self.name
 
   def run(self, work: Callable[[epath.Path], Outcome], *, together: bool = False) -> Manifest:
-    """Does the work, unless the stage is finished here or can be taken over from another run.
+    """Does the work, unless the stage is finished here or can be reused from another run.
 
     Raises StageError if the stage was begun or finished here with other settings or inputs.
 
@@ -152,7 +152,7 @@ class Stage:
     )
     if source is not None:
       reuse.take(source, self.directory, manifest=MANIFEST, timing=TIMING, passing=(CLAIM,))
-      progress.say(f"[{self.name}] taken over from {os.fspath(source)}")
+      progress.say(f"[{self.name}] reused from {os.fspath(source)}")
       return files.read_json(self.directory / MANIFEST), False
     if not resumed:
       files.write_json(claim_path, claim)

@@ -44,15 +44,15 @@ class Statements:
   Attributes:
     code: Code object of the module.
     codes: That code object and all those inside it.
-    first: the line on which the statement (or the header of a compound one) starts. For decorators the line
+    first: Line on which the statement (or the header of a compound one) starts. For decorators the line
       of their `def`, which is later.
-    end: for a HEADER the last line of the whole statement, else 0.
-    flags: the constants above.
-    loop: the first line of the innermost loop of the same function around the statement (a loop's own header is
+    end: Last line of the whole statement for a HEADER, else 0.
+    flags: Sums of the constants above.
+    loop: First line of the innermost loop of the same function around the statement (a loop's own header is
       in the loop), else 0.
-    function: the `def` line of the innermost function or class, else 0.
-    defined: (name, first line of the code object) -> its `def` line; they differ under decorators.
-    asks: whether the program may look at its variables as dictionaries.
+    function: Line of the `def` of the innermost function or class, else 0.
+    defined: Pair (name, first line of the code object) -> its `def` line; they differ under decorators.
+    asks: Whether the program may look at its variables as dictionaries.
   """
 
   code: types.CodeType

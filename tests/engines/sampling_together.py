@@ -44,7 +44,7 @@ def main(address: str, count: int, index: int, checkpoint: str) -> None:
         compilation_cache=None,
     )
     chunks = one.sample(
-        # As after a kill: process 0 goes on from its second chunk.
+        # As after a kill: process 0 resumes at its second chunk.
         task=task, split="dev", checkpoint=checkpoint, num_samples=2, sampling=SAMPLING, seed=3,
         skip=index if index else 2, step=count,
     )

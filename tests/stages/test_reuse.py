@@ -1,4 +1,4 @@
-"""Reuse of stages that another run has finished: taken over with the same bytes, or not at all."""
+"""Reuse of stages that another run has finished: reused with the same bytes, or not at all."""
 
 import json
 import os

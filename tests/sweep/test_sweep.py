@@ -279,4 +279,4 @@ def test_a_run_that_fails_is_named_with_its_log(swept, tmp_path, capsys):
   error = capsys.readouterr().err
   assert "next-jax: fewer, seed 5: " in error and "base/tasks/stage.json: expected the keys" in error
   assert f"{tmp_path}/sweep/logs/fewer_seed_5.log" in error
-  assert "taken over from" in (tmp_path / "sweep/logs/fewer_seed_5.log").read_text()
+  assert "reused from" in (tmp_path / "sweep/logs/fewer_seed_5.log").read_text()

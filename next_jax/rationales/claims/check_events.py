@@ -88,7 +88,7 @@ def _returned_at(value: literals.Literal, number: int, evidence: evidence_lib.Ev
 
 
 def _inner(returned: list[literals.Literal], value: literals.Literal, evidence: evidence_lib.Evidence) -> status.Check:
-  """Calls inside of the traced one: which of them is meant may be open."""
+  """Calls inside the traced one; several may be meant."""
   answer = status.any_same(value, returned)
   if answer is False and (not evidence.is_complete or not returned):
     answer = None

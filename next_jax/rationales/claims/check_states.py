@@ -37,7 +37,7 @@ def values(statement: statement_lib.Statement, evidence: evidence_lib.Evidence) 
 def _states_at(
     statement: statement_lib.Statement, states: list[evidence_lib.TraceState], evidence: evidence_lib.Evidence
 ) -> tuple[list[literals.Literal] | None, str]:
-  """The values that a variable has at a place, any of which will do; None where the trace does not tell."""
+  """The values a variable has at a place; the claim may match any. None where the trace does not tell."""
   name, place = statement.name, statement.place
   last = len(evidence.trace.steps) - 1
   if place.step is not None:

@@ -1,7 +1,7 @@
-"""Evidence: what the trace, the source and the public tests of a task tell, looked up by claims about them.
+"""Evidence: facts from the trace, the source and the public tests of a task, looked up to check claims.
 
-The trace says all that happened in functions of the program, as long as it was not truncated; what it cannot say is
-None here. A `schema.Trace` does not name the call that a step belongs to. So where the program's functions were called
+A trace that was not truncated has all that happened in functions of the program; what it does not tell is None
+here. A `schema.Trace` does not name the call that a step belongs to. So where the program's functions were called
 more than once, what a variable holds between its changes is not known.
 """
 
@@ -25,8 +25,8 @@ class TraceState:
   """A value that a variable had.
 
   Attributes:
-    step: that gave it.
-    literal: the value.
+    step: The step that assigned it.
+    literal: The value.
   """
 
   step: int
@@ -35,9 +35,9 @@ class TraceState:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class PublicTest:
-  """A public test: the call that it makes, and what it expects of it where it says so."""
+  """A public test: its call, and the result it expects where it says one."""
 
-  __test__ = False  # not a test case, whatever pytest thinks of the name
+  __test__ = False  # not a test case for pytest, despite the name
   call: str | None
   arguments: tuple[literals.Literal, ...]
   expected: literals.Literal | None
@@ -47,21 +47,21 @@ class Evidence:
   """What is known of one traced task.
 
   Attributes:
-    trace: the task's.
-    is_complete: the trace has all steps of the call.
-    has_inner_calls: functions of the program were called from others, or from themselves.
-    has_one_frame: each function was called once at most and shares no variable's name with another, so that it is
-      known at every step what a variable holds.
-    result: what the call returned; None when it did not.
-    raised: name of the exception that ended the call; None when none did.
-    tests: the public ones; the trace is of the first.
-    variables: names that the program binds in its functions.
-    functions: names of the functions that the program defines.
-    source_lines: the lines of the program, stripped.
+    trace: Trace of the task.
+    is_complete: Whether the trace has all steps of the call.
+    has_inner_calls: Whether functions of the program called each other or themselves.
+    has_one_frame: Whether each function was called once at most and shares no variable's name with another, so that it
+      is known at every step what a variable holds.
+    result: What the call returned; None when it did not return.
+    raised: Name of the exception that ended the call; None when none did.
+    tests: The public tests; the trace runs the first.
+    variables: Names that the program binds in its functions.
+    functions: Names of the functions that the program defines.
+    source_lines: Lines of the program, stripped.
   """
 
   def __init__(self, task: schema.RepairTask):
-    """Raises nothing: of a source that does not parse, only the trace is known. The task must be traced."""
+    """Never raises: for a source that does not parse, only the trace is known. The task must be traced."""
     assert task.trace is not None, task.task_id
     self.trace = task.trace
     self.entry_point = task.entry_point
@@ -183,7 +183,7 @@ class Evidence:
     return sum(step.event == "call" and step.line == function for step in self.trace.steps)
 
   def branch(self, kind: str) -> tuple[int, int] | None:
-    """(first, last line) of the only "else", "except", "finally", "elif" or "if" of the program; None if not one."""
+    """(first, last line) of the program's only "else", "except", "finally", "elif" or "if"; None without one."""
     found = self._program.branches.get(kind, [])
     return found[0] if len(found) == 1 else None
 
@@ -204,7 +204,7 @@ class Evidence:
   # Results.
 
   def returns_of(self, function: str) -> list[literals.Literal]:
-    """What the calls of a function returned by a `return`."""
+    """The values that calls of a function returned with `return`."""
     start, end = self._program.functions.get(function, (0, -1))
     return [
         _literal(step.value) for step in self.trace.steps
@@ -229,7 +229,7 @@ class Evidence:
 
 
 def is_a(raised: str, name: str) -> bool:
-  """Whether an exception is of a class, by name; "LookupError" is right of an IndexError."""
+  """Whether an exception is of a class, by name; an IndexError is a "LookupError"."""
   if raised == name:
     return True
   one, other = getattr(builtins, raised, None), getattr(builtins, name, None)
@@ -252,7 +252,7 @@ def _dump(call: str) -> str | None:
 
 
 def _test(test: str, entry_point: str) -> PublicTest:
-  """`assert f(1) == 2`, `assert f(1) is None`, `assert f(1)`, `assert not f(1)`; of other forms only the call."""
+  """`assert f(1) == 2`, `assert f(1) is None`, `assert f(1)`, `assert not f(1)`; other forms give only the call."""
   try:
     call = calls.traced_call(test, entry_point)
     with warnings.catch_warnings():

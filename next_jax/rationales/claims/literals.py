@@ -9,7 +9,7 @@ import warnings
 from next_jax.tracing import shortening
 from next_jax.tracing.annotation import readback
 
-MAX_LENGTH = 10_000  # characters of a value that is read; longer ones are as good as abridged
+MAX_LENGTH = 10_000  # maximum characters of a value; a longer one counts as abridged
 MAX_WRITTEN = 600  # characters of a value in prose, which quotes a trace whose values are shorter
 
 _CLOSING = {"(": ")", "[": "]", "{": "}"}
@@ -40,9 +40,9 @@ class Literal:
   """A value as it is written.
 
   Attributes:
-    text: as written, or in Python where words said it.
-    value: what the text means; only where `is_exact`.
-    is_exact: whether the text is the whole of a value that Python reads without running code: not one with a part
+    text: The value as written, or in Python where words said it.
+    value: The Python value; only where `is_exact`.
+    is_exact: Whether the text is the whole of a value that Python reads without running code: not one with a part
       left out (`[1, ..., 9]`), not an object (`Node(1)`).
   """
 
@@ -52,7 +52,7 @@ class Literal:
 
   @property
   def type_names(self) -> frozenset[str] | None:
-    """Types that the value may have by its look; None where that cannot be told."""
+    """Types that the value may have, from its text; None where that is unknown."""
     if self.is_exact:
       return frozenset({type(self.value).__name__})
     head = self.text[:1]

@@ -1,4 +1,4 @@
-"""Program: where the functions, loops and branches of a source are, and which names it binds."""
+"""Program: the functions, loops and branches of a source, and the names that it binds."""
 
 import ast
 import warnings

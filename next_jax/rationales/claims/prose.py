@@ -1,8 +1,8 @@
-"""Prose: a rationale with its code and its values set apart, so that patterns meet words only.
+"""Prose: a rationale with placeholders for code and values, so that patterns see words only.
 
 In the `text` of a `Prose` each value is one private character, and so are code, calls and other expressions:
 "`total` is [1, 2] because of `total += n`." becomes "total is V because of C.". Numbers of steps, lines, rounds and
-tests stay. So a sentence ends where it seems to, and no pattern has to know how Python writes a dictionary.
+tests stay. So full stops end sentences, and no pattern needs to parse Python values.
 """
 
 import ast
@@ -18,7 +18,7 @@ CODE = "\ue001"
 CALL = "\ue002"  # of a function of the program
 EXPRESSION = "\ue003"
 
-MAX_CHARS = 8_000  # of a rationale; what comes after is not read
+MAX_CHARS = 8_000  # maximum characters of a rationale; the rest is ignored
 MAX_SENTENCE = 1_000  # characters; longer ones are cut
 
 _PRIVATE = re.compile("[\ue000-\ue003]")
@@ -46,11 +46,11 @@ class Prose:
   """A rationale as patterns see it.
 
   Attributes:
-    text: words, with private characters in the place of values and code.
+    text: Words, with private characters in place of values and code.
     offsets: Where each character of `text`, and its end, stand in the rationale.
-    values: position in `text` -> the literal there.
-    calls: position in `text` -> the source of the call there.
-    sentences: (start, end) in `text`.
+    values: Position in `text` -> the literal there.
+    calls: Position in `text` -> the source of the call there.
+    sentences: Pairs (start, end) in `text`.
   """
 
   text: str
@@ -79,7 +79,7 @@ def read(rationale: str, *, functions: frozenset[str], source_lines: frozenset[s
 
 
 class _Reader:
-  """Walks over a rationale once, from left to right."""
+  """Scans a rationale once, from left to right."""
 
   def __init__(self, rationale: str, functions: frozenset[str], source_lines: frozenset[str]):
     self._rationale = rationale
@@ -89,7 +89,7 @@ class _Reader:
     self.offsets: list[int] = []
     self.values: dict[int, literals.Literal] = {}
     self.calls: dict[int, str] = {}
-    self._closing = -1  # where the backtick is that closes the one read last
+    self._closing = -1  # position of the closing backtick
 
   def read(self) -> None:
     text = self._rationale
@@ -108,7 +108,7 @@ class _Reader:
         position = self._put(char, position)
 
   def _put(self, written: str, position: int, length: int | None = None) -> int:
-    """Writes characters in the place of `length` of the rationale; returns where to go on."""
+    """Writes characters in place of `length` of the rationale; returns the next position."""
     for index, char in enumerate(written):
       self.parts.append(char)
       self.offsets.append(position + (index if length is None else 0))

@@ -154,7 +154,7 @@ def results(sentence: statement_lib.Sentence) -> Iterator[statement_lib.Statemen
       call = next((sentence.call(match, g) for g in ("call", "call_behind") if groups.get(g)), None)
       number = _TEST_NUMBER.search(text[: match.end()])
       test = statement_lib.ORDINALS[number.group(1).lower()] - (number.group(1).lower() != "last") if number else None
-      fields = {} if call is None and test is None else {"is_supposed": False}  # it says of which call
+      fields = {} if call is None and test is None else {"is_supposed": False}  # it names the call
       yield expected(
           match, "value", subject=call, test=test, arguments=sentence.literals_before(match.start()), **fields
       )
@@ -182,7 +182,7 @@ _DOES = re.compile(r"\b(?:does|did|calls?|it) \Z")
 
 
 def _is_variable_result(pattern: re.Pattern, match: re.Match, sentence: statement_lib.Sentence) -> bool:
-  """Whether "got", "gets" or "the result is" is said of a variable of the program."""
+  """Whether "got", "gets" or "the result is" is about a variable of the program."""
   before = sentence.text[: match.start()]
   words = re.findall(NAME, before)
   if pattern is _RESULT and match["verb"] in ("gets", "got", "results in", "yields", "evaluates to"):
@@ -207,7 +207,7 @@ _BUILT_IN = frozenset("max min sum len sorted join split range abs round pop get
 
 
 def _subject(before: str, sentence: statement_lib.Sentence) -> str | None:
-  """The function whose result is spoken of: None for the entry point, "inner" for some call inside of it."""
+  """The function whose result is meant: None for the entry point, "inner" for some call inside of it."""
   words = re.findall(r"[A-Za-z_]\w*|[\ue002]", before)
   if words and words[-1] in sentence.names.functions and words[-1] != sentence.names.entry_point:
     return words[-1]

@@ -11,8 +11,8 @@ to one sentence at a time, in the form of `prose`, in which a value is one chara
     termination  "never ends", "an infinite loop"
     definition   "x is not defined", "x is referenced before assignment"
 
-What is wished for ("total should be 3") is no claim about the run. What is supposed ("if n is 5, total is 7") is one
-that can be right of this run, and cannot be wrong.
+A wish ("total should be 3") is not a claim about the run. A conditional ("if n is 5, total is 7") can be true of the
+run, but never false.
 """
 
 from collections.abc import Callable, Iterator
@@ -33,7 +33,7 @@ class Place:
 
   Attributes:
     relation: "at", "after" or "before" the step or line.
-    round: The round of a loop, from 1, or LAST.
+    round: Round of a loop, from 1, or LAST.
     moment: "start" or "end" of the call.
   """
 
@@ -49,17 +49,17 @@ class Statement:
   """One claim of a rationale.
 
   Attributes:
-    kind: one of KINDS.
-    text: the words, as they stand in the rationale.
-    start: where they begin in it.
-    claim: what is said, in a fixed wording: "holds", "returns", "raises", "runs", ...
-    subject: variable, function, exception, or kind of a loop or branch.
-    value: what is said of it; `types` for a claim of type, `count` for one of number.
-    before: for "changes", the value that it had.
-    test: for "expected", the public test that is named, from 0, or -1 for the last.
-    arguments: for "expected", values before it, which may be those of the call; for "raises", the name in a NameError.
-    is_supposed: behind an "if", or of another input, perhaps.
-    given: (variable, value) that it is supposed for; where the run has them, it is about the run.
+    kind: One of KINDS.
+    text: The words as in the rationale.
+    start: Position of the words in the rationale.
+    claim: The predicate, in a fixed wording: "holds", "returns", "raises", "runs", ...
+    subject: Variable, function, exception, or kind of a loop or branch.
+    value: Claimed value; `types` for a claim about types, `count` for a number of times.
+    before: Previous value, for "changes".
+    test: Index of the named public test, for "expected"; -1 is the last.
+    arguments: Values that may be the call's arguments, for "expected"; the name in a NameError, for "raises".
+    is_supposed: Whether the claim is conditional ("if ..."), or may be about another input.
+    given: Pairs (variable, value) of the condition; where they hold in the run, the claim is about the run.
   """
 
   kind: str
@@ -91,7 +91,7 @@ class Statement:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Names:
-  """What a program's names are, so that words are not taken for them."""
+  """The names of a program, to tell them from words."""
 
   variables: frozenset[str]
   functions: frozenset[str]
@@ -130,7 +130,7 @@ _IF = re.compile(
 )
 # Where a wish ends. Not at "and" or "so": "n should be halved, and then total is 7" goes on wishing.
 _CLAUSE = re.compile(r"[;:]|\b(?:but|however|whereas|and what|although|though|because|since)\b")
-# Sentences that go on with what the one before wished for.
+# Sentences that continue the wish of the sentence before.
 _ADVICE = re.compile(
     r"\b(?:should|must|change|replace|use|add|move|convert|return|needs? to|fix|set|initiali[sz]e|make)\b|[\ue001]"
 )
@@ -170,10 +170,10 @@ class Sentence:
   """One sentence, for patterns.
 
   Attributes:
-    text: in the words of the prose.
-    start: where it begins there.
-    rationale: that it is from.
-    goes_on_wishing: it says what follows from the change that the sentence before it asks for.
+    text: The sentence, in the words of the prose.
+    start: Position in the prose.
+    rationale: The rationale that contains it.
+    goes_on_wishing: Whether it describes the effect of a change that the sentence before asks for.
   """
 
   text: str
@@ -203,7 +203,7 @@ class Sentence:
     )
 
   def clause(self, position: int) -> str:
-    """What stands before a position, back to where the last clause began."""
+    """The text before a position, from the start of its clause."""
     before = self.text[:position]
     starts = [match.end() for match in _CLAUSE.finditer(before)]
     return before[starts[-1] :] if starts else before
@@ -212,7 +212,7 @@ class Sentence:
     return _WISH.search(self.clause(match.start())) is not None or _REMEDY.match(self.text) is not None
 
   def given(self, match: re.Match) -> tuple[tuple[str, literals.Literal], ...]:
-    """What is supposed before a match, where that is nothing but values of variables: "for k=1, ..."."""
+    """The condition before a match, if it consists of values of variables: "for k=1, ..."."""
     before = self.text[: match.start()]
     given = [found for found in _GIVEN.finditer(before) if found["name"] in self.names.variables]
     if not given or len(given) < len(_IF.findall(before)):
@@ -230,7 +230,7 @@ class Sentence:
     return _IF_BEHIND.match(self.text[match.end() :]) is not None
 
   def place(self, match: re.Match) -> Place:
-    """The place that is said just behind the match, or else last before it."""
+    """The place named just after the match, or else last before it."""
     behind = _BEHIND.match(self.text, match.end())
     if behind:
       found = _PLACE.search(self.text, behind.start())
@@ -293,7 +293,7 @@ def _place_of(match: re.Match) -> Place:
 
 
 def number_of(text: str) -> int:
-  """The count that "3", "three" or "twice" says."""
+  """The number meant by "3", "three" or "twice"."""
   return int(text) if text.isdigit() else _NUMBERS[text.lower()]
 
 

@@ -176,7 +176,7 @@ _OPERATOR = re.compile(r"(?:[-+*/%<>]\s?|\.)\Z")
 
 
 def _last_variable(before: str, variables: frozenset[str]) -> str | None:
-  """The variable that was spoken of last; None where it was something else: "xs[0] is 1 and then becomes 7"."""
+  """The variable mentioned last; None where it was something else: "xs[0] is 1 and then becomes 7"."""
   found = [match for match in re.finditer(NAME, before) if match.group() in variables]
   if not found or prose.EXPRESSION in before[found[-1].end() :]:
     return None

@@ -1,7 +1,7 @@
 """Status: what becomes of a claim.
 
-A contradiction needs something in the trace, the source or the tests that cannot be if the claim is true. What merely
-is not seen contradicts only where the trace would have it.
+A claim is contradicted by a fact of the trace, the source or the tests that excludes it. Absence from the trace
+contradicts only where the trace is known to be complete.
 """
 
 from collections.abc import Iterable
@@ -10,11 +10,11 @@ from next_jax.rationales.claims import literals
 
 SUPPORTED, CONTRADICTED, UNVERIFIABLE = STATUSES = ("supported", "contradicted", "unverifiable")
 
-Check = tuple[str, str]  # a status, and why, for people
+Check = tuple[str, str]  # a status, and the reason for people
 
 
 def of(answer: bool | None) -> str:
-  """The status of a claim that is true, false, or neither as far as can be told (None)."""
+  """The status of a claim that is true, false or undecided (None)."""
   return {True: SUPPORTED, False: CONTRADICTED, None: UNVERIFIABLE}[answer]
 
 

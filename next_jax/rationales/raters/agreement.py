@@ -14,9 +14,9 @@ class Agreement:
   """Krippendorff's alpha for ordinal data: 1 is full agreement, 0 what chance gives.
 
   Attributes:
-    alpha, low, high: with the 95 % interval of the bootstrap over tasks; None where nothing can be said: no item has
+    alpha, low, high: Alpha and its 95 % bootstrap interval over tasks; None where alpha is undefined: no item has
       two answers, or all answers are the same.
-    num_items: those with two answers or more.
+    num_items: Number of items with two answers or more.
   """
 
   alpha: float | None
@@ -30,13 +30,13 @@ def alpha(
 ) -> Agreement:
   """Agreement of raters on items.
 
-  Krippendorff, "Content Analysis" (2004), chapter 11. Resampled are the tasks, each with all its items, since the items
-  of a task share its difficulty; resamples in which all answers are the same have no alpha and are left out.
+  Krippendorff, "Content Analysis" (2004), chapter 11. Tasks are resampled with all their items, since the items of
+  a task share its difficulty; resamples in which all answers are the same have no alpha and are left out.
 
   Args:
     answers: For each rater, item -> score; raters may leave items out.
-    task_of: item -> task.
-    domain: all scores there are.
+    task_of: Item -> task.
+    domain: All possible scores.
 
   Raises:
     RationaleError: the package is not installed.

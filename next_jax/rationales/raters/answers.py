@@ -40,10 +40,10 @@ class RaterFile(schema.Record):
   """The answers of one rater, to the items that were answered whole.
 
   Attributes:
-    study, built: Those of the page, as in the key.
-    page: number of the page, from 1; it decides the order of the items.
-    rater: the name that was typed in.
-    exported: when, ISO 8601, UTC.
+    study, built: Digest and time of the page, as in the key.
+    page: Number of the page, from 1; it decides the order of the items.
+    rater: Name that the rater typed in.
+    exported: Time of the export, ISO 8601, UTC.
   """
 
   record_name: ClassVar[str] = "rater's file"

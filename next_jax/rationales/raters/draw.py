@@ -1,4 +1,4 @@
-"""Draws what is rated: the same tasks for every model, one sample of each, in an order that favours none."""
+"""Draws the samples to rate: the same tasks for every model, one sample each, in an order that favours no model."""
 
 from collections.abc import Sequence
 import dataclasses
@@ -58,8 +58,7 @@ def read(directories: Sequence[epath.PathLike]) -> list[RatedModel]:
 def draw(evaluations: Sequence[RatedModel], *, num_tasks: int, seed: int) -> list[Drawn]:
   """A sample of every model for each of `num_tasks` tasks; tasks, samples and ids follow from the seed.
 
-  A sample is drawn from all that the model wrote, also from those that could not be parsed: what is rated is what the
-  model gives.
+  Samples that could not be parsed are drawn too: the ratings describe all answers of the model.
 
   Raises:
     RationaleError: There are fewer tasks, or a model wrote nothing for one of them.

@@ -17,8 +17,8 @@ class Item(schema.Record):
   """What one screen of a page asks about.
 
   Attributes:
-    item: opaque id, the only one of these that a page holds.
-    model: such as "iteration_03/evaluate/dev".
+    item: Opaque id, the only field that a page shows.
+    model: Evaluation, such as "iteration_03/evaluate/dev".
   """
 
   record_name: ClassVar[str] = "rated item"
@@ -33,11 +33,11 @@ class Key(schema.Record):
   """Kept from the raters until their answers are in.
 
   Attributes:
-    study: digest of all that is rated; pages and answers carry it.
-    built: when the pages were made, ISO 8601, UTC.
-    seed: The seed that draws tasks, samples, ids and orders.
-    num_raters: The number of pages made.
-    models: in the order in which they were given.
+    study: Digest of all rated samples; pages and answers carry it.
+    built: Time at which the pages were made, ISO 8601, UTC.
+    seed: Seed that draws tasks, samples, ids and orders.
+    num_raters: Number of pages.
+    models: Evaluations in the order of the command line.
   """
 
   record_name: ClassVar[str] = "rater key"

@@ -21,9 +21,9 @@ def make(
   """Writes OUT/rater_1.html, ... and, last, OUT/key.json; returns the key.
 
   Args:
-    directories: an evaluation of each model, all on the same tasks.
-    num_raters: The number of pages, which differ in order only.
-    built: time in ISO 8601; now if None. All else follows from the evaluations and the seed.
+    directories: One evaluation of each model, all on the same tasks.
+    num_raters: Number of pages, which differ in order only.
+    built: Time in ISO 8601; None is now. Everything else follows from the evaluations and the seed.
 
   Raises:
     RationaleError: the evaluations make no study, or OUT has a key already, without which answers would be lost.

@@ -9,8 +9,8 @@ class Question:
   """One question.
 
   Attributes:
-    name: The key in a rater's file.
-    scores: answer as it stands there -> the number that is averaged. The answers are ordered; agreement uses no more
+    name: Key in a rater's file.
+    scores: Answer in that file -> the number that is averaged. The answers are ordered; agreement uses no more
       of the numbers than their order.
   """
 

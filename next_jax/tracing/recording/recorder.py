@@ -77,8 +77,8 @@ def prepare(
 ) -> Callable[[], schema.Trace]:
   """Compiles everything and returns the function that runs `setup_code`, the source and `call`, and records the call.
 
-  watcher: one of WATCHERS, which give the same traces; by default the first one that this Python has room for.
-  copy: of the module, to run in the place of the source: see `counted`, which has a watcher of its own for it.
+  watcher: One of WATCHERS, which give the same traces; by default the first one that this Python has room for.
+  copy: Code object of the module to run in place of the source; see `counted`, which has its own watcher.
 
   Raises:
     TraceError: as `record`.

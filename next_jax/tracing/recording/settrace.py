@@ -34,8 +34,8 @@ class Settrace:
       self, follower: frames.Follower, meter: budgets.Meter, ours: types.CodeType, codes: monitoring.Codes
   ):
     """
-    ours: code of the frame that runs the program.
-    codes: what is watched: of the program, and what is not followed but must end.
+    ours: Code of the frame that runs the program.
+    codes: Code objects to watch: those of the program, and those that are not followed but must end.
     """
     self._follower, self._meter, self._ours = follower, meter, ours
     self._codes = frozenset([id(code) for code, _ in codes])
