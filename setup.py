@@ -43,6 +43,11 @@ setuptools.setup(
         "tensorboard>=2.20,<3",
         "gin-config>=0.5,<0.6",
         "sentencepiece>=0.2,<0.3",
+        "tokenizers>=0.22,<0.24",
+        "huggingface_hub>=1,<3",
+        "safetensors>=0.7,<0.9",
+        "gguf>=0.19,<0.20",
+        "jinja2>=3.1.6,<4",
         "etils[epath]>=1.12",
         "matplotlib>=3.9,<4",
         "importlib-resources>=6,<8",  # tensorflow-datasets imports it and does not say so

@@ -26,6 +26,8 @@ _COMMANDS = {
     "compare": "test whether one evaluation is better than another on the same tasks",
     "rate": "let people rate rationales of several models, blind",
     "doctor": "show what is installed, which devices and engines work, and what confines programs",
+    "import": "make a checkpoint and a gin file of somebody else's model",
+    "export": "write a checkpoint as a model that transformers and others load",
     "prompt": "print exactly what a model sees of a task, and its number of tokens",
 }
 USER_ERROR, USAGE_ERROR, INTERRUPTED = 1, 2, 130
@@ -153,6 +155,14 @@ def _command(name: str) -> Command:
       from next_jax.commands import doctor
 
       return doctor
+    case "import":
+      from next_jax.commands import import_model
+
+      return import_model
+    case "export":
+      from next_jax.commands import export_model
+
+      return export_model
     case "prompt":
       from next_jax.commands import prompt
 

@@ -74,11 +74,12 @@ def aside() -> Iterator[None]:
 
 
 def construct(program: Callable[..., Any]) -> Any:
-  """Constructs the object bound to `program.program` and all its parts; raises ConfigError."""
+  """Calls `program` with what is bound to its parameters, and all parts of that; raises ConfigError."""
   try:
-    constructed = gin.get_bindings(program)["program"]
-    checks.check_types(constructed)
-    return constructed
+    arguments = gin.get_bindings(program)
+    for constructed in arguments.values():
+      checks.check_types(constructed)
+    return program(**arguments)
   except errors.UserError as error:
     raise errors.ConfigError(messages.without_trail(error)) from error
   except (TypeError, ValueError, AttributeError) as error:

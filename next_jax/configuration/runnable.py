@@ -25,6 +25,16 @@ class Runnable(Protocol):
     ...
 
 
-def run(program: Runnable) -> Runnable:
-  """Returns its argument. Config files bind `main.run.program`; `main.run` is this function."""
+class Prompts(Protocol):
+  """How a model is prompted; `prompts.model_prompts.ModelPrompts` is one."""
+
+  def adopt(self) -> None:
+    """Makes it the way in which all tasks are prompted."""
+    ...
+
+
+def run(program: Runnable, prompts: Prompts | None = None) -> Runnable:
+  """Returns the program. Config files bind `main.run.program` and, for a model of others, `main.run.prompts`."""
+  if prompts is not None:
+    prompts.adopt()
   return program

@@ -4,13 +4,17 @@ Shape suffixes: B batch, L length, E embed, H heads, K key/value heads, G query 
 key/value head (H / K), D dimensions of a head, T tasks, S cached positions, P positions of a prefix.
 """
 
+from collections.abc import Callable
+
 from flax import linen as nn
 import jax
 import jax.numpy as jnp
 
 from next_jax import errors
 from next_jax.models import axes
+from next_jax.models import norm
 from next_jax.models import projection
+from next_jax.models import rotary
 
 _MAX_BLOCKS = 8
 # Positions come last in keys and second to last in values: a decoding step reads this layout fastest.
@@ -41,29 +45,15 @@ def mask(
   return seen
 
 
+def near(positions_BxL: jax.Array, window: int) -> jax.Array:
+  """`[batch, length, length]`, True where the second position is among the last `window` up to the first."""
+  return positions_BxL[:, :, None] - positions_BxL[:, None, :] < window
+
+
 def _block_size(length: int, smallest: int) -> int:
   """Size of equal blocks: as many as possible, at most 8, none below `smallest`; one if `length` does not divide."""
   blocks = (n for n in range(_MAX_BLOCKS, 0, -1) if length % n == 0 and length // n >= smallest)
   return length // next(blocks, 1)
-
-
-Rotary = tuple[jax.Array, jax.Array]
-
-
-def rotary(positions_BxL: jax.Array, head_dim: int, theta: float) -> Rotary:
-  """Sines and cosines `[B, L, 1, D / 2]` of rotary positions (RoFormer, arXiv 2104.09864)."""
-  half = head_dim // 2
-  frequencies = theta ** (-jnp.arange(half, dtype=jnp.float32) / half)
-  angles = positions_BxL[:, :, None, None].astype(jnp.float32) * frequencies
-  return jnp.sin(angles), jnp.cos(angles)
-
-
-def rotate(x_BxLxHxD: jax.Array, positions: Rotary) -> jax.Array:
-  """Rotates pairs of dimensions, in the half-split layout of Llama's weights."""
-  sin, cos = positions
-  first, second = jnp.split(x_BxLxHxD.astype(jnp.float32), 2, axis=-1)
-  rotated = jnp.concatenate([first * cos - second * sin, second * cos + first * sin], axis=-1)
-  return rotated.astype(x_BxLxHxD.dtype)
 
 
 class Attention(nn.Module):
@@ -76,6 +66,15 @@ class Attention(nn.Module):
     same position) or a `[batch]` vector. A collection `prefix`, if given, precedes the cache. It is
     the `cache` of prefilled prompts. Row `r` belongs to prompt `r // (rows / prompts)`, so the
     samples of a task share one copy of its prompt.
+
+  Attributes:
+    num_heads, num_kv_heads, head_dim: Sizes.
+    block: Minimum number of queries that attend together in causal attention.
+    dtype: Type of activations and matrix products.
+    use_bias: Whether queries, keys and values have biases.
+    norm: Makes the norms of queries and keys, called with `axis` and `name`; None for no such norms.
+    query_scale: Factor of the scores.
+    sees_start: Whether decoding steps see position 0. `mask_BxLxL` must agree with it.
   """
 
   num_heads: int
@@ -83,13 +82,18 @@ class Attention(nn.Module):
   head_dim: int
   block: int
   dtype: str
+  use_bias: bool
+  norm: Callable[..., norm.RMSNorm] | None
+  query_scale: float
+  sees_start: bool
 
   @nn.compact
   def __call__(
       self,
       x_BxLxE: jax.Array,
-      positions: Rotary,
+      positions: rotary.Rotary,
       mask_BxLxL: jax.Array | None,
+      window: int | jax.Array | None,
       *,
       causal: bool,
       decode: bool,
@@ -97,19 +101,22 @@ class Attention(nn.Module):
       prefill: bool,
       prefill_lengths: jax.Array | None,
   ) -> jax.Array:
+    """Attends; `window` is how far back a decoding step sees, itself included. `mask_BxLxL` must agree with it."""
     query = self._heads(self.num_heads, "heads", "query")(x_BxLxE)
     key = self._heads(self.num_kv_heads, "kv_heads", "key")(x_BxLxE)
     value = self._heads(self.num_kv_heads, "kv_heads", "value")(x_BxLxE)
+    if self.norm is not None:
+      query, key = self.norm(axis="kv", name="query_norm")(query), self.norm(axis="kv", name="key_norm")(key)
     query = axes.constrain(query, ("batch", "length", "heads", "kv"))
     key = axes.constrain(key, ("batch", "length", "kv_heads", "kv"))
     value = axes.constrain(value, ("batch", "length", "kv_heads", "kv"))
 
     has_cache = self.has_variable("cache", "cached_key")
     if decode and has_cache:
-      attended = self._decode_step(rotate(query, positions), rotate(key, positions), value)
+      attended = self._decode_step(rotary.rotate(query, positions), rotary.rotate(key, positions), value, window)
     else:
-      query = rotate(query, positions)
-      key = rotate(key, positions)
+      query = rotary.rotate(query, positions)
+      key = rotary.rotate(key, positions)
       if decode or prefill:
         self._fill_cache(key, value, max_decode_length, prefill_lengths if prefill else None)
       attended = self._attend(query, key, value, mask_BxLxL, causal)
@@ -121,14 +128,14 @@ class Attention(nn.Module):
 
   def _heads(self, number, axis, name):
     return projection.projection(
-        (number, self.head_dim), axes=("embed", axis, "kv"), dtype=self.dtype, name=name
+        (number, self.head_dim), axes=("embed", axis, "kv"), dtype=self.dtype, name=name, use_bias=self.use_bias
     )
 
   def _attend(self, query_BxLxHxD, key_BxLxKxD, value_BxLxKxD, mask_BxLxL, causal):
     batch, length = query_BxLxHxD.shape[:2]
     groups = self.num_heads // self.num_kv_heads
     # Three-dimensional matrix products are five times as fast on CPU as one einsum over five axes.
-    query = (query_BxLxHxD * self.head_dim**-0.5).reshape(batch, length, self.num_kv_heads, groups, self.head_dim)
+    query = (query_BxLxHxD * self.query_scale).reshape(batch, length, self.num_kv_heads, groups, self.head_dim)
     query = query.transpose(0, 2, 3, 1, 4)
     key = key_BxLxKxD.swapaxes(1, 2).reshape(batch * self.num_kv_heads, length, self.head_dim)
     value = value_BxLxKxD.swapaxes(1, 2).reshape(batch * self.num_kv_heads, length, self.head_dim)
@@ -174,7 +181,7 @@ class Attention(nn.Module):
     )
     cache_index.value = prefill_lengths_B.astype(jnp.int32)
 
-  def _decode_step(self, query_Bx1xHxD, key_Bx1xKxD, value_Bx1xKxD):
+  def _decode_step(self, query_Bx1xHxD, key_Bx1xKxD, value_Bx1xKxD, window):
     batch = query_Bx1xHxD.shape[0]
     kv_heads, groups, head_dim = self.num_kv_heads, self.num_heads // self.num_kv_heads, self.head_dim
     cached_key = self.variable("cache", "cached_key")
@@ -184,17 +191,22 @@ class Attention(nn.Module):
     prefix = self.get_variable("prefix", "cached_key") if self.has_variable("prefix", "cached_key") else None
 
     key_BxKxD, value_BxKxD = key_Bx1xKxD[:, 0], value_Bx1xKxD[:, 0]
-    query = (query_Bx1xHxD * head_dim**-0.5).reshape(batch * kv_heads, groups, head_dim)
+    query = (query_Bx1xHxD * self.query_scale).reshape(batch * kv_heads, groups, head_dim)
     keys = cached_key.value.reshape(batch * kv_heads, head_dim, -1)
     values = cached_value.value.reshape(batch * kv_heads, -1, head_dim)
     scores = jnp.einsum("bgd,bds->bgs", query, keys, preferred_element_type=jnp.float32)
-    before_BxS = jnp.arange(keys.shape[-1]) < jnp.broadcast_to(index, (batch,))[:, None]
+    steps_back_BxS = jnp.broadcast_to(index, (batch,))[:, None] - jnp.arange(keys.shape[-1])
+    before_BxS = steps_back_BxS > 0
+    if window is not None:
+      before_BxS &= steps_back_BxS < window
+    if not self.sees_start and prefix is None:
+      before_BxS &= jnp.arange(keys.shape[-1]) > 0
     scores = jnp.where(jnp.repeat(before_BxS, kv_heads, axis=0)[:, None], scores, _MASKED)
     own_key = key_BxKxD.reshape(batch * kv_heads, 1, head_dim)
     own_score = jnp.sum(query * own_key, axis=-1, keepdims=True, dtype=jnp.float32)
     largest = jnp.maximum(jnp.max(scores, axis=-1, keepdims=True), own_score)
     if prefix is not None:
-      prefix_scores, by_task, by_row = self._prefix_scores(query, prefix)
+      prefix_scores, by_task, by_row = self._prefix_scores(query, prefix, index, window)
       largest = jnp.maximum(largest, by_row(jnp.max(prefix_scores, axis=-1, keepdims=True)))
 
     # One softmax over three separate arrays: the cache, the token itself, the prefix.
@@ -227,7 +239,7 @@ class Attention(nn.Module):
       cached_key.value = cached_key.value.at[rows, :, :, index].set(key_BxKxD)
       cached_value.value = cached_value.value.at[rows, :, index].set(value_BxKxD)
 
-  def _prefix_scores(self, query_BKxGxD, prefix_TxKxDxP):
+  def _prefix_scores(self, query_BKxGxD, prefix_TxKxDxP, index, window):
     """Scores `[tasks * K, rows of a task * G, P]`, and functions to that order from rows and back."""
     kv_heads, groups, head_dim = self.num_kv_heads, self.num_heads // self.num_kv_heads, self.head_dim
     tasks, size = prefix_TxKxDxP.shape[0], prefix_TxKxDxP.shape[-1]
@@ -243,5 +255,12 @@ class Attention(nn.Module):
 
     keys = prefix_TxKxDxP.reshape(tasks * kv_heads, head_dim, size)
     scores = jnp.einsum("bgd,bds->bgs", by_task(query_BKxGxD), keys, preferred_element_type=jnp.float32)
-    seen_TxP = jnp.arange(size) < self.get_variable("prefix", "cache_index")[:, None]
-    return jnp.where(jnp.repeat(seen_TxP, kv_heads, axis=0)[:, None], scores, _MASKED), by_task, by_row
+    lengths_T = self.get_variable("prefix", "cache_index")
+    seen_Tx1xP = (jnp.arange(size) < lengths_T[:, None])[:, None]
+    if not self.sees_start:
+      seen_Tx1xP = seen_Tx1xP & (jnp.arange(size) > 0)
+    if window is not None:
+      positions_TxR = lengths_T[:, None] + jnp.broadcast_to(index, (tasks * rows,)).reshape(tasks, rows)
+      steps_back_TxRxP = positions_TxR[:, :, None] - jnp.arange(size)
+      seen_Tx1xP = seen_Tx1xP & jnp.repeat(steps_back_TxRxP < window, groups, axis=1)
+    return jnp.where(jnp.repeat(seen_Tx1xP, kv_heads, axis=0), scores, _MASKED), by_task, by_row

@@ -60,7 +60,7 @@ class Prompt:
   with_rationale: bool = True
   rationales: given_rationales.Rationales | None = None
   shots: int = 0
-  chat: chat_lib.ChatTemplate | None = None
+  chat: chat_lib.Chat | None = None
   style: inline.InlineStyle = PROMPT_STYLE
   budget: token_budget.TokenBudget | None = None
 
@@ -106,7 +106,7 @@ class Prompt:
     given = None if self.rationales is None else self.rationales(task.task_id)
 
     def whole(program: str) -> str:
-      return self.solved + self._asked(task, program, given)
+      return self._written(self._question(task, program, given))
 
     def fits(program: str) -> bool:
       return self.budget is None or self.budget.count(whole(program)) <= self.budget.max_tokens
@@ -116,15 +116,14 @@ class Prompt:
     return Rendered(text=text, tokens=self.budget.count(text) if self.budget else None, program=program)
 
   @functools.cached_property
-  def solved(self) -> str:
-    """The text before the task: the solved exemplars, the same in all prompts."""
-    parts = [] if self.chat is None else [self.chat.opening()]
+  def solved(self) -> tuple[tuple[str, str], ...]:
+    """Questions and answers of the solved exemplars, the same in all prompts."""
+    pairs = []
     for exemplar in exemplars.load(self.shots):
       program = self._program(exemplar.task, lambda program: True).text
-      parts.append(self._asked(exemplar.task, program, exemplar.rationale if self.rationales is not None else None))
-      answer = self.target(exemplar.rationale, exemplar.fix)
-      parts.append(answer + "\n\n" if self.chat is None else self.chat.answered(answer))
-    return "".join(parts)
+      given = exemplar.rationale if self.rationales is not None else None
+      pairs.append((self._question(exemplar.task, program, given), self.target(exemplar.rationale, exemplar.fix)))
+    return tuple(pairs)
 
   def target(self, rationale: str, fix: str) -> str:
     """The completion that states `rationale` and `fix`."""
@@ -146,14 +145,13 @@ class Prompt:
     # The prompt has already opened the block.
     return completion_lib.parse(sections.FIX + sections.FENCE_OPEN + completion)
 
-  def _asked(self, task: schema.RepairTask, program: str, given: str | None) -> str:
-    """The task and, for completion models, the opening of the answer."""
-    question = self._question(task, program)
-    if given is not None:
-      question += sections.RATIONALE + given.strip() + "\n"
+  def _written(self, question: str) -> str:
+    """The whole prompt: exemplars, the question and, for completion models, the opening of the answer."""
     if self.chat is not None:
-      return self.chat.asked(question, self.with_rationale)
-    return question + (sections.RATIONALE if self.with_rationale else sections.FIX + sections.FENCE_OPEN)
+      return self.chat.prompt(self.solved, question, self.with_rationale)
+    opening = sections.RATIONALE if self.with_rationale else sections.FIX + sections.FENCE_OPEN
+    solved = "".join(solved + opening + answer + "\n\n" for solved, answer in self.solved)
+    return solved + question + opening
 
   def _program(self, task: schema.RepairTask, fits: Callable[[str], bool]) -> fitting.Fitted:
     if not self.with_trace:
@@ -165,7 +163,7 @@ class Prompt:
     except (statements.SourceError, inline.MismatchError) as error:
       raise errors.PromptError(f"task {task.task_id!r}: {error}") from None
 
-  def _question(self, task: schema.RepairTask, program: str) -> str:
+  def _question(self, task: schema.RepairTask, program: str, given: str | None) -> str:
     return (
         sections.TASK
         + task.instruction.strip()
@@ -175,6 +173,7 @@ class Prompt:
         + sections.PROGRAM
         + sections.fenced(program)
         + "\n"
+        + ("" if given is None else sections.RATIONALE + given.strip() + "\n")
     )
 
 

@@ -41,6 +41,7 @@ class Registration:
   splits: tuple[str, ...]
   prompt: prompt_lib.Prompt
   vocabulary: seqio.Vocabulary
+  metric_fns: tuple[Callable[..., Any], ...] = (metrics.PassAt1(),)
 
 
 _registrations: dict[str, Registration] = {}
@@ -59,6 +60,11 @@ def registration(name: str) -> Registration:
         " importing them, for example `import tasks.minirepair`"
     )
   return _registrations[name]
+
+
+def registrations() -> list[Registration]:
+  """Those of all repair tasks, in the order in which they were registered."""
+  return list(_registrations.values())
 
 
 def register_repair_task(
@@ -87,7 +93,8 @@ def register_repair_task(
     metric_fns: SeqIO metric functions of targets (from `metrics.problem`) and parsed completions.
   """
   _registrations[name] = Registration(
-      name=name, corpus=corpus, read=read, splits=tuple(splits), prompt=prompt, vocabulary=vocabulary
+      name=name, corpus=corpus, read=read, splits=tuple(splits), prompt=prompt, vocabulary=vocabulary,
+      metric_fns=tuple(metric_fns),
   )
 
   def read_columns(split: str) -> dict[str, list[str]]:
@@ -127,14 +134,15 @@ def register_variant(
   form = registration(like)
   return register_repair_task(
       name, corpus=form.corpus, read=read or form.read, splits=splits or form.splits, prompt=prompt or form.prompt,
-      vocabulary=vocabulary or form.vocabulary,
+      vocabulary=vocabulary or form.vocabulary, metric_fns=form.metric_fns,
   )
 
 
 def register(form: Registration) -> str:
   """Registers the task of `form`, usually another task's registration with parts replaced; returns its name."""
   return register_repair_task(
-      form.name, corpus=form.corpus, read=form.read, splits=form.splits, prompt=form.prompt, vocabulary=form.vocabulary
+      form.name, corpus=form.corpus, read=form.read, splits=form.splits, prompt=form.prompt, vocabulary=form.vocabulary,
+      metric_fns=form.metric_fns,
   )
 
 

@@ -1,0 +1,40 @@
+"""`next-jax import SOURCE --out=DIR`: makes a checkpoint and a gin file of somebody else's model."""
+
+import argparse
+import os
+
+from etils import epath
+
+EXAMPLE = "next-jax import Qwen2.5-Coder-0.5B-Instruct/ --out=models/qwen"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+  parser.epilog = (
+      f"Example: {EXAMPLE}; then give --gin_file=models/qwen/network.gin after a run's own gin file. Llama 2 and 3,"
+      " SmolLM2, Mistral, Qwen2, Qwen2.5, Qwen3 and Gemma 3 (text) can be imported. Pickled weights are refused."
+  )
+  parser.add_argument(
+      "source", metavar="SOURCE",
+      help="a directory with config.json, safetensors and tokenizer; a .gguf file, or a directory with its parts; or"
+      " hf://ORG/NAME@REVISION",
+  )
+  parser.add_argument("--out", required=True, metavar="DIR", help="directory to make; it must not exist")
+  parser.add_argument(
+      "--dtype", choices=("float32", "bfloat16"),
+      help="type in which matrices are stored (default: bfloat16 if the source has it, else float32)",
+  )
+  parser.add_argument("--licence", metavar="NAME", help="licence of the model, where its files do not say it")
+
+
+def main(arguments: argparse.Namespace) -> int:
+  from next_jax.engines import streaming
+  from next_jax.models.open_weights import importing
+
+  imported = importing.import_model(
+      arguments.source, epath.Path(arguments.out), save=streaming.save, dtype=arguments.dtype,
+      licence=arguments.licence,
+  )
+  directory = os.fspath(imported.directory)
+  print(f"{imported.num_parameters / 1e6:,.1f} million parameters: {directory}/{importing.CHECKPOINT}")
+  print(f"add --gin_file={directory}/network.gin to a run")
+  return 0
