@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator
 import gzip
+import hashlib
 import json
 import os
 from typing import Any, TypeVar
@@ -122,6 +123,34 @@ def _read_text(path: epath.PathLike) -> str:
     return data.decode("utf-8")
   except (UnicodeDecodeError, EOFError, gzip.BadGzipFile, zlib.error) as error:
     raise FileError(f"{os.fspath(path)}: expected UTF-8 text, found {error}; copy the file again") from None
+
+
+def digest(path: epath.PathLike) -> str:
+  """Hash of a file's bytes, or of the names, sizes and first MiB of the files in a directory; 16 hexadecimal digits.
+
+  A directory may hold the checkpoint of a large model, which takes too long to read whole whenever a run starts.
+  """
+  path = epath.Path(path)
+  sha = hashlib.sha256()
+  if not path.is_dir():
+    with path.open("rb") as file:
+      while block := file.read(1 << 20):
+        sha.update(block)
+    return sha.hexdigest()[:16]
+  for file in sorted(_files(path), key=os.fspath):
+    with file.open("rb") as opened:
+      head = opened.read(1 << 20)
+    sha.update(f"{file.relative_to(path)}\0{file.stat().length}\0".encode())
+    sha.update(hashlib.sha256(head).digest())
+  return sha.hexdigest()[:16]
+
+
+def _files(directory: epath.Path) -> Iterator[epath.Path]:
+  for path in directory.iterdir():
+    if path.is_dir():
+      yield from _files(path)
+    else:
+      yield path
 
 
 class Shards:

@@ -40,7 +40,7 @@ def main(arguments: argparse.Namespace) -> int:
   imported = epath.Path(arguments.model) if arguments.model else _imported(checkpoint)
   out = exporting.export_model(
       _network(checkpoint, imported),
-      streaming.Reader(checkpoint).read,
+      streaming.ParameterReader(checkpoint).read,
       epath.Path(arguments.out),
       card=exporting.card(
           name=epath.Path(arguments.out).name,

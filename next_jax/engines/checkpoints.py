@@ -24,6 +24,7 @@ import orbax.checkpoint as ocp
 
 from next_jax import files
 from next_jax.engines import engine
+from next_jax.engines import lora
 from next_jax.engines import stacking
 
 _NAME = re.compile(r"checkpoint_(\d+)")
@@ -58,9 +59,13 @@ def path_of(directory: epath.PathLike, step: int) -> epath.Path:
 
 
 def save(
-    directory: epath.PathLike, step: int, params: Any, opt_state: Any | None, metrics: Mapping[str, float]
+    directory: epath.PathLike, step: int, params: Any, opt_state: Any | None, metrics: Mapping[str, float],
+    adapter: lora.Adapter | None = None,
 ) -> epath.Path:
-  """Writes `directory/checkpoint_N` entirely or not at all; all processes must call it together."""
+  """Writes `directory/checkpoint_N` entirely or not at all; all processes must call it together.
+
+  With `adapter`, the parameters are those of adapters; see lora.py.
+  """
   path = path_of(directory, step)
   partial = path.with_name(path.name + ".partial")
   if jax.process_index() == 0:
@@ -76,6 +81,8 @@ def save(
   with _checkpointer(together=True) as checkpointer:
     checkpointer.save(partial / "state", args=ocp.args.PyTreeSave({"target": params, "state": state}))
   if jax.process_index() == 0:
+    if adapter is not None:
+      files.write_json(partial / lora.ADAPTER, adapter.to_json())
     partial.rename(path)
     # Written after the rename. On gs:// that renames file by file, in the order of names, and can be killed half-way.
     files.write_json(path / "metrics.json", dict(metrics))

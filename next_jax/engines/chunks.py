@@ -20,6 +20,7 @@ from next_jax import errors
 from next_jax import schema
 from next_jax.engines import completions as completions_lib
 from next_jax.engines import engine
+from next_jax.engines import stops
 from next_jax.engines import task_reader
 
 
@@ -119,7 +120,7 @@ def sample(
         completions = complete([prompts[number] for number in chunk], ids)
         if place not in wanted:
           continue
-        samples = _decoded(completions, ids, num_samples, vocabulary, seed)
+        samples = _decoded(completions, ids, num_samples, vocabulary, sampling.stop, seed)
       else:
         samples = [
             _refused(task_ids[number], index, len(prompts[number]), sampling.max_prompt_length, seed)
@@ -131,18 +132,23 @@ def sample(
 
 
 def _decoded(
-    completions: completions_lib.Completions, task_ids: Sequence[str], num_samples: int, vocabulary: Any, seed: int
+    completions: completions_lib.Completions, task_ids: Sequence[str], num_samples: int, vocabulary: Any,
+    stop: stops.Stop | None, seed: int,
 ) -> list[schema.Sample]:
+  """The samples; their last token may hold more than what a stop rule leaves of the text."""
   samples = []
   for row, length in enumerate(completions.lengths):
     tokens = completions.tokens[row, :length].tolist()
     if tokens and tokens[-1] == vocabulary.eos_id:
       tokens.pop()
+    text = vocabulary.decode(tokens)
+    if stop is not None:
+      text = text[: stop(text)]
     samples.append(
         schema.Sample(
             task_id=task_ids[row // num_samples],
             sample_index=row % num_samples,
-            completion=vocabulary.decode(tokens),
+            completion=text,
             log_probability=float(completions.log_probabilities[row]),
             token_count=int(length),
             seed=seed,

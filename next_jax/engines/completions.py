@@ -12,7 +12,8 @@ class Completions:
 
   Attributes:
     tokens: `[rows, steps]`, 0 after the end of a completion.
-    lengths: `[rows]`, number of tokens, including the end-of-sequence token if there is one.
+    lengths: `[rows]`, number of tokens, including the end-of-sequence token if there is one. Where a stop rule ended
+      the text, these are the tokens that hold it.
     log_probabilities: `[rows]`, natural, summed over tokens, at temperature 1 and without truncation.
   """
 

@@ -10,10 +10,12 @@ from typing import Any, ClassVar
 from etils import epath
 import jax
 
+from next_jax import errors
 from next_jax import schema
 from next_jax.engines import checkpoints
 from next_jax.engines import chunks
 from next_jax.engines import engine
+from next_jax.engines import lora
 from next_jax.engines import parameters
 from next_jax.engines import sharding
 from next_jax.engines import task_reader
@@ -82,11 +84,21 @@ class DeviceEngine(abc.ABC):
     """See `engine.Engine.finetune`."""
     found = task_reader.find_task(task, self.network.vocab_size)
     self._check(tuning)
+    adapter = None
+    if tuning.lora is not None:
+      if checkpoint is None:
+        raise errors.EngineError("Tuning.lora: found adapters and no checkpoint to train them on; set it to None")
+      adapter = lora.Adapter.on(tuning.lora, checkpoint)
 
     def initial_params() -> Any:
+      model = transformer.Transformer(self.network)
       if checkpoint is None:
-        return parameters.random(transformer.Transformer(self.network), self.layout, seed)
-      return self._restore(checkpoint, self.network, self.layout)
+        return parameters.random(model, self.layout, seed)
+      if adapter is None:
+        return self._restore(checkpoint, parameters.abstract(model, self.layout))
+      if lora.Adapter.of(checkpoint) is None:
+        return adapter.lora.random(model, self.layout, seed)
+      return checkpoints.restore(checkpoint, adapter.lora.abstract(model, self.layout))[1]
 
     plan = training_plan.TrainingPlan(
         examples=task_reader.read_tokens(found, "train", tuning.sequence_length),
@@ -95,6 +107,7 @@ class DeviceEngine(abc.ABC):
         directory=directory,
         loss_on_targets_only=self.loss_on_targets_only,
         keep_optimizer_state=self.keep_optimizer_state,
+        adapter=adapter,
         validator=validator.of_training(
             tuning, directory, completer=self._completer, vocab_size=self.network.vocab_size, seed=seed,
             write_summaries=self.write_summaries,
@@ -132,9 +145,24 @@ class DeviceEngine(abc.ABC):
   def _completer(self) -> chunks.Completer:
     """How this engine completes prompts."""
 
-  def _restore(
-      self, checkpoint: epath.PathLike, network: transformer.TransformerConfig, layout: sharding.Layout
-  ) -> Any:
-    """Parameters of a checkpoint, laid out over devices."""
-    template = parameters.abstract(transformer.Transformer(network), layout)
-    return checkpoints.restore(checkpoint, template)[1]
+  def _restore_to_sample(self, checkpoint: epath.PathLike) -> Any:
+    """Parameters of a checkpoint for sampling and scoring.
+
+    Matrices are stored in the type of products, so that no step casts them: half the memory in bfloat16.
+    """
+    template = parameters.abstract(
+        transformer.Transformer(self.network.unscanned), self.own_layout, matrices=self.network.dtype
+    )
+    return self._restore(checkpoint, template)
+
+  def _restore(self, checkpoint: epath.PathLike, template: Any) -> Any:
+    """Parameters of the whole network, laid out as the template; adapters are merged into their base."""
+    adapter = lora.Adapter.of(checkpoint)
+    if adapter is None:
+      return checkpoints.restore(checkpoint, template)[1]
+    params = checkpoints.restore(adapter.base, template)[1]
+    is_scanned = "layers" in template
+    network = dataclasses.replace(self.network, scan_layers=is_scanned)
+    layout = dataclasses.replace(self.layout, mesh=jax.tree.leaves(template)[0].sharding.mesh)
+    adapters = checkpoints.restore(checkpoint, adapter.lora.abstract(transformer.Transformer(network), layout))[1]
+    return adapter.lora.merged(params, adapters)

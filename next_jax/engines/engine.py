@@ -12,6 +12,8 @@ from etils import epath
 
 from next_jax import errors
 from next_jax import schema
+from next_jax.engines import lora as lora_lib
+from next_jax.engines import stops
 
 
 class CheckpointError(errors.EngineError):
@@ -29,6 +31,8 @@ class Sampling:
     max_prompt_length: Maximum tokens of a prompt. A longer prompt is not cut: its samples come back empty, with a
       refusal that says why.
     max_completion_length: Maximum tokens of a completion.
+    stop: Where the text of a completion ends although the model goes on, such as `stops.Texts`; beside the rule that
+      the form of a prompt has. None is no such rule.
   """
 
   temperature: float = 0.8
@@ -36,6 +40,7 @@ class Sampling:
   top_p: float = 1.0
   max_prompt_length: int = 512
   max_completion_length: int = 160
+  stop: stops.Stop | None = None
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -72,6 +77,8 @@ class Tuning:
     share_prompts: Whether examples in a row with the same inputs, such as several kept samples of a task, share one
       copy of them. Losses are unchanged; an epoch takes fewer steps, with more examples in each. Only the native
       engine can do it.
+    lora: Low-rank adapters to train instead of the network, such as `@lora.Lora()`; None trains the network. Only the
+      native engine can do it.
     sequence_length: Tokens in a packed row; longer examples are left out and counted.
     batch_size: Packed rows in an optimiser step.
     accumulation: Number of micro-batches that a step is split into.
@@ -89,6 +96,7 @@ class Tuning:
   decay_fraction: float = 0.5
   num_epochs: float = 2.0
   share_prompts: bool = False
+  lora: lora_lib.Lora | None = None
   sequence_length: int = 512
   batch_size: int = 8
   accumulation: int = 1

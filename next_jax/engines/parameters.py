@@ -22,14 +22,15 @@ def shardings(model: transformer.Transformer, layout: sharding.Layout) -> Any:
   return layout.of_parameters(boxed_shapes(model))
 
 
-def abstract(model: transformer.Transformer, layout: sharding.Layout) -> Any:
-  """Tree of the parameters as `jax.ShapeDtypeStruct` with shardings."""
+def abstract(model: transformer.Transformer, layout: sharding.Layout, *, matrices: str = "float32") -> Any:
+  """Tree of the parameters as `jax.ShapeDtypeStruct` with shardings; `matrices` is the type of matrices."""
   shapes = nn.unbox(boxed_shapes(model))
-  return jax.tree.map(
-      lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where),
-      shapes,
-      shardings(model, layout),
-  )
+
+  def described(leaf, where):
+    dtype = leaf.dtype if leaf.ndim < 2 else jnp.dtype(matrices)
+    return jax.ShapeDtypeStruct(leaf.shape, dtype, sharding=where)
+
+  return jax.tree.map(described, shapes, shardings(model, layout))
 
 
 def random(model: transformer.Transformer, layout: sharding.Layout, seed: int) -> Any:

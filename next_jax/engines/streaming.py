@@ -47,7 +47,7 @@ def _chunks(array: np.ndarray) -> list[int]:
   return [max(1, min(array.shape[0], _CHUNK_BYTES // row)), *array.shape[1:]]
 
 
-class Reader:
+class ParameterReader:
   """Reads parameters of a checkpoint one by one."""
 
   def __init__(self, checkpoint: epath.PathLike):

@@ -18,6 +18,7 @@ from next_jax import files
 from next_jax.engines import checkpoints
 from next_jax.engines import engine
 from next_jax.engines import examples as examples_lib
+from next_jax.engines import lora
 from next_jax.engines import optimizers
 from next_jax.engines import packing as packing_lib
 
@@ -39,6 +40,7 @@ class TrainingPlan:
     directory: Directory of the checkpoints.
     loss_on_targets_only: Whether the model learns the targets only; if not, it learns the prompts too.
     keep_optimizer_state: Whether the last checkpoint keeps the optimiser's state; earlier ones always do.
+    adapter: What is trained instead of the network, if `tuning.lora` says so, and on which base.
     validator: Measures the checkpoints, as `tuning.validation` says; None measures none.
   """
 
@@ -48,6 +50,7 @@ class TrainingPlan:
   directory: epath.PathLike
   loss_on_targets_only: bool
   keep_optimizer_state: bool
+  adapter: lora.Adapter | None = None
   validator: "validator_lib.Validator | None" = None
 
   def __post_init__(self):
@@ -139,7 +142,7 @@ class TrainingPlan:
     }
     if step == self.num_steps and not self.keep_optimizer_state:
       opt_state = None
-    checkpoints.save(self.directory, step, params, opt_state, metrics)
+    checkpoints.save(self.directory, step, params, opt_state, metrics, self.adapter)
     self._settle(step)
 
   def result(self) -> tuple[epath.Path, dict[str, float]]:

@@ -81,6 +81,29 @@ def parse(completion: str) -> Completion:
   return Completion(rationale=rationale, fix=fix)
 
 
+def end(text: str) -> int | None:
+  """Where an answer ends that goes on with something else: behind the line that closes the block of its fix.
+
+  Such a block is the first of Python with a function or class after the first `### Fix` heading. None while it is not
+  closed, or nothing comes after it. What follows does not move the end.
+  """
+  thinking = len(text) - len(_without_thinking(text) or "")
+  answer = text[thinking:]
+  if not answer or _LINE_BREAK.search(answer):  # carriage returns are rare, and places would have to be translated
+    return None
+  lines = answer.split("\n")
+  blocks, _ = _scan(lines)
+  headings = [number for number, line in enumerate(lines) if _is_heading(line) and not _inside(blocks, number)]
+  if not headings:
+    return None
+  for block in blocks:
+    if block.first < headings[0] or block.last is None or block.language not in _LANGUAGES:
+      continue
+    if block.last < len(lines) - 1 and _DEFINES.search(_code(lines, block)):
+      return thinking + len("\n".join(lines[: block.last + 1]))
+  return None
+
+
 def without_blocks(text: str) -> str:
   """The text without its code blocks, closed or not, and without the blank lines around them."""
   lines = _LINE_BREAK.sub("\n", text).split("\n")
@@ -121,12 +144,20 @@ def _scan(lines: Sequence[str]) -> tuple[list[_Block], int | None]:
         block = _Block(first=number, indent=indent, fence=marks, language=language[1].lower() if language else "")
         blocks.append(block)
         continue
-    if len(line) <= _LONGEST_HEADING and _HEADING.fullmatch(line.strip()):
+    if _is_heading(line):
       if block is None:
         heading = number
       else:
         heading_in_block = number
   return blocks, heading
+
+
+def _is_heading(line: str) -> bool:
+  return len(line) <= _LONGEST_HEADING and _HEADING.fullmatch(line.strip()) is not None
+
+
+def _inside(blocks: Sequence[_Block], line: int) -> bool:
+  return any(block.first < line and (block.last is None or line < block.last) for block in blocks)
 
 
 def _code(lines: Sequence[str], block: _Block) -> str:

@@ -137,13 +137,25 @@ class Prompt:
     return answer
 
   def parse(self, completion: str) -> completion_lib.Completion:
-    """The parts of a completion of the prompt from `render`; never raises."""
+    """The parts of the answer in a completion of the prompt from `render`; never raises."""
+    completion = completion[: self.end(completion)]
     if self.chat is not None:
       return completion_lib.parse(self.chat.answer(completion))
     if self.with_rationale:
       return completion_lib.parse(completion)
     # The prompt has already opened the block.
     return completion_lib.parse(sections.FIX + sections.FENCE_OPEN + completion)
+
+  def end(self, completion: str) -> int | None:
+    """Where the answer in a completion has ended although the model goes on; None while it has not.
+
+    Completion models go on with another task when they have closed the block of a fix. Chat models end their turn.
+    """
+    if self.chat is not None:
+      return None
+    opening = "" if self.with_rationale else sections.FIX + sections.FENCE_OPEN
+    end = completion_lib.end(opening + completion)
+    return None if end is None else end - len(opening)
 
   def _written(self, question: str) -> str:
     """The whole prompt: exemplars, the question and, for completion models, the opening of the answer."""

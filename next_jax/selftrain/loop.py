@@ -36,7 +36,6 @@ from next_jax.selftrain.verbs import verify
 from next_jax.stages import invocation as invocation_lib
 from next_jax.stages import processes
 from next_jax.stages import progress
-from next_jax.stages import settings as settings_lib
 from next_jax.stages import stage as stage_lib
 
 START_FROM = ("base", "last")
@@ -159,7 +158,7 @@ class SelfTraining:
       progress.say(f"[executor] {executor.confinement()}")
       run = self._begin(executor, invocation)
       base = model_lib.Model(
-          name="base", checkpoint=self.base_checkpoint, fingerprint=settings_lib.digest(self.base_checkpoint),
+          name="base", checkpoint=self.base_checkpoint, fingerprint=files.digest(self.base_checkpoint),
           shots=self.base_shots,
       )
 

@@ -8,6 +8,7 @@ from typing import Any
 from etils import epath
 
 from next_jax import errors
+from next_jax import files
 from next_jax.corpora.minirepair import generated
 from next_jax.engines import engine as engine_lib
 from next_jax.execution import executor as executor_lib
@@ -23,7 +24,6 @@ from next_jax.stages import invocation as invocation_lib
 from next_jax.stages import parts
 from next_jax.stages import progress
 from next_jax.stages import seeds
-from next_jax.stages import settings as settings_lib
 from next_jax.stages import stage as stage_lib
 
 EXAMPLES = "train.jsonl"
@@ -104,7 +104,7 @@ class Pretraining:
     if self.checkpoint is None:
       return None
     return model_lib.Model(
-        name="start", checkpoint=self.checkpoint, fingerprint=settings_lib.digest(self.checkpoint)
+        name="start", checkpoint=self.checkpoint, fingerprint=files.digest(self.checkpoint)
     )
 
   def _demonstrations(self, run: run_lib.Run) -> training_set.TrainingSet:
@@ -157,7 +157,7 @@ class Pretraining:
 
         written = parts.write(path, training_example.Example, chunks)
         return stage_lib.Outcome(
-            metrics={"digest": settings_lib.digest(path)}, counts={"examples": len(written)},
+            metrics={"digest": files.digest(path)}, counts={"examples": len(written)},
             timing={"demonstrations_per_second": bar.rate()},
         )
 

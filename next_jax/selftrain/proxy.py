@@ -32,7 +32,6 @@ from next_jax.selftrain import run as run_lib
 from next_jax.selftrain.verbs import evaluate
 from next_jax.selftrain.verbs import sample as sample_lib
 from next_jax.stages import processes
-from next_jax.stages import settings
 from next_jax.stages import stage
 
 GIVEN = ("own", "shuffled", "none")
@@ -118,7 +117,7 @@ class ProxyEvaluation(evaluate.Evaluation):
   def _proxy(self, run: run_lib.Run) -> tuple[epath.PathLike, str]:
     """The checkpoint that answers, and the fingerprint of how it was made."""
     if self.training is None:
-      return self.checkpoint, settings.digest(self.checkpoint)
+      return self.checkpoint, files.digest(self.checkpoint)
     return self.training.trained(run.workdir)
 
   def _rated(self, run: run_lib.Run, model: model_lib.Model) -> epath.Path:

@@ -27,7 +27,6 @@ from next_jax.selftrain.verbs import build
 from next_jax.selftrain.verbs import finetune
 from next_jax.stages import progress
 from next_jax.stages import seeds
-from next_jax.stages import settings
 from next_jax.stages import stage as stage_lib
 
 EXAMPLES = "examples.jsonl"
@@ -101,7 +100,7 @@ class ProxyTraining:
 
     made = stage.run(work)
     progress.say(f"[{stage.name}] {made.counts['examples']:,} tasks with right rationales for the proxy")
-    start = model_lib.Model(name="proxy_start", checkpoint=checkpoint, fingerprint=settings.digest(checkpoint))
+    start = model_lib.Model(name="proxy_start", checkpoint=checkpoint, fingerprint=files.digest(checkpoint))
     finetune.finetune(
         run, self.name, start=start, tuning=self.tuning, vocabulary=form.vocabulary, engine=engine,
         examples=training_set.TrainingSet(

@@ -14,7 +14,6 @@ from etils import epath
 
 from next_jax import errors
 from next_jax import files
-from next_jax.stages import settings
 
 MARK = "taking.json"
 _NO_LINK = (errno.EXDEV, errno.EPERM, errno.EACCES, errno.EMLINK, errno.ENOSYS, errno.EOPNOTSUPP)
@@ -87,7 +86,7 @@ def _link_or_copy(source: epath.Path, target: epath.Path) -> None:
       if error.errno not in _NO_LINK:
         raise
   source.copy(target)
-  if settings.digest(source) != settings.digest(target):
+  if files.digest(source) != files.digest(target):
     raise errors.StageError(
         f"{os.fspath(target)}: is not the same as {os.fspath(source)} after it was copied; run again"
     )

@@ -4,7 +4,7 @@ A stage is identified by the settings and inputs it was made with. Settings that
 number of worker processes, are left out. A class names them: `changes_no_result = ("num_workers",)`.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 import dataclasses
 import enum
 import functools
@@ -12,8 +12,6 @@ import hashlib
 import inspect
 import os
 from typing import Any
-
-from etils import epath
 
 from next_jax import files
 
@@ -90,34 +88,6 @@ def differences(found: Any, expected: Any, key: str = "") -> list[tuple[str, Any
         for difference in differences(*pair, f"{key}[{index}]")
     ]
   return [] if found == expected and type(found) is type(expected) else [(key, found, expected)]
-
-
-def digest(path: epath.PathLike) -> str:
-  """Hash of a file's bytes, or of the names, sizes and first MiB of the files in a directory; 16 hexadecimal digits.
-
-  A directory may hold the checkpoint of a large model, which takes too long to read whole whenever a run starts.
-  """
-  path = epath.Path(path)
-  sha = hashlib.sha256()
-  if not path.is_dir():
-    with path.open("rb") as file:
-      while block := file.read(1 << 20):
-        sha.update(block)
-    return sha.hexdigest()[:16]
-  for file in sorted(_files(path), key=os.fspath):
-    with file.open("rb") as opened:
-      head = opened.read(1 << 20)
-    sha.update(f"{file.relative_to(path)}\0{file.stat().length}\0".encode())
-    sha.update(hashlib.sha256(head).digest())
-  return sha.hexdigest()[:16]
-
-
-def _files(directory: epath.Path) -> Iterator[epath.Path]:
-  for path in directory.iterdir():
-    if path.is_dir():
-      yield from _files(path)
-    else:
-      yield path
 
 
 def _argument_names(value: Any) -> list[str]:

@@ -52,7 +52,7 @@ def main(address: str, count: int, index: int, checkpoint: str) -> None:
         "mesh": dict(one.own_layout.mesh.shape),
         "samples": [dataclasses.asdict(sample) for chunk in chunks for sample in chunk],
         "scores": [score.log_probability for score in one.score(task=task, split="dev", checkpoint=checkpoint)],
-        "pieces": pieces(one._restore(checkpoint, one.network, one.own_layout)),
+        "pieces": pieces(one._restore_to_sample(checkpoint)),
     }
   print(json.dumps(report))
 

@@ -25,6 +25,7 @@ from next_jax.engines import optimizers
 from next_jax.engines import packing
 from next_jax.engines import parameters
 from next_jax.engines import sharding
+from next_jax.engines import stops
 from next_jax.engines import task_reader
 from next_jax.engines.native import native
 from next_jax.models import transformer
@@ -158,6 +159,25 @@ def test_a_sample_is_scored_as_it_was_drawn(either, task, memorised):
     assert score.log_probability == pytest.approx(sample.log_probability, abs=1e-4)
 
 
+def test_a_text_ends_where_a_stop_rule_ends_it_and_so_do_its_tokens(either, task, memorised):
+  stopping = dataclasses.replace(GREEDY, stop=stops.Texts(texts=("e", "]")))
+  plain = samples(either, task, memorised[0], sampling=GREEDY)
+  stopped = samples(either, task, memorised[0], sampling=stopping)
+  cut = 0
+  for key, whole in plain.items():
+    part = stopped[key]
+    ends = [place for place in map(whole.completion.find, "e]") if place >= 0]
+    assert part.completion == whole.completion[: min(ends, default=None)]
+    if ends:
+      cut += 1
+      assert part.token_count == len(whole.completion[: min(ends)].encode()) + 1  # bytes, and the one that ended it
+      assert part.log_probability >= whole.log_probability - 1e-4
+    else:
+      assert part.token_count == whole.token_count
+      assert part.log_probability == pytest.approx(whole.log_probability, abs=1e-4)
+  assert cut > 3
+
+
 def test_a_long_prompt_is_refused_and_a_long_completion_is_cut(either, task, memorised, pairs):
   tight = dataclasses.replace(GREEDY, max_prompt_length=20, max_completion_length=3)
   found = samples(either, task, memorised[0], num_samples=1, sampling=tight)
@@ -274,7 +294,7 @@ def test_greedy_completions_and_their_probabilities_are_the_same(both, task, mem
     assert theirs[key].token_count == sample.token_count
 
 
-@pytest.mark.parametrize("truncated", [{}, {"top_k": 8, "top_p": 0.9}])
+@pytest.mark.parametrize("truncated", [{}, {"top_k": 8, "top_p": 0.9}, {"stop": stops.Texts(texts=("e", "]"))}])
 def test_samples_of_one_seed_are_the_same(both, task, memorised, truncated, pairs):
   sampling = dataclasses.replace(WARM, temperature=3.0, max_completion_length=8, **truncated)
   ours, theirs = (samples(one, task, memorised[0], num_samples=16, sampling=sampling, seed=3) for one in both)

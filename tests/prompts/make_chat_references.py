@@ -40,7 +40,8 @@ TEMPLATES = {
     {%- if (message['role'] == 'user') != (loop.index0 % 2 == 0) -%}
         {{ raise_exception("Turns must alternate") }}
     {%- endif -%}
-    {{ '<start>' + ('model' if message['role'] == 'assistant' else message['role']) + '\\n' + (first if loop.first else '') }}
+    {%- set role = 'model' if message['role'] == 'assistant' else message['role'] %}
+    {{ '<start>' + role + '\\n' + (first if loop.first else '') }}
     {{ message['content'] | trim }}{{ '<end>\\n' }}
 {%- endfor -%}
 {%- if add_generation_prompt -%}{{ '<start>model\\n' }}{%- endif -%}

@@ -220,3 +220,47 @@ def test_time_grows_with_the_length_and_no_faster(line):
 
   # Eight times the text; quadratic time would make the ratio sixty-four.
   assert min(seconds(320_000) for _ in range(2)) < 24 * min(seconds(40_000) for _ in range(3)) + 0.05
+
+
+RUN_ON = (
+    "It subtracts.\n### Fix\n```python\ndef f(x):\n    return x + 1\n```\n\n### Task\nAnother.\n### Program\n"
+    "```python\ndef"
+)
+
+
+def test_an_answer_counts_although_the_model_goes_on_with_another_task():
+  form = prompt.Prompt()
+  parsed = form.parse(RUN_ON)
+  assert (parsed.rationale, parsed.fix) == ("It subtracts.", "def f(x):\n    return x + 1")
+  assert RUN_ON[: form.end(RUN_ON)].endswith("```") and "Another" not in RUN_ON[: form.end(RUN_ON)]
+  fix_only = prompt.Prompt(with_rationale=False)
+  written = "def f(x):\n    return x + 1\n```\n\n### Task\n```python\ndef g"
+  assert fix_only.parse(written).fix == "def f(x):\n    return x + 1"
+  assert fix_only.end(written) == written.index("```") + 3
+
+
+@pytest.mark.parametrize("text", [
+    "", "It is wrong.", "### Fix\n```python\ndef f(x):\n    return 1\n```",
+    "### Fix\n```python\ndef f(x):\n    return 1\n",
+    "```python\ndef f(x):\n    return 1\n```\nmore", "### Fix\n```python\nf(2)\n```\nmore",
+    "<think>\n### Fix\n```python\ndef f(x):\n    return 1\n```\nhm", "### Fix\n```text\ndef f(x):\n```\nmore",
+])
+def test_an_answer_that_has_not_ended_has_no_end(text):
+  assert prompt.Prompt().end(text) is None
+
+
+@hypothesis.given(
+    parts=st.lists(
+        st.sampled_from(["### Fix", "```python", "```", "def f(x):", "  return 1", "x", "### Task", "</think>"])
+    ),
+    more=st.text(),
+)
+def test_what_follows_does_not_move_the_end(parts, more):
+  text = "\n".join(parts)
+  end = prompt.Prompt().end(text)
+  if end is not None and "</think>" not in text + more and "\r" not in more:
+    assert prompt.Prompt().end(text + more) == end and prompt.Prompt().end(text[: end + 1]) == end
+
+
+def test_a_chat_model_ends_its_turn_itself():
+  assert prompt.Prompt(chat=prompt.chat_lib.ChatTemplate()).end(RUN_ON) is None

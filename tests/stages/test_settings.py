@@ -5,6 +5,7 @@ import functools
 
 import pytest
 
+from next_jax import files
 from next_jax.engines import engine
 from next_jax.stages import settings
 
@@ -82,6 +83,6 @@ def test_a_digest_depends_on_names_and_bytes_and_not_on_the_place(tmp_path):
   for name in ("one", "two"):
     (tmp_path / name / "state").mkdir(parents=True)
     (tmp_path / name / "state" / "data").write_bytes(b"x" * 3_000_000)
-  assert settings.digest(tmp_path / "one") == settings.digest(tmp_path / "two")
+  assert files.digest(tmp_path / "one") == files.digest(tmp_path / "two")
   (tmp_path / "two" / "state" / "data").write_bytes(b"y" + b"x" * 2_999_999)
-  assert settings.digest(tmp_path / "one") != settings.digest(tmp_path / "two")
+  assert files.digest(tmp_path / "one") != files.digest(tmp_path / "two")

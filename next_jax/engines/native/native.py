@@ -15,6 +15,7 @@ from next_jax.engines import completions
 from next_jax.engines import device_engine
 from next_jax.engines import engine
 from next_jax.engines import sharding
+from next_jax.engines import stops
 from next_jax.engines import task_reader
 from next_jax.engines import training_plan
 from next_jax.engines import training_report
@@ -46,7 +47,7 @@ class NativeEngine(device_engine.DeviceEngine):
     """See `engine.Engine.score`."""
     found = task_reader.find_task(task, self.network.vocab_size)
     examples, task_ids = task_reader.read_with_ids(found, split)
-    params = self._restore(checkpoint, self.network.unscanned, self.own_layout)
+    params = self._restore_to_sample(checkpoint)
     target_lengths = examples.lengths - examples.input_lengths
     for number, log_probability in enumerate(self._scorer.score(params, examples)):
       yield engine.Score(
@@ -78,7 +79,8 @@ class NativeEngine(device_engine.DeviceEngine):
       sampling: engine.Sampling, seed: int,
   ) -> completions.Complete:
     """The function that completes prompts with the parameters of a checkpoint."""
-    params = self._restore(checkpoint, self.network.unscanned, self.own_layout)
+    params = self._restore_to_sample(checkpoint)
+    vocabulary = task.output_features["targets"].vocabulary
     return lambda prompts, task_ids: self._sampler.complete(
         params,
         prompts=prompts,
@@ -87,7 +89,8 @@ class NativeEngine(device_engine.DeviceEngine):
         num_samples=num_samples,
         sampling=sampling,
         seed=seed,
-        eos_id=task.output_features["targets"].vocabulary.eos_id,
+        eos_id=vocabulary.eos_id,
+        ending=stops.of_vocabulary(sampling.stop, vocabulary),
     )
 
   @functools.cached_property

@@ -4,9 +4,10 @@ A chunk has `tasks * samples` rows. The prompt of a task is prefilled once, and 
 its keys and values (collection `prefix` of the network). A row's own cache holds only the tokens it
 wrote. All rows write their n-th token in the same step, so the cache is written as one slice.
 
-Decoding runs in segments of a few steps on the device. Between two segments, tasks that are done drop
-out and caches grow. All shapes come from small ladders, so a second chunk of the same kind compiles
-nothing. The ladders are coarse, because every combination of their rungs is a program to compile.
+Decoding runs in segments of a few steps on the device. Between two segments, rows whose text has ended
+are stopped, tasks that are done drop out, and caches grow. All shapes come from small ladders, so a second
+chunk of the same kind compiles nothing. The ladders are coarse, because every combination of their rungs
+is a program to compile.
 """
 
 from collections.abc import Sequence
@@ -22,6 +23,7 @@ from next_jax.engines import completions
 from next_jax.engines import engine
 from next_jax.engines import ladders
 from next_jax.engines import sharding
+from next_jax.engines import stops
 from next_jax.engines import truncation
 from next_jax.models import attention
 from next_jax.models import axes
@@ -78,8 +80,12 @@ class Sampler:
       sampling: engine.Sampling,
       seed: int,
       eos_id: int,
+      ending: stops.Ending | None = None,
   ) -> completions.Completions:
-    """Completes at most `chunk_tasks` prompts `num_samples` times each."""
+    """Completes at most `chunk_tasks` prompts `num_samples` times each.
+
+    `ending` says when the text of a row has ended; then the row is stopped.
+    """
     steps = sampling.max_completion_length
     truncate = truncation.Truncation(
         temperature=sampling.temperature, top_k=sampling.top_k, top_p=sampling.top_p
@@ -87,7 +93,7 @@ class Sampler:
     total = len(prompts) * num_samples
     done_tokens = np.zeros((total, steps), np.int32)
     done_lengths = np.zeros(total, np.int32)
-    done_log_probabilities = np.zeros(total, np.float32)
+    done_log_probabilities = np.zeros((total, steps), np.float32)
 
     tasks = np.arange(len(prompts))  # Tasks of the rows on the device, in order; padding follows.
     rung = _rung(len(tasks), chunk_tasks)
@@ -98,7 +104,11 @@ class Sampler:
       while True:
         position = min(position + self._segment_steps, size, steps)
         state = self._segment(params, prefix, state, np.int32(position), truncate=truncate, eos_id=eos_id)
-        is_done = self._layout.to_host(state["done"]).reshape(rung, num_samples)[: len(tasks)].all(axis=1)
+        done = self._layout.to_host(state["done"])
+        if ending is not None and not done.all():
+          done = self._stopped(state, done, ending)
+          state["done"] = jax.device_put(done, state["done"].sharding)
+        is_done = done.reshape(rung, num_samples)[: len(tasks)].all(axis=1)
         if is_done.all() or position == steps:
           self._collect(state, tasks, num_samples, done_tokens, done_lengths, done_log_probabilities)
           break
@@ -113,7 +123,13 @@ class Sampler:
           index = np.resize(keep, rung).astype(np.int32)
           prefix, state = self._reshape(prefix, state, index, np.int32(len(tasks)), size=new_size)
           size = new_size
-    return completions.Completions(tokens=done_tokens, lengths=done_lengths, log_probabilities=done_log_probabilities)
+    if ending is not None:  # what a row wrote before it was stopped does not count
+      for row, length in enumerate(done_lengths):
+        kept = done_lengths[row] = ending.num_tokens(done_tokens[row, :length])
+        done_tokens[row, kept:] = done_log_probabilities[row, kept:] = 0
+    return completions.Completions(
+        tokens=done_tokens, lengths=done_lengths, log_probabilities=done_log_probabilities.sum(axis=1)
+    )
 
   def _begin(self, params, prompts, task_ids, rung, num_samples, seed, size, steps):
     longest = max(len(prompt) for prompt in prompts)
@@ -178,7 +194,7 @@ class Sampler:
         "key": jax.random.key_data(keys(hashes_T)).reshape(rows, -1),
         "done": jnp.repeat(jnp.arange(tasks) >= num_tasks, num_samples),
         "length": jnp.zeros(rows, jnp.int32),
-        "log_probability": jnp.zeros(rows, jnp.float32),
+        "log_probabilities": jnp.zeros((rows, steps), jnp.float32),
         "tokens": jnp.zeros((rows, steps), jnp.int32),
     }
 
@@ -204,6 +220,10 @@ class Sampler:
       log_probability -= jax.nn.logsumexp(logits, axis=-1)
       running = ~state["done"]
       token = jnp.where(running, token, 0)
+
+      def noted(name, new):
+        return jax.lax.dynamic_update_slice_in_dim(state[name], new[:, None], state["position"], axis=1)
+
       return {
           "cache": variables["cache"],
           "position": state["position"] + 1,
@@ -211,8 +231,8 @@ class Sampler:
           "key": state["key"],
           "done": state["done"] | (token == eos_id),
           "length": state["length"] + running,
-          "log_probability": state["log_probability"] + jnp.where(running, log_probability, 0.0),
-          "tokens": jax.lax.dynamic_update_slice_in_dim(state["tokens"], token[:, None], state["position"], axis=1),
+          "log_probabilities": noted("log_probabilities", jnp.where(running, log_probability, 0.0)),
+          "tokens": noted("tokens", token),
       }
 
     return jax.lax.while_loop(go_on, step, state)
@@ -242,7 +262,15 @@ class Sampler:
     here = slice(0, len(rows))
     tokens[rows] = self._layout.to_host(state["tokens"])[here]
     lengths[rows] = self._layout.to_host(state["length"])[here]
-    log_probabilities[rows] = self._layout.to_host(state["log_probability"])[here]
+    log_probabilities[rows] = self._layout.to_host(state["log_probabilities"])[here]
+
+  def _stopped(self, state, done, ending) -> np.ndarray:
+    """`done`, with the rows whose text has ended."""
+    tokens, lengths = self._layout.to_host(state["tokens"]), self._layout.to_host(state["length"])
+    done = done.copy()
+    for row in np.flatnonzero(~done):
+      done[row] = ending.has_ended(tokens[row, : lengths[row]])
+    return done
 
 
 @functools.cache

@@ -14,9 +14,11 @@ import optax
 from next_jax import errors
 from next_jax.engines import checkpoints
 from next_jax.engines import engine
+from next_jax.engines import lora
 from next_jax.engines import parameters
 from next_jax.engines import sharding
 from next_jax.engines import training_plan
+from next_jax.models import projection
 from next_jax.models import transformer
 
 _TOKENS_AT_ONCE_ON_CPU = 1024
@@ -30,11 +32,13 @@ class Functions:
   """The functions compiled for an optimiser; they serve every length, learning rate and seed of a training.
 
   Attributes:
+    params: Shapes and shardings of what is trained.
     init: Makes the optimiser's state from parameters.
     step: One step of training; see `Trainer._step_function`.
     opt_state: Shapes and shardings of the optimiser's state.
   """
 
+  params: Any
   init: Callable[..., Any]
   step: Callable[..., Any]
   opt_state: Any
@@ -81,7 +85,8 @@ class Trainer:
       return plan.result()
     tuning, num_steps = plan.tuning, plan.num_steps
 
-    functions, learning_rate = self._functions(tuning.optimizer), plan.learning_rate()
+    functions, learning_rate = self._functions(tuning.optimizer, tuning.lora), plan.learning_rate()
+    frozen = None if plan.adapter is None else self._frozen(plan.adapter)
     start, params, opt_state, progress = self._start(reached, initial_params, functions)
     tuning = dataclasses.replace(tuning, accumulation=self._accumulation(tuning))
     tokens = int(progress["tokens"])
@@ -93,7 +98,8 @@ class Trainer:
       batch, batch_tokens = self._batch(plan, step, tuning.accumulation)
       with self.layout.active():
         params, opt_state, average, scalars = functions.step(
-            params, opt_state, average, np.int32(step), np.float32(learning_rate(step)), np.uint32(plan.seed), batch
+            params, opt_state, frozen, average, np.int32(step), np.float32(learning_rate(step)),
+            np.uint32(plan.seed), batch,
         )
       tokens += batch_tokens
       if previous is not None:
@@ -126,45 +132,61 @@ class Trainer:
     if reached is None:
       params = initial_params()
       return 0, params, functions.init(params), {"tokens": 0, "loss": 0.0}
-    params = parameters.abstract(transformer.Transformer(self.network), self.layout)
-    step, params, opt_state = checkpoints.restore(reached, params, functions.opt_state)
+    step, params, opt_state = checkpoints.restore(reached, functions.params, functions.opt_state)
     return step, params, opt_state, checkpoints.metrics(reached)
 
   @functools.cached_property
-  def _kept(self) -> dict[MakeOptimizer, Functions]:
+  def _kept(self) -> dict[Any, Functions]:
     return {}
 
-  def _functions(self, make_optimizer: MakeOptimizer) -> Functions:
-    if make_optimizer not in self._kept:
+  def _frozen(self, adapter: lora.Adapter) -> Any:
+    """The parameters that adapters are trained on, in the type of products: they get no updates that need float32."""
+    model = transformer.Transformer(self.network)
+    template = parameters.abstract(model, self.layout, matrices=self.network.dtype)
+    return checkpoints.restore(adapter.base, template)[1]
+
+  def _functions(self, make_optimizer: MakeOptimizer, lora_form: lora.Lora | None) -> Functions:
+    key = make_optimizer, lora_form
+    if key not in self._kept:
       init = make_optimizer(learning_rate=lambda count: 0.0).init
-      params = parameters.abstract(transformer.Transformer(self.network), self.layout)
+      model = transformer.Transformer(self.network)
+      if lora_form is None:
+        params = parameters.abstract(model, self.layout)
+      else:
+        params = lora_form.abstract(model, self.layout)
       shapes = jax.eval_shape(init, params)
       shardings = jax.tree.map(lambda leaf: leaf.sharding, params)
       of_state = self.layout.like_parameters(shapes, params, shardings)
       replicated = self.layout.replicated()
-      self._kept[make_optimizer] = Functions(
+      self._kept[key] = Functions(
+          params=params,
           init=jax.jit(init, out_shardings=of_state),
           step=jax.jit(
-              self._step_function(make_optimizer), donate_argnums=(0, 1),
+              self._step_function(make_optimizer, lora_form), donate_argnums=(0, 1),
               out_shardings=(shardings, of_state, replicated, replicated),
           ),
           opt_state=jax.tree.map(
               lambda leaf, where: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=where), shapes, of_state
           ),
       )
-    return self._kept[make_optimizer]
+    return self._kept[key]
 
-  def _step_function(self, make_optimizer: MakeOptimizer) -> Callable[..., Any]:
-    """(params, opt_state, average loss, step, learning rate, seed, batch) -> the new first three, and scalars.
+  def _step_function(self, make_optimizer: MakeOptimizer, lora_form: lora.Lora | None) -> Callable[..., Any]:
+    """(params, opt_state, frozen, average loss, step, learning rate, seed, batch) -> the new ones, and scalars.
 
+    The new ones are params, opt_state and average.
+    `params` are what is trained: the network's, or adapters on the frozen ones.
     Learning rate and seed are arguments: as constants they would force a new compilation for each training.
     """
     model = transformer.Transformer(self.network)
 
-    def summed_loss(params, batch, key):
+    def summed_loss(params, frozen, batch, key):
+      variables = {"params": params}
+      if lora_form is not None:
+        variables = {"params": frozen, projection.LORA: lora_form.scaled(params)}
       causal_attention = batch["decoder_causal_attention"] if self.bidirectional_prompts else None
       logits = model.apply(
-          {"params": params},
+          variables,
           batch["decoder_input_tokens"],
           batch["decoder_target_tokens"],
           batch["decoder_segment_ids"],
@@ -177,18 +199,18 @@ class Trainer:
       losses = optax.softmax_cross_entropy_with_integer_labels(logits, batch["decoder_target_tokens"])
       return jnp.sum(losses * batch["decoder_loss_weights"])
 
-    def step_function(params, opt_state, average, step, learning_rate, seed, batch):
+    def step_function(params, opt_state, frozen, average, step, learning_rate, seed, batch):
       optimizer = make_optimizer(learning_rate=lambda count: learning_rate)
       key = jax.random.fold_in(jax.random.key(seed), step)
       accumulation = batch["decoder_input_tokens"].shape[0]
       value_and_grad = jax.value_and_grad(summed_loss)
       if accumulation == 1:
-        loss, gradients = value_and_grad(params, jax.tree.map(lambda x: x[0], batch), key)
+        loss, gradients = value_and_grad(params, frozen, jax.tree.map(lambda x: x[0], batch), key)
       else:
 
         def add(total, numbered):
           number, micro_batch = numbered
-          new = value_and_grad(params, micro_batch, jax.random.fold_in(key, number))
+          new = value_and_grad(params, frozen, micro_batch, jax.random.fold_in(key, number))
           return jax.tree.map(jnp.add, total, new), None
 
         zeros = (jnp.zeros(()), jax.tree.map(jnp.zeros_like, params))

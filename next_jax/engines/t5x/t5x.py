@@ -17,8 +17,10 @@ from next_jax.engines import chunks
 from next_jax.engines import completions as completions_lib
 from next_jax.engines import device_engine
 from next_jax.engines import engine
+from next_jax.engines import examples as examples_lib
 from next_jax.engines import ladders
 from next_jax.engines import packing
+from next_jax.engines import stops
 from next_jax.engines import task_reader
 from next_jax.engines import training_plan
 from next_jax.engines import training_report
@@ -42,23 +44,30 @@ class T5XEngine(device_engine.DeviceEngine):
     """See `engine.Engine.score`."""
     found = task_reader.find_task(task, self.network.vocab_size)
     examples, task_ids = task_reader.read_with_ids(found, split)
-    if not task_ids:
+    params = core.freeze(self._restore_to_sample(checkpoint))
+    for number, log_probability in enumerate(self._log_probabilities(params, examples)):
+      target_length = int(examples.lengths[number] - examples.input_lengths[number])
+      yield engine.Score(task_id=task_ids[number], log_probability=log_probability, token_count=target_length)
+
+  def _log_probabilities(self, params: Any, examples: examples_lib.TokenExamples) -> Iterator[float]:
+    """Natural log-probability of each example's targets, summed over its tokens."""
+    if not len(examples):
       return
-    params = core.freeze(self._restore(checkpoint, self.network.unscanned, self.own_layout))
     row_length = -(-int(examples.lengths.max()) // _SCORE_LENGTH_STEP) * _SCORE_LENGTH_STEP
     num_rows = self._whole_batch(max(1, _SCORE_TOKENS // row_length))
     score = self._partitioned("score", self._decoder.score_batch)
-    for first in range(0, len(task_ids), num_rows):
-      numbers = range(first, min(first + num_rows, len(task_ids)))
+    for first in range(0, len(examples), num_rows):
+      numbers = range(first, min(first + num_rows, len(examples)))
       rows = [[number] for number in numbers]
       scores = score(params, packing.make_batch(examples, rows, num_rows=num_rows, row_length=row_length))
-      for number, log_probability in zip(numbers, np.asarray(scores), strict=False):
-        target_length = int(examples.lengths[number] - examples.input_lengths[number])
-        yield engine.Score(
-            task_id=task_ids[number], log_probability=float(log_probability), token_count=target_length
-        )
+      yield from (float(score) for score in np.asarray(scores)[: len(numbers)])
 
   def _check(self, tuning: engine.Tuning) -> None:
+    if tuning.lora is not None:
+      raise errors.EngineError(
+          "Tuning.lora: found adapters, expected None with the T5X engine: T5X's trainer has one tree of parameters and"
+          " trains all of it. Tune with the native engine; T5X samples its checkpoints, adapters merged"
+      )
     if tuning.share_prompts:
       raise errors.EngineError(
           "Tuning.share_prompts: found True, expected False with the T5X engine, whose model gives its network no"
@@ -80,7 +89,8 @@ class T5XEngine(device_engine.DeviceEngine):
       sampling: engine.Sampling, seed: int,
   ) -> completions_lib.Complete:
     """The function that completes prompts with the parameters of a checkpoint."""
-    eos_id = task.output_features["targets"].vocabulary.eos_id
+    vocabulary = task.output_features["targets"].vocabulary
+    eos_id = vocabulary.eos_id
     step = functools.partial(
         self._decoder.sample,
         num_samples=num_samples,
@@ -90,15 +100,38 @@ class T5XEngine(device_engine.DeviceEngine):
         max_steps=sampling.max_completion_length,
         eos_id=eos_id,
     )
-    return functools.partial(
+    params = core.freeze(self._restore_to_sample(checkpoint))
+    complete = functools.partial(
         _complete,
-        self._partitioned((num_samples, sampling, eos_id), step),
-        core.freeze(self._restore(checkpoint, self.network.unscanned, self.own_layout)),
+        # A stop rule acts afterwards.
+        self._partitioned((num_samples, dataclasses.replace(sampling, stop=None), eos_id), step),
+        params,
         num_rows=self._whole_batch(chunk_tasks),
         steps=sampling.max_completion_length,
         seed=seed,
         eos_id=eos_id,
     )
+    ending = stops.of_vocabulary(sampling.stop, vocabulary)
+    if ending is None:
+      return complete
+    return lambda prompts, task_ids: self._stopped(complete(prompts, task_ids), prompts, ending, params)
+
+  def _stopped(
+      self, completions: completions_lib.Completions, prompts: Sequence[np.ndarray], ending: stops.Ending, params: Any
+  ) -> completions_lib.Completions:
+    """Completions without what was written after their text had ended; T5X's loop cannot stop there."""
+    num_samples = len(completions.tokens) // len(prompts)
+    lengths = np.array(
+        [ending.num_tokens(row[:length]) for row, length in zip(completions.tokens, completions.lengths, strict=True)]
+    )
+    cut = np.flatnonzero(lengths < completions.lengths).tolist()
+    kept = examples_lib.collect(
+        {"inputs": prompts[row // num_samples], "targets": completions.tokens[row, : lengths[row]]} for row in cut
+    )
+    log_probabilities = completions.log_probabilities.copy()
+    log_probabilities[cut] = list(self._log_probabilities(params, kept))
+    tokens = np.where(np.arange(completions.tokens.shape[1]) < lengths[:, None], completions.tokens, 0)
+    return completions_lib.Completions(tokens=tokens, lengths=lengths, log_probabilities=log_probabilities)
 
   @functools.cached_property
   def _partitioner(self) -> partitioner_lib.MeshPartitioner:

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from etils import epath
 
 from next_jax import errors
+from next_jax import files
 from next_jax import schema
 from next_jax.corpora import corpus as corpus_lib
 from next_jax.corpora import data_dir
@@ -12,7 +13,6 @@ from next_jax.execution import executor as executor_lib
 from next_jax.prompts import seqio_tasks
 from next_jax.stages import invocation as invocation_lib
 from next_jax.stages import progress
-from next_jax.stages import settings as settings_lib
 from next_jax.stages import stage as stage_lib
 
 
@@ -34,7 +34,7 @@ def build(
     def work(directory: epath.Path, corpus: corpus_lib.Corpus = corpus) -> stage_lib.Outcome:
       progress.say(f"[corpus/{corpus.name}] building: every bug is proven to fail, every trace recorded")
       counts = corpus.build(directory, executor)
-      written = {split: settings_lib.digest(directory / f"{split}.jsonl") for split in counts}
+      written = {split: files.digest(directory / f"{split}.jsonl") for split in counts}
       return stage_lib.Outcome(metrics={"digests": written}, counts=counts)
 
     manifest = stage.run(work)

@@ -8,6 +8,7 @@ from etils import epath
 
 from next_jax import schema
 from next_jax.engines import engine as engine_lib
+from next_jax.engines import stops
 from next_jax.prompts import prompt as prompt_lib
 from next_jax.prompts import seqio_tasks
 from next_jax.selftrain import model as model_lib
@@ -84,6 +85,10 @@ def draw(
       tasks.form, name=name, splits=(tasks.split,), read=lambda unused_split: tasks.tasks,
       prompt=prompt.within(run.sampling.max_prompt_length, tasks.form.vocabulary),
   )
+  own = run.sampling.stop
+  sampling = dataclasses.replace(
+      run.sampling, stop=form.prompt.end if own is None else stops.First(rules=(own, form.prompt.end))
+  )
   prompt_counts = _count_prompts(form, tasks)
   places = {task.task_id: place for place, task in enumerate(tasks.tasks)}
   began, count = time.monotonic(), 0
@@ -91,7 +96,7 @@ def draw(
   def chunks(skip: int, step: int) -> Iterator[list[schema.Sample]]:
     nonlocal count
     for chunk in engine.sample(
-        task=name, split=tasks.split, checkpoint=checkpoint, num_samples=num_samples, sampling=run.sampling, seed=seed,
+        task=name, split=tasks.split, checkpoint=checkpoint, num_samples=num_samples, sampling=sampling, seed=seed,
         skip=skip, step=step,
     ):
       yield [parse(one, form.prompt) for one in chunk]

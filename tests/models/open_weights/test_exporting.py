@@ -33,7 +33,7 @@ def tensors_of(directory):
 
 
 def export(network, checkpoint, out, **options):
-  return exporting.export_model(network, streaming.Reader(checkpoint).read, out, card="# A model", **options)
+  return exporting.export_model(network, streaming.ParameterReader(checkpoint).read, out, card="# A model", **options)
 
 
 def test_what_was_imported_is_exported_bit_for_bit(model, tmp_path):

@@ -69,7 +69,9 @@ def fixture_words(request, tmp_path_factory) -> vocabulary.HuggingFaceVocabulary
 
 
 texts = st.text(st.characters(exclude_characters="\0", exclude_categories=("Cs",))) | st.lists(
-    st.sampled_from([" ", "  ", "    ", "\n", "\t", "return", "def", "\u2581", "e\u0301", END, "<0x41>", "<bos>", "(x", "1"])
+    st.sampled_from(
+        [" ", "  ", "    ", "\n", "\t", "return", "def", "\u2581", "e\u0301", END, "<0x41>", "<bos>", "(x", "1"]
+    )
 ).map("".join)
 
 
