@@ -27,28 +27,39 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       help="the imported model that the checkpoint was tuned from (default: what the run's config.gin names, if any)",
   )
   parser.add_argument(
+      "--adapter", action="store_true",
+      help="of a checkpoint made with Tuning.lora, write the adapter alone, for peft (default: merged into its base)",
+  )
+  parser.add_argument(
       "--dtype", choices=("float32", "bfloat16"), help="type of the matrices (default: that of the checkpoint)"
   )
 
 
 def main(arguments: argparse.Namespace) -> int:
+  from next_jax.engines import lora
   from next_jax.engines import streaming
   from next_jax.models.open_weights import exporting
   from next_jax.models.open_weights import importing
+  from next_jax.models.open_weights import peft
 
   checkpoint = epath.Path(os.path.abspath(arguments.checkpoint))
   imported = epath.Path(arguments.model) if arguments.model else _imported(checkpoint)
+  network = _network(checkpoint, imported)
+  base = files.read_json(imported / importing.MODEL) if imported else None
+  card = exporting.card(name=epath.Path(arguments.out).name, base=base, **_facts(checkpoint))
+  if arguments.adapter:
+    adapter = lora.Adapter.of(checkpoint)
+    if adapter is None:
+      raise errors.ModelError(f"{os.fspath(checkpoint)}: is a whole network and no adapter; leave out --adapter")
+    out = peft.export_adapter(
+        network, streaming.ParameterReader(checkpoint).read, arguments.out, rank=adapter.lora.rank,
+        alpha=adapter.lora.alpha, targets=adapter.lora.targets, base=base["source"] if base else adapter.base,
+        card=card,
+    )
+    print(f"{os.fspath(out)}: load it with peft.PeftModel.from_pretrained(base, {os.fspath(out)!r})")
+    return 0
   out = exporting.export_model(
-      _network(checkpoint, imported),
-      streaming.ParameterReader(checkpoint).read,
-      epath.Path(arguments.out),
-      card=exporting.card(
-          name=epath.Path(arguments.out).name,
-          base=files.read_json(imported / importing.MODEL) if imported else None,
-          **_facts(checkpoint),
-      ),
-      dtype=arguments.dtype,
-      imported=imported,
+      network, streaming.reader(checkpoint), arguments.out, card=card, dtype=arguments.dtype, imported=imported
   )
   print(f"{os.fspath(out)}: load it with transformers.AutoModelForCausalLM.from_pretrained({os.fspath(out)!r})")
   return 0

@@ -23,10 +23,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
       "--dtype", choices=("float32", "bfloat16"),
       help="type in which matrices are stored (default: bfloat16 if the source has it, else float32)",
   )
+  parser.add_argument(
+      "--base", metavar="DIR",
+      help="SOURCE is a LoRA adapter of peft, for the model that was imported into this directory",
+  )
   parser.add_argument("--licence", metavar="NAME", help="licence of the model, where its files do not say it")
 
 
 def main(arguments: argparse.Namespace) -> int:
+  if arguments.base:
+    return _import_adapter(arguments)
   from next_jax.engines import streaming
   from next_jax.models.open_weights import importing
 
@@ -37,4 +43,24 @@ def main(arguments: argparse.Namespace) -> int:
   directory = os.fspath(imported.directory)
   print(f"{imported.num_parameters / 1e6:,.1f} million parameters: {directory}/{importing.CHECKPOINT}")
   print(f"add --gin_file={directory}/network.gin to a run")
+  return 0
+
+
+def _import_adapter(arguments: argparse.Namespace) -> int:
+  from flax import traverse_util
+
+  from next_jax import errors
+  from next_jax.engines import checkpoints
+  from next_jax.engines import lora
+  from next_jax.models.open_weights import importing
+  from next_jax.models.open_weights import peft
+
+  out = epath.Path(os.path.abspath(arguments.out))
+  if out.exists():
+    raise errors.ModelError(f"{out}: exists; give another directory, or remove it")
+  form, arrays = peft.read_adapter(arguments.source, importing.network_of(arguments.base))
+  adapter = lora.Adapter.on(lora.Lora(**form), epath.Path(arguments.base) / importing.CHECKPOINT)
+  checkpoint = checkpoints.save(out, 0, traverse_util.unflatten_dict(arrays), None, {"steps": 0}, adapter)
+  print(f"{os.fspath(checkpoint)}: an adapter of rank {adapter.lora.rank} on {adapter.base}")
+  print(f"add --gin_file={arguments.base}/network.gin and --gin.BASE_CHECKPOINT=\"'{os.fspath(checkpoint)}'\" to a run")
   return 0

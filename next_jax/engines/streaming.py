@@ -1,6 +1,6 @@
 """Writes and reads checkpoints parameter by parameter, for weights that fill the memory when they are there once."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 import os
 import re
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 import tensorstore
 
 from next_jax.engines import checkpoints
+from next_jax.engines import lora
 
 _CHUNK_BYTES = 64 << 20
 
@@ -78,6 +79,25 @@ class ParameterReader:
 
   def _open(self, path: tuple[str, ...]) -> Any:
     return tensorstore.open(_spec(self._state, path), open=True, context=self._context).result()
+
+
+def reader(checkpoint: epath.PathLike) -> Callable[[tuple[str, ...]], np.ndarray]:
+  """Reads the parameters of the whole network, one by one; adapters are merged into their base."""
+  adapter = lora.Adapter.of(checkpoint)
+  own = ParameterReader(checkpoint).read
+  if adapter is None:
+    return own
+  base, form = ParameterReader(adapter.base).read, adapter.lora
+
+  def read(path: tuple[str, ...]) -> np.ndarray:
+    kernel = base(path)
+    if path[-1] != "kernel" or path[-2] not in form.targets:
+      return kernel
+    a, b = own((*path[:-1], "a")), own((*path[:-1], "b"))
+    added = form.scale * (a.reshape(-1, form.rank) @ b.reshape(form.rank, -1)).reshape(kernel.shape)
+    return (kernel.astype(np.float32) + added).astype(kernel.dtype)
+
+  return read
 
 
 def _spec(state: epath.Path, path: tuple[str, ...]) -> dict[str, Any]:

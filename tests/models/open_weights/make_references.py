@@ -1,13 +1,15 @@
-"""Writes references.npz: what `transformers` computes for the models of random_models.py.
+"""Writes references.npz: what `transformers` and `peft` compute for the models of random_models.py.
 
-    pip install torch transformers
+    pip install torch transformers peft
     python tests/models/open_weights/make_references.py
 """
 
 import pathlib
 import sys
+import tempfile
 
 import numpy as np
+import peft
 import torch
 import transformers
 
@@ -38,6 +40,11 @@ def main() -> None:
       for _ in range(random_models.NEW_TOKENS):
         greedy.append(int(model(torch.tensor([tokens + greedy])).logits[0, -1].argmax()))
     references[f"{family}/greedy"] = np.array(greedy, np.int32)
+    if family == "qwen2":
+      with tempfile.TemporaryDirectory() as directory, torch.no_grad():
+        adapter = random_models.write_adapter(pathlib.Path(directory) / "adapter")
+        adapted = peft.PeftModel.from_pretrained(model, adapter)
+        references["peft/logits"] = adapted(torch.tensor([tokens])).logits[0].numpy()[:, COLUMNS]
     print(family, np.abs(references[f"{family}/logits"]).max(), greedy)
   np.savez_compressed(pathlib.Path(__file__).parent / "references.npz", **references)
 

@@ -97,3 +97,30 @@ def tokenizer() -> str:
   made.decoder = decoders.ByteLevel()
   made.add_special_tokens(["<s>", "</s>"])
   return made.to_str()
+
+
+def write_adapter(directory: pathlib.Path) -> pathlib.Path:
+  """Writes an adapter of `peft` for the model "qwen2", of rank 3 on four of its projections."""
+  from safetensors import numpy as safetensors_numpy
+
+  made = config("qwen2")
+  width, hidden = made["hidden_size"], made["intermediate_size"]
+  heads, kv = made["num_attention_heads"] * made["head_dim"], made["num_key_value_heads"] * made["head_dim"]
+  sizes = {
+      "self_attn.q_proj": (heads, width), "self_attn.v_proj": (kv, width), "self_attn.o_proj": (width, heads),
+      "mlp.down_proj": (width, hidden),
+  }
+  tensors = {}
+  for layer in range(made["num_hidden_layers"]):
+    for name, (rows, columns) in sizes.items():
+      stem = f"base_model.model.model.layers.{layer}.{name}"
+      tensors[f"{stem}.lora_A.weight"] = weight(f"{stem}.a", (3, columns))
+      tensors[f"{stem}.lora_B.weight"] = weight(f"{stem}.b", (rows, 3))
+  directory.mkdir(parents=True)
+  safetensors_numpy.save_file(tensors, directory / "adapter_model.safetensors", metadata={"format": "pt"})
+  (directory / "adapter_config.json").write_text(json.dumps({
+      "peft_type": "LORA", "task_type": "CAUSAL_LM", "base_model_name_or_path": "qwen2", "r": 3, "lora_alpha": 6,
+      "target_modules": [name.partition(".")[2] for name in sizes], "lora_dropout": 0.0, "bias": "none",
+      "fan_in_fan_out": False, "inference_mode": True,
+  }))
+  return directory
