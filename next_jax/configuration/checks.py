@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator, Sequence
 import dataclasses
+import types
 import typing
 from typing import Any
 
@@ -76,7 +77,8 @@ def check_types(value: Any) -> None:
     return
   for field in dataclasses.fields(value):
     found = getattr(value, field.name, None)
-    options = typing.get_args(field.type) or (field.type,)
+    is_union = typing.get_origin(field.type) in (typing.Union, types.UnionType)
+    options = typing.get_args(field.type) if is_union else (field.type,)
     if all(option in (bool, int, float, str, type(None)) for option in options):
       kinds = (*options, int) if float in options else options
       if type(found) not in kinds:
