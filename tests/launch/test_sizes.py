@@ -44,6 +44,13 @@ def parameters(model: str) -> int:
   return layers * layer + vocabulary * embed * (1 if "tied" in MODELS[model][7] else 2) + embed
 
 
+def adapters(model: str, rank: int = 16) -> int:
+  """Parameters of LoRA on all projections."""
+  layers, embed, heads, kv_heads, head, mlp, _ = sizes(model)
+  ends = 2 * (embed + heads * head) + 2 * (embed + kv_heads * head) + 3 * (embed + mlp)
+  return layers * rank * ends
+
+
 def cache(model: str) -> int:
   """Bytes a token."""
   layers, _, _, kv_heads, head, _, _ = sizes(model)
@@ -64,7 +71,7 @@ def estimate(model: str, name: str, shared_by: int, rows: int) -> list[float]:
   layer = 16 * embed + (6 * heads * head + 8 * mlp + 3 * heads * ROW) / shared_by + 6 * kv_heads * head / split_cache
   activations = layer * ROW * layers + 8 * vocabulary * ROW / shared_by
   prompts = rows / SAMPLES_A_TASK * PROMPT
-  read = 4 * count / shared_by + (prompts + rows * COMPLETION / 2) * cache(model) / split_cache
+  read = 2 * count / shared_by + (prompts + rows * COMPLETION / 2) * cache(model) / split_cache
   compute = 2 * count * rows / (shared_by * peak * PEAK_REACHED)
   sums = 2 * layers * 2 * (shared_by - 1) / shared_by * rows * embed * 2 / (links * LINKS_REACHED)
   step = max(read / (bandwidth * BANDWIDTH_REACHED), compute) + sums
@@ -75,7 +82,8 @@ def estimate(model: str, name: str, shared_by: int, rows: int) -> list[float]:
   training = 6 * count * tokens / (chips * peak * PEAK_REACHED) / 3600
   iteration = sampling * (1 + DEV_TASKS / TASKS) + training
   return [
-      16 * count / shared_by / 1e9, activations / 1e9, memory / 1e9, 4 * count / shared_by / 1e9,
+      16 * count / shared_by / 1e9, activations / 1e9, memory / 1e9,
+      (2 * count + 16 * adapters(model)) / shared_by / 1e9, 2 * count / shared_by / 1e9,
       (prompts + rows * COMPLETION) * cache(model) / split_cache / 1e9, rate, sampling, training, iteration,
       iteration * chips,
   ]
@@ -85,6 +93,7 @@ def estimate(model: str, name: str, shared_by: int, rows: int) -> list[float]:
 def test_parameters_and_cache_follow_from_the_sizes(model):
   assert numbers(MODELS[model][8]) == [round(parameters(model) / 1e9, 2)]
   assert numbers(MODELS[model][9]) == [round(cache(model) / 1e3)]
+  assert numbers(MODELS[model][10]) == [round(adapters(model) / 1e6, 1)]
 
 
 @pytest.mark.parametrize("row", SLICES, ids=lambda row: f"{row[0]} on {row[1]}")
