@@ -5,7 +5,7 @@ its keys and values (collection `prefix` of the network). A row's own cache hold
 wrote. All rows write their n-th token in the same step, so the cache is written as one slice.
 
 Decoding runs in segments of a few steps on the device. Between two segments, rows whose text has ended
-are stopped, tasks that are done drop out, and caches grow. All shapes come from small ladders, so a second
+are stopped, rows and tasks that are done drop out, and caches grow. All shapes come from small ladders, so a second
 chunk of the same kind compiles nothing. The ladders are coarse, because every combination of their rungs
 is a program to compile.
 """
@@ -95,8 +95,9 @@ class Sampler:
     done_lengths = np.zeros(total, np.int32)
     done_log_probabilities = np.zeros((total, steps), np.float32)
 
-    tasks = np.arange(len(prompts))  # Tasks of the rows on the device, in order; padding follows.
-    rung = _rung(len(tasks), chunk_tasks)
+    rung, width = _rung(len(prompts), chunk_tasks), num_samples
+    owners = np.full((rung, width), -1)  # Which row of the result each row on the device is; -1 is padding.
+    owners[: len(prompts)] = np.arange(total).reshape(-1, num_samples)
     size = ladders.ladder(min(self._segment_steps, steps), self._cache_step, steps)
     with self._layout.active():
       prefix, state = self._begin(params, prompts, task_ids, rung, num_samples, seed, size, steps)
@@ -108,25 +109,32 @@ class Sampler:
         if ending is not None and not done.all():
           done = self._stopped(state, done, ending)
           state["done"] = jax.device_put(done, state["done"].sharding)
-        is_done = done.reshape(rung, num_samples)[: len(tasks)].all(axis=1)
-        if is_done.all() or position == steps:
-          self._collect(state, tasks, num_samples, done_tokens, done_lengths, done_log_probabilities)
+        running = ~done.reshape(owners.shape) & (owners >= 0)
+        if not running.any() or position == steps:
+          self._collect(state, owners, done_tokens, done_lengths, done_log_probabilities)
           break
-        new_rung = _rung(int((~is_done).sum()), chunk_tasks)
+        tasks = np.flatnonzero(running.any(axis=1))
+        new_rung, new_width = _rung(len(tasks), chunk_tasks), _rung(int(running.sum(axis=1).max()), num_samples)
         new_size = ladders.ladder(min(position + self._segment_steps, steps), self._cache_step, steps)
-        if new_rung < rung or new_size > size:
-          keep = np.arange(len(tasks))
-          if new_rung < rung:
-            self._collect(state, tasks, num_samples, done_tokens, done_lengths, done_log_probabilities)
-            keep = np.flatnonzero(~is_done)
-            tasks, rung = tasks[keep], new_rung
-          index = np.resize(keep, rung).astype(np.int32)
-          prefix, state = self._reshape(prefix, state, index, np.int32(len(tasks)), size=new_size)
+        if (new_rung, new_width, new_size) != (*owners.shape, size):
+          if (new_rung, new_width) != owners.shape:
+            self._collect(state, owners, done_tokens, done_lengths, done_log_probabilities)
+          kept = np.resize(tasks, new_rung)
+          # Of each task the rows that run, and as many others as there is room for.
+          samples = np.argsort(~running[kept], axis=1, kind="stable")[:, :new_width]
+          rows = kept[:, None] * owners.shape[1] + samples
+          owners = owners.reshape(-1)[rows]
+          owners[len(tasks) :] = -1
+          prefix, state = self._reshape(
+              prefix, state, kept.astype(np.int32), rows.reshape(-1).astype(np.int32), owners.reshape(-1) >= 0,
+              size=new_size,
+          )
           size = new_size
     if ending is not None:  # what a row wrote before it was stopped does not count
       for row, length in enumerate(done_lengths):
-        kept = done_lengths[row] = ending.num_tokens(done_tokens[row, :length])
-        done_tokens[row, kept:] = done_log_probabilities[row, kept:] = 0
+        end = ending.num_tokens(done_tokens[row, :length])
+        done_lengths[row] = end
+        done_tokens[row, end:] = done_log_probabilities[row, end:] = 0
     return completions.Completions(
         tokens=done_tokens, lengths=done_lengths, log_probabilities=done_log_probabilities.sum(axis=1)
     )
@@ -237,11 +245,8 @@ class Sampler:
 
     return jax.lax.while_loop(go_on, step, state)
 
-  def _reshape_function(self, prefix, state, index, num_tasks, *, size):
-    """Keeps only the tasks in `index` and grows the caches to `size`; tasks from `num_tasks` on are padding."""
-    old_tasks = jax.tree.leaves(prefix)[0].shape[0]
-    num_samples = state["done"].shape[0] // old_tasks
-    rows = (index[:, None] * num_samples + jnp.arange(num_samples)).reshape(-1)
+  def _reshape_function(self, prefix, state, tasks, rows, is_sample, *, size):
+    """Keeps only these tasks and rows, and grows the caches to `size`; rows that are no sample are padding."""
 
     def grow(path, leaf):
       name = path[-1].key
@@ -252,17 +257,17 @@ class Sampler:
       return axes.constrain(jnp.pad(leaf[rows], widths), names)
 
     new = {name: value[rows] for name, value in state.items() if name not in ("cache", "position")}
-    new["done"] |= jnp.repeat(jnp.arange(len(index)) >= num_tasks, num_samples)
+    new["done"] |= ~is_sample
     new["cache"] = jax.tree_util.tree_map_with_path(grow, state["cache"])
     new["position"] = state["position"]
-    return jax.tree.map(lambda leaf: leaf[index], prefix), new
+    return jax.tree.map(lambda leaf: leaf[tasks], prefix), new
 
-  def _collect(self, state, tasks, num_samples, tokens, lengths, log_probabilities) -> None:
-    rows = (tasks[:, None] * num_samples + np.arange(num_samples)).reshape(-1)
-    here = slice(0, len(rows))
-    tokens[rows] = self._layout.to_host(state["tokens"])[here]
-    lengths[rows] = self._layout.to_host(state["length"])[here]
-    log_probabilities[rows] = self._layout.to_host(state["log_probabilities"])[here]
+  def _collect(self, state, owners, tokens, lengths, log_probabilities) -> None:
+    owners = owners.reshape(-1)
+    here = owners >= 0
+    tokens[owners[here]] = self._layout.to_host(state["tokens"])[here]
+    lengths[owners[here]] = self._layout.to_host(state["length"])[here]
+    log_probabilities[owners[here]] = self._layout.to_host(state["log_probabilities"])[here]
 
   def _stopped(self, state, done, ending) -> np.ndarray:
     """`done`, with the rows whose text has ended."""
@@ -274,13 +279,13 @@ class Sampler:
 
 
 @functools.cache
-def _rungs(chunk_tasks: int) -> tuple[int, ...]:
-  rungs = [chunk_tasks]
+def _rungs(most: int) -> tuple[int, ...]:
+  rungs = [most]
   while rungs[-1] > 1 and len(rungs) < 3:
     rungs.append(-(-rungs[-1] // 2))
   return tuple(reversed(rungs))
 
 
-def _rung(tasks: int, chunk_tasks: int) -> int:
-  """The smallest of `chunk_tasks`, its half and its quarter that is at least `tasks`."""
-  return next(rung for rung in _rungs(chunk_tasks) if rung >= tasks)
+def _rung(needed: int, most: int) -> int:
+  """The smallest of `most`, its half and its quarter that is at least `needed`."""
+  return next(rung for rung in _rungs(most) if rung >= needed)
