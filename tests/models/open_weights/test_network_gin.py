@@ -47,7 +47,9 @@ def constructed(directory, *bindings):
 def test_a_run_has_the_network_the_vocabulary_and_the_checkpoint_of_the_model(family, directory):
   model = imported_models.make(family, directory)
   program = constructed(model.directory)
-  assert program.engine.network == dataclasses.replace(model.network, dtype="bfloat16", rematerialize=True, scan_layers=True)
+  assert program.engine.network == dataclasses.replace(
+      model.network, dtype="bfloat16", rematerialize=True, scan_layers=True
+  )
   assert str(program.base_checkpoint) == str(model.directory / importing.CHECKPOINT)
   assert program.tuning.lora == lora.Lora()
   words = vocabulary.HuggingFaceVocabulary(model.directory, "</s>")
