@@ -1,10 +1,12 @@
 """Atomic JSON and JSONL files on any path `etils.epath` knows (local disk, gs://)."""
 
 from collections.abc import Callable, Iterable, Iterator
+import contextlib
 import gzip
 import hashlib
 import json
 import os
+import shutil
 from typing import Any, TypeVar
 import uuid
 import zlib
@@ -39,6 +41,28 @@ def write_text(path: epath.PathLike, text: str) -> None:
     if isinstance(error, OSError) and error.filename is None:  # the error of a full disk names no file
       error.filename = os.fspath(path)
     partial.unlink(missing_ok=True)
+    raise
+
+
+@contextlib.contextmanager
+def whole_directory(path: epath.PathLike) -> Iterator[epath.Path]:
+  """Inside, a directory to write to; it becomes `path`, on a local disk, at the end, and is removed if anything fails.
+
+  Raises:
+    FileError: There is something at `path`.
+  """
+  path = epath.Path(os.path.abspath(os.fspath(path)))
+  if path.exists():
+    raise FileError(f"{os.fspath(path)}: exists; give another directory, or remove it")
+  partial = path.parent / f".{path.name}.{uuid.uuid4().hex[:8]}.partial"
+  partial.mkdir(parents=True)
+  try:
+    yield partial
+    partial.rename(path)
+  except BaseException as error:
+    if isinstance(error, OSError) and error.filename is None:  # the error of a full disk names no file
+      error.filename = os.fspath(path)
+    shutil.rmtree(partial, ignore_errors=True)
     raise
 
 

@@ -107,3 +107,19 @@ def test_same_value_same_bytes(tmp_path):
     files.write_json(tmp_path / name, {"z": 1.5, "a": ["é"]})
   assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
   assert json.loads((tmp_path / "a").read_text()) == {"z": 1.5, "a": ["é"]}
+
+
+def test_a_directory_appears_whole_or_not_at_all(tmp_path):
+  with files.whole_directory(tmp_path / "out") as partial:
+    (partial / "a").write_text("x")
+    assert not (tmp_path / "out").exists()
+  assert (tmp_path / "out" / "a").read_text() == "x"
+  with pytest.raises(files.FileError, match="out: exists; give another directory"):
+    with files.whole_directory(tmp_path / "out"):
+      pass
+  with pytest.raises(OSError) as caught:
+    with files.whole_directory(tmp_path / "full") as partial:
+      (partial / "a").write_text("x")
+      raise OSError(28, "No space left on device")
+  assert caught.value.filename == str(tmp_path / "full")
+  assert [path.name for path in tmp_path.iterdir()] == ["out"]

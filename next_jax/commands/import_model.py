@@ -49,18 +49,17 @@ def main(arguments: argparse.Namespace) -> int:
 def _import_adapter(arguments: argparse.Namespace) -> int:
   from flax import traverse_util
 
-  from next_jax import errors
+  from next_jax import files
   from next_jax.engines import checkpoints
   from next_jax.engines import lora
   from next_jax.models.open_weights import importing
   from next_jax.models.open_weights import peft
 
-  out = epath.Path(os.path.abspath(arguments.out))
-  if out.exists():
-    raise errors.ModelError(f"{out}: exists; give another directory, or remove it")
   form, arrays = peft.read_adapter(arguments.source, importing.network_of(arguments.base))
   adapter = lora.Adapter.on(lora.Lora(**form), epath.Path(arguments.base) / importing.CHECKPOINT)
-  checkpoint = checkpoints.save(out, 0, traverse_util.unflatten_dict(arrays), None, {"steps": 0}, adapter)
+  with files.whole_directory(arguments.out) as partial:
+    checkpoints.save(partial, 0, traverse_util.unflatten_dict(arrays), None, {"steps": 0}, adapter)
+  checkpoint = epath.Path(os.path.abspath(arguments.out)) / importing.CHECKPOINT
   print(f"{os.fspath(checkpoint)}: an adapter of rank {adapter.lora.rank} on {adapter.base}")
   print(f"add --gin_file={arguments.base}/network.gin and --gin.BASE_CHECKPOINT=\"'{os.fspath(checkpoint)}'\" to a run")
   return 0

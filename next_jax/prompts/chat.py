@@ -26,7 +26,7 @@ class Chat(abc.ABC):
 
   Attributes:
     system_message: Text of the system turn. None leaves it to the template, some of which have a message of their own;
-      "" is no system turn.
+      "" displaces that one.
     ask_rationale, ask_fix: Request at the end of the user's turn, with and without a rationale before the fix.
   """
 

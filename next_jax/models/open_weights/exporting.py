@@ -3,9 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping
 import json
 import os
-import shutil
 from typing import Any
-import uuid
 
 from etils import epath
 import jax.numpy as jnp
@@ -41,15 +39,11 @@ def export_model(
       Without one the model has no tokenizer.
 
   Raises:
-    ModelError: The directory exists, or no family of Hugging Face has this network; the message says why.
+    FileError: The directory exists.
+    ModelError: No family of Hugging Face has this network; the message says why.
   """
-  out = epath.Path(os.path.abspath(os.fspath(out)))
-  if out.exists():
-    raise errors.ModelError(f"{out}: exists; give another directory, or remove it")
   config = _config(network, imported)
-  partial = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
-  partial.mkdir(parents=True)
-  try:
+  with files.whole_directory(out) as partial:
     kinds = _write_tensors(network, read, partial, dtype)
     config["torch_dtype"] = max(kinds, key=lambda kind: kinds[kind])
     files.write_json(partial / "config.json", config)
@@ -58,13 +52,7 @@ def export_model(
         if (epath.Path(imported) / name).exists():
           files.write_text(partial / name, (epath.Path(imported) / name).read_text())
     files.write_text(partial / "README.md", card)
-    partial.rename(out)
-  except BaseException as error:
-    if isinstance(error, OSError) and error.filename is None:  # the error of a full disk names no file
-      error.filename = os.fspath(out)
-    shutil.rmtree(partial, ignore_errors=True)
-    raise
-  return out
+  return epath.Path(out)
 
 
 def _config(network: transformer.TransformerConfig, imported: epath.PathLike | None) -> dict[str, Any]:

@@ -12,7 +12,6 @@ import json
 import os
 import shutil
 from typing import Any
-import uuid
 
 from etils import epath
 import jax.numpy as jnp
@@ -71,24 +70,15 @@ def import_model(
     licence: The model's licence, where its files do not say it.
 
   Raises:
-    ModelError: The directory exists, or the source is no model that this network can compute.
+    FileError: The directory exists.
+    ModelError: The source is no model that this network can compute.
   """
   out = epath.Path(os.path.abspath(os.fspath(out)))
-  if out.exists():
-    raise errors.ModelError(f"{out}: exists; give another directory, or remove it")
-  partial = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
-  partial.mkdir(parents=True)
-  try:
+  with files.whole_directory(out) as partial:
     scratch = partial / "scratch"
     scratch.mkdir()
     imported = _import(source, partial, scratch, save, dtype, licence, final=out)
     shutil.rmtree(scratch)
-    partial.rename(out)
-  except BaseException as error:
-    if isinstance(error, OSError) and error.filename is None:  # the error of a full disk names no file
-      error.filename = os.fspath(out)
-    shutil.rmtree(partial, ignore_errors=True)
-    raise
   return imported
 
 

@@ -3,9 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 import os
 import re
-import shutil
 from typing import Any
-import uuid
 
 from etils import epath
 import numpy as np
@@ -45,20 +43,15 @@ def export_adapter(
     card: Text of README.md.
 
   Raises:
-    ModelError: The directory exists.
+    FileError: The directory exists.
   """
-  out = epath.Path(os.path.abspath(os.fspath(out)))
-  if out.exists():
-    raise errors.ModelError(f"{out}: exists; give another directory, or remove it")
   found = {}
   for tensor in _kernels(network, targets):
     name = _PREFIX + tensor.name.removesuffix(".weight")
     a, b = read((*tensor.path[:-1], "a")), read((*tensor.path[:-1], "b"))
     found[f"{name}.lora_A.weight"] = np.ascontiguousarray(a.reshape(-1, rank).T)
     found[f"{name}.lora_B.weight"] = np.ascontiguousarray(b.reshape(rank, -1).T)
-  partial = out.parent / f".{out.name}.{uuid.uuid4().hex[:8]}.partial"
-  partial.mkdir(parents=True)
-  try:
+  with files.whole_directory(out) as partial:
     safetensors_numpy.save_file(found, os.fspath(partial / WEIGHTS), metadata={"format": "pt"})
     os.chmod(partial / WEIGHTS, 0o644)
     files.write_json(partial / CONFIG, {
@@ -67,11 +60,7 @@ def export_adapter(
         "fan_in_fan_out": False, "inference_mode": True, "init_lora_weights": True,
     })
     files.write_text(partial / "README.md", card)
-    partial.rename(out)
-  except BaseException:
-    shutil.rmtree(partial, ignore_errors=True)
-    raise
-  return out
+  return epath.Path(out)
 
 
 def read_adapter(

@@ -108,7 +108,7 @@ def test_a_network_that_no_family_has_says_what_stands_against_it(tmp_path):
 
 def test_a_directory_that_exists_is_left_alone(tmp_path):
   (tmp_path / "out").mkdir()
-  with pytest.raises(errors.ModelError, match="exists; give another directory"):
+  with pytest.raises(errors.UserError, match="exists; give another directory"):
     exporting.export_model(OWN, lambda path: np.zeros(1), tmp_path / "out", card="")
 
 

@@ -116,7 +116,7 @@ def test_quantised_safetensors(source, tmp_path):
 
 def test_a_directory_that_exists_and_a_source_that_does_not(source, tmp_path):
   (tmp_path / "out").mkdir()
-  with pytest.raises(errors.ModelError, match="out: exists; give another directory"):
+  with pytest.raises(errors.UserError, match="out: exists; give another directory"):
     run(source, tmp_path)
   (tmp_path / "out").rmdir()
   refused(tmp_path / "nothing", tmp_path, "nothing: no such file or directory")
