@@ -46,6 +46,7 @@ class Lora:
   targets: Sequence[str] = TARGETS
 
   def __post_init__(self):
+    object.__setattr__(self, "targets", tuple(self.targets))  # gin gives lists too, which have no hash
     if self.rank < 1:
       raise errors.EngineError(f"Lora.rank: found {self.rank}, expected 1 or more")
     unknown = [target for target in self.targets if target not in TARGETS]
@@ -138,7 +139,8 @@ class Adapter:
     """Adapters on a checkpoint of a whole network, or on the base of adapters of the same form."""
     found = cls.of(base)
     if found is None:
-      return cls(lora=lora, base=os.path.abspath(os.fspath(base)), base_digest=files.digest(base))
+      path = os.fspath(base) if "://" in os.fspath(base) else os.path.abspath(os.fspath(base))
+      return cls(lora=lora, base=path, base_digest=files.digest(base))
     if found.lora != lora:
       raise errors.EngineError(
           f"{os.fspath(base)}/{ADAPTER}: found {found.lora}, expected {lora}, to train the adapters further; set the"
@@ -151,13 +153,13 @@ class Adapter:
     """What a checkpoint says of its adapters; None for a checkpoint of a whole network.
 
     Raises:
-      CheckpointError: The base is missing or another one.
+      EngineError: The base is missing or another one.
     """
     path = epath.Path(checkpoint) / ADAPTER
     if not path.exists():
       return None
     found = files.read_json(path)
-    lora = Lora(rank=found["rank"], alpha=found["alpha"], targets=tuple(found["targets"]))
+    lora = Lora(rank=found["rank"], alpha=found["alpha"], targets=found["targets"])
     adapter = cls(lora=lora, base=found["base"], base_digest=found["base_digest"])
     if not epath.Path(adapter.base).is_dir():
       raise errors.EngineError(

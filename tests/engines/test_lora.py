@@ -162,6 +162,7 @@ def test_only_chosen_projections_have_adapters_and_unknown_ones_are_refused():
   assert {name: sorted(part) for name, part in layer.items()} == {"attention": ["out", "query"]}
   assert layer["attention"]["out"]["a"].value.shape == (4, 8, 16)
   assert layer["attention"]["out"]["b"].names == (None, "embed")
+  assert hash(lora.Lora(targets=["query"])) == hash(lora.Lora(targets=("query",)))  # a list in gin
   with pytest.raises(errors.EngineError, match="Lora.targets: found q_proj"):
     lora.Lora(targets=("q_proj",))
   with pytest.raises(errors.EngineError, match="Lora.rank: found 0"):

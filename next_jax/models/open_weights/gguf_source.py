@@ -81,10 +81,10 @@ class File:
     """File -> sha256."""
     return {self._path.name: source.sha256(self._path)}
 
-  def _dequantised(self, name: str) -> np.ndarray:
+  def _dequantised(self, name: str, rows: slice = slice(None)) -> np.ndarray:
     tensor = self._tensors[name]
     try:
-      return gguf.quants.dequantize(tensor.data, tensor.tensor_type)
+      return gguf.quants.dequantize(tensor.data[rows], tensor.tensor_type)
     except NotImplementedError:
       raise errors.ModelError(
           f"{self._path}, tensor {tensor.name}: found quantisation {tensor.tensor_type.name}, which gguf cannot read;"
@@ -97,11 +97,8 @@ class File:
     if "lm_head.weight" not in self._tensors:
       return ()
     rows = slice(0, 4096)
-    parts = []
-    for name in ("lm_head.weight", "model.embed_tokens.weight"):
-      tensor = self._tensors[name]
-      parts.append(gguf.quants.dequantize(tensor.data[rows], tensor.tensor_type))
-    difference = np.linalg.norm(parts[0] - parts[1]) / np.linalg.norm(parts[0])
+    output, embedding = (self._dequantised(name, rows) for name in ("lm_head.weight", "model.embed_tokens.weight"))
+    difference = np.linalg.norm(output - embedding) / np.linalg.norm(output)
     return ("lm_head.weight",) if difference < _COPY else ()
 
   def _field(self, key: str, default: Any = None) -> Any:
