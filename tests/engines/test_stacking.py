@@ -44,7 +44,7 @@ def trained(scanning, plain, task, brief, tmp_path_factory):
 def restored(one, checkpoint):
   """Parameters and moments of a checkpoint, as the network of an engine has them."""
   params = parameters.abstract(transformer.Transformer(one.network), one.layout)
-  return checkpoints.restore(checkpoint, params, one._trainer._functions(optax.adamw).opt_state)[1:]
+  return checkpoints.restore(checkpoint, params, one._trainer._functions(optax.adamw, None).opt_state)[1:]
 
 
 def assert_close(found, expected, tolerance):
