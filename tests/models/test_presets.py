@@ -67,10 +67,11 @@ def test_a_preset_takes_a_step_of_training(preset):
           "decoder_causal_attention", "decoder_loss_weights",
       )
   }
-  functions = trainer.Trainer(network=network, layout=layout)._functions(optimizers.muon)
+  functions = trainer.Trainer(network=network, layout=layout)._functions(optimizers.muon, None)
   with layout.active():
     new_params, new_state, loss, _ = jax.eval_shape(
-        functions.step, params, functions.opt_state, np.float32(0), np.int32(0), np.float32(0.1), np.uint32(0), batch
+        functions.step, params, functions.opt_state, None, np.float32(0), np.int32(0), np.float32(0.1), np.uint32(0),
+        batch,
     )
   assert jax.tree.map(jnp.shape, new_params) == jax.tree.map(jnp.shape, params)
   moments = sum(leaf.size for leaf in jax.tree.leaves(new_state))

@@ -32,6 +32,8 @@ lengths.PromptLengths.vocabulary = @vocabulary.HuggingFaceVocabulary()
 vocabulary.HuggingFaceVocabulary.directory = "{directory}"
 vocabulary.HuggingFaceVocabulary.eos = {end!r}
 """
+# Settings that are no property of the weights.
+_OF_THE_RUN = ("attention_block", "dtype", "rematerialize", "scan_layers", "dropout_rate")
 _CHAT = """\
 model_prompts.ModelPrompts.chat = @chat.JinjaTemplate()
 chat.JinjaTemplate.directory = "{directory}"
@@ -47,11 +49,12 @@ def text(
   lines = [_HEAD.format(**values)]
   if is_chat:
     lines.append(_CHAT.format(**values))
-  default = transformer.TransformerConfig(vocab_size=1)
-  for field in dataclasses.fields(network):
-    value = getattr(network, field.name)
-    if field.name == "vocab_size" or field.name == "num_layers" or value != getattr(default, field.name):
-      lines.append(_binding(field.name, value))
+  # Defaults too: the run's own file may have set another value.
+  lines += [
+      _binding(field.name, getattr(network, field.name))
+      for field in dataclasses.fields(network)
+      if field.name not in _OF_THE_RUN
+  ]
   return "".join(f"{line.rstrip()}\n" for line in lines)
 
 
