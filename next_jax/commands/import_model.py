@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
   parser.add_argument("--out", required=True, metavar="DIR", help="directory to make; it must not exist")
   parser.add_argument(
       "--dtype", choices=("float32", "bfloat16"),
-      help="type in which matrices are stored (default: bfloat16 if the source has it, else float32)",
+      help="type in which matrices are stored (default: bfloat16 where the source has it, else float32)",
   )
   parser.add_argument(
       "--base", metavar="DIR",

@@ -62,7 +62,7 @@ def texts(field: Field, path: epath.Path) -> dict[str, str]:
   control = [token for token, type in zip(tokens, types, strict=True) if type == gguf.TokenType.CONTROL]
   tokenizer.add_special_tokens([tokenizers.AddedToken(token, special=True, normalized=False) for token in control])
   if kind == "gpt2":
-    own = [token for token, type in zip(tokens, types, strict=True) if type == gguf.TokenType.USER_DEFINED]
+    own = _user_defined(tokens, types)
     tokenizer.add_tokens([tokenizers.AddedToken(token, special=False, normalized=False) for token in own])
 
   def name(key: str) -> str | None:

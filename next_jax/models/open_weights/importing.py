@@ -30,7 +30,6 @@ from next_jax.models.open_weights import tensors
 
 CHECKPOINT = "checkpoint_0"
 MODEL = "model.json"
-DTYPES = ("float32", "bfloat16")
 
 # Of a model with vision, what is not the language model; and tables that follow from the config.
 _IGNORED = ("vision_tower.", "model.vision_tower.", "multi_modal_projector.", "model.multi_modal_projector.")
@@ -66,7 +65,8 @@ def import_model(
     source: See `opening.open_source`.
     out: Directory to make.
     save: Writes `checkpoint_0` of a directory from paths and arrays: `engines.streaming.save`.
-    dtype: Type in which matrices are stored, of DTYPES. None is bfloat16 if all of the source are, else float32.
+    dtype: Type in which matrices are stored, "float32" or "bfloat16". None is bfloat16 where the source has it,
+      else float32.
     licence: The model's licence, where its files do not say it.
 
   Raises:
